@@ -1,0 +1,1 @@
+"""The operator: reconciles Penstock's kinds and launches one Job per attempt of a run."""
