@@ -1,0 +1,150 @@
+"""FlowRun.status.execution: what the runner reports.
+
+The runner lives in the user's image and may be older or newer than the operator, and the pod may be
+hostile: everything in here is bounded by the schema and read with mistrust.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from penstock_operator.model.schema import Count, Part, Timestamp
+
+Name = Annotated[str, Field(max_length=128)]
+Word = Annotated[str, Field(max_length=64)]
+Message = Annotated[str, Field(max_length=512)]
+Duration = Annotated[float, Field(ge=0)]
+
+OutcomeState = Literal["Completed", "Failed", "Crashed", "Cancelled"]
+
+
+class TaskCount(Part):
+    """The runs of one task."""
+
+    name: Name
+    """Name of the task."""
+
+    total: Count = 0
+    """How many of its runs are known."""
+
+    completed: Count = 0
+    """How many have completed."""
+
+    running: Count = 0
+    """How many are running."""
+
+    failed: Count = 0
+    """How many have failed."""
+
+
+class RecentTaskRun(Part):
+    """A task run that changed lately."""
+
+    name: Name
+    """Name of the task run."""
+
+    state: Word
+    """Its state."""
+
+    at: Timestamp
+    """When it entered that state."""
+
+    duration_seconds: Duration | None = None
+    """How long it ran."""
+
+    message: Message | None = None
+    """What went wrong, if anything."""
+
+
+class FlowError(Part):
+    """The exception that ended the flow."""
+
+    type: Name
+    """Class of the exception."""
+
+    message: Annotated[str, Field(max_length=2048)] = ""
+    """Its text."""
+
+    traceback: Annotated[str, Field(max_length=8192)] | None = None
+    """Where it was raised, from the flow's own frames."""
+
+
+class Result(Part):
+    """What the flow returned."""
+
+    type: Name
+    """Type of the result."""
+
+    preview: Annotated[str, Field(max_length=1024)] | None = None
+    """Beginning of the result. Shown only if the flow asks for it."""
+
+
+class Outcome(Part):
+    """The final report."""
+
+    state: OutcomeState
+    """How the attempt ended."""
+
+    reason: Annotated[str, Field(max_length=64, pattern="^[A-Z][A-Za-z]*$")]
+    """One CamelCase word for the cause."""
+
+    message: Annotated[str, Field(max_length=2048)] = ""
+    """A sentence for people."""
+
+    finished_at: Timestamp
+    """When the flow ended."""
+
+
+class Execution(Part):
+    """What the pod of the current attempt reports. Only that pod can write it."""
+
+    protocol: Annotated[int, Field(ge=1, le=1000)]
+    """Version of the form of this report."""
+
+    attempt: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """The attempt that reports."""
+
+    pod_name: Annotated[
+        str,
+        Field(validation_alias="podName", serialization_alias="podName", max_length=63),
+    ]
+    """The pod that reports."""
+
+    pod_uid: Annotated[
+        str,
+        Field(validation_alias="podUID", serialization_alias="podUID", max_length=64),
+    ]
+    """Unique identifier of the pod: the first pod of an attempt wins."""
+
+    started_at: Timestamp | None = None
+    """When the runner started."""
+
+    updated_at: Timestamp | None = None
+    """When the runner wrote this report."""
+
+    progress: Annotated[str, Field(max_length=32)] | None = None
+    """Finished and known task runs, for example 3/7."""
+
+    counts: Annotated[dict[str, Count], Field(max_length=16)] = Field(default_factory=dict)
+    """Number of task runs by state."""
+
+    tasks: Annotated[
+        tuple[TaskCount, ...],
+        Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """The tasks by name, with counts."""
+
+    recent: Annotated[
+        tuple[RecentTaskRun, ...],
+        Field(max_length=20, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """The task runs that changed last."""
+
+    error: FlowError | None = None
+    """The exception that ended the flow."""
+
+    result: Result | None = None
+    """What the flow returned."""
+
+    outcome: Outcome | None = None
+    """The final report of this attempt."""

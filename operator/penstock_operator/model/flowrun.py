@@ -1,0 +1,161 @@
+"""FlowRun: one run of a flow."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from penstock_operator.model.execution import Execution
+from penstock_operator.model.meta import Conditions, FlowRef, ObjectMeta
+from penstock_operator.model.schema import (
+    Count,
+    FreeObject,
+    Generation,
+    ImageName,
+    Part,
+    PositiveSeconds,
+    Sentence,
+    Timestamp,
+    must,
+    refuse_unless,
+)
+from penstock_operator.model.states import TERMINAL_STATES, Reason, State, WaitKind
+
+_TERMINAL = "[" + ", ".join(f"'{state}'" for state in TERMINAL_STATES) + "]"
+
+
+def _known_reason(value: object) -> object:
+    """Read a reason of a newer operator, met after a rollback, as no reason."""
+    return value if value in {str(reason) for reason in Reason} else None
+
+
+class FlowRunSpec(Part):
+    """What is run. Nothing of it can be changed afterwards but cancel."""
+
+    model_config = ConfigDict(
+        json_schema_extra=refuse_unless(
+            must(
+                "self.flowRef == oldSelf.flowRef && has(self.parameters) == has(oldSelf.parameters)"
+                " && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds)"
+                " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",
+                "A run's spec cannot be changed, except to cancel it; create another run.",
+            ),
+            must(
+                "!oldSelf.cancel || self.cancel",
+                "A cancelled run stays cancelled; create another run.",
+            ),
+        )
+    )
+
+    flow_ref: FlowRef
+    """The Flow to run, of the same namespace."""
+
+    parameters: FreeObject | None = None
+    """Parameters of the flow function by name. They go before the Flow's own."""
+
+    timeout_seconds: PositiveSeconds | None = None
+    """How long the run may take from its first start, waits and relaunches included. Replaces the
+    Flow's limit."""
+
+    cancel: bool = False
+    """Set it to true to cancel the run. It cannot be taken back."""
+
+
+class WaitingFor(Part):
+    """Why a run is not running."""
+
+    kind: WaitKind
+    """What is waited for."""
+
+    name: Annotated[str, Field(max_length=512)] | None = None
+    """Its name."""
+
+    since: Timestamp
+    """Since when the run waits for it."""
+
+    until: Timestamp | None = None
+    """When the run fails if it still waits then."""
+
+
+class FlowRunStatus(Part):
+    """How the run stands. The operator writes it, but for execution, which the run's pod writes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=refuse_unless(
+            must(
+                f"!has(oldSelf.state) || !(oldSelf.state in {_TERMINAL})"
+                " || (has(self.state) && self.state == oldSelf.state)",
+                "A finished run keeps its state; create another run.",
+            ),
+            must(
+                "!has(oldSelf.attempt) || (has(self.attempt) && self.attempt >= oldSelf.attempt)",
+                "The number of attempts of a run never falls.",
+            ),
+        )
+    )
+
+    observed_generation: Generation = -1
+    """The generation of the FlowRun that this status is about."""
+
+    state: State | None = None
+    """Where the run stands. Completed, Failed, Crashed and Cancelled are final."""
+
+    reason: Annotated[Reason | None, BeforeValidator(_known_reason)] = None
+    """Why it stands there, in one CamelCase word."""
+
+    message: Sentence | None = None
+    """The same in a sentence, which says what to do next."""
+
+    attempt: Count = 0
+    """Number of the current attempt. Reports of older attempts are refused."""
+
+    recoveries: Count = 0
+    """How often the run was launched again after a loss."""
+
+    crashes: Count = 0
+    """How many launches in a row have ended by a crash of the process itself."""
+
+    job_name: Annotated[str, Field(max_length=63)] | None = None
+    """The Job of the current attempt."""
+
+    code_version: Annotated[str, Field(max_length=64)] | None = None
+    """Hash of the code and settings that all attempts of this run use."""
+
+    image: ImageName | None = None
+    """Image of the flow's container."""
+
+    work_pool: Annotated[str, Field(max_length=52)] | None = None
+    """The WorkPool that launches the run."""
+
+    queued_at: Timestamp | None = None
+    """When the run was accepted."""
+
+    started_at: Timestamp | None = None
+    """When its runner first reported."""
+
+    finished_at: Timestamp | None = None
+    """When it ended."""
+
+    duration: Annotated[str, Field(max_length=32)] | None = None
+    """Time from start to end, for example 3m12s."""
+
+    waiting_for: WaitingFor | None = None
+    """Why the run is not running."""
+
+    conditions: Conditions = ()
+    """Succeeded is True or False when the run has ended; Stalled says what a person must mend."""
+
+    execution: Annotated[
+        Execution | None, Field(json_schema_extra={"x-kubernetes-map-type": "atomic"})
+    ] = None
+    """What the pod of the current attempt reports."""
+
+
+class FlowRun(Part):
+    """One run of a Flow: parameters in, state and progress out."""
+
+    metadata: ObjectMeta
+    spec: FlowRunSpec
+    """What is run. Nothing of it can be changed afterwards but cancel."""
+
+    status: FlowRunStatus = Field(default=FlowRunStatus())
+    """How the run stands."""

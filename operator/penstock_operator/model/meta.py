@@ -1,0 +1,84 @@
+"""What all kinds have in common: metadata, references by name, and conditions."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from penstock_operator.model.schema import (
+    ForeignName,
+    Generation,
+    ObjectName,
+    Part,
+    Sentence,
+    Timestamp,
+)
+from penstock_operator.model.states import ConditionStatus, ConditionType
+
+
+class ObjectMeta(Part):
+    """The part of an object's metadata that the operator reads."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class FlowRef(Part):
+    """Names a Flow of the same namespace."""
+
+    name: ObjectName
+    """Name of the Flow."""
+
+
+class WorkPoolRef(Part):
+    """Names a WorkPool of the same namespace."""
+
+    name: ObjectName
+    """Name of the WorkPool."""
+
+
+class ConfigMapRef(Part):
+    """Names a ConfigMap of the same namespace."""
+
+    name: ForeignName
+    """Name of the ConfigMap."""
+
+
+class Condition(Part):
+    """One answer about the object, in the form that kubectl wait and GitOps tools read."""
+
+    type: ConditionType
+    """The question, for example Ready or Succeeded."""
+
+    status: ConditionStatus
+    """True, False, or Unknown while the answer is still open."""
+
+    observed_generation: Generation | None = None
+    """The generation of the object that this answer is about."""
+
+    last_transition_time: Timestamp
+    """When the status last changed."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=128)]
+    """One CamelCase word for programs."""
+
+    message: Sentence = ""
+    """A sentence for people, which says what to do next."""
+
+
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(
+        max_length=8,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+    ),
+]

@@ -1,0 +1,106 @@
+"""The closed sets of words that statuses use.
+
+People write alerts and scripts on them, so a word, once shipped, keeps its meaning.
+"""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a run stands. The last four are terminal: a run reaches one of them and stays (G4)."""
+
+    SCHEDULED = "Scheduled"
+    PENDING = "Pending"
+    RUNNING = "Running"
+    CANCELLING = "Cancelling"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CRASHED = "Crashed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL_STATES
+
+
+TERMINAL_STATES = (State.COMPLETED, State.FAILED, State.CRASHED, State.CANCELLED)
+
+
+class Reason(StrEnum):
+    """Why a run is in its state."""
+
+    # Scheduled
+    FLOW_NOT_FOUND = "FlowNotFound"
+    FLOW_STALLED = "FlowStalled"
+    FLOW_SUSPENDED = "FlowSuspended"
+    WORK_POOL_NOT_FOUND = "WorkPoolNotFound"
+    WORK_POOL_STALLED = "WorkPoolStalled"
+    WORK_POOL_SUSPENDED = "WorkPoolSuspended"
+    # Pending; those that a person must mend end as Failed at their deadline
+    LAUNCHING = "Launching"
+    RECOVERING = "Recovering"
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REFUSED = "PodRefused"
+    POD_NOT_STARTING = "PodNotStarting"
+    # Running
+    RUNNING = "Running"
+    # Cancelling and Cancelled
+    CANCEL_REQUESTED = "CancelRequested"
+    # Completed
+    COMPLETED = "Completed"
+    # Failed
+    FLOW_FAILED = "FlowFailed"
+    INVALID_PARAMETERS = "InvalidParameters"
+    TIMED_OUT = "TimedOut"
+    LAUNCH_REFUSED = "LaunchRefused"
+    ENTRYPOINT_NOT_LOADED = "EntrypointNotLoaded"
+    # Crashed
+    RECOVERIES_EXHAUSTED = "RecoveriesExhausted"
+    OUT_OF_MEMORY = "OutOfMemory"
+    PROCESS_EXITED = "ProcessExited"
+    USER_EXIT = "UserExit"
+    PROTOCOL_UNSUPPORTED = "ProtocolUnsupported"
+
+
+class ReadyReason(StrEnum):
+    """Why a Flow or a WorkPool is ready to be used, or stalled."""
+
+    READY = "Ready"
+    SUSPENDED = "Suspended"
+    MALFORMED = "Malformed"
+    INVALID_PARAMETER_SCHEMA = "InvalidParameterSchema"
+    INVALID_PARAMETERS = "InvalidParameters"
+    INVALID_POD_TEMPLATE = "InvalidPodTemplate"
+    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+    INVALID_SOURCE = "InvalidSource"
+    IMAGE_MISSING = "ImageMissing"
+
+
+class ConditionType(StrEnum):
+    """The conditions that tools read: kstatus' two, and one for each kind's own question."""
+
+    READY = "Ready"
+    SUCCEEDED = "Succeeded"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+class ConditionStatus(StrEnum):
+    """A condition holds, does not hold, or cannot be told yet."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class WaitKind(StrEnum):
+    """What a run waits for that has not started."""
+
+    FLOW = "Flow"
+    WORK_POOL = "WorkPool"
+    IMAGE = "Image"
+    NODE = "Node"
+    QUOTA = "Quota"
+    POD = "Pod"
