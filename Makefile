@@ -11,7 +11,7 @@ ARGS ?=
 .PHONY: help demo test lint format unit integration e2e bench cluster images crds lock venv clean distclean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS='…' is handed to pytest. KUBE_CONTEXT=… uses a cluster of your own; otherwise kind is used when"
 	@echo "  Docker answers, and a Kubernetes built and run on this machine (root, Debian) when it does not."
