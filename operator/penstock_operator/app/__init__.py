@@ -1,0 +1,1 @@
+"""The outermost ring: wiring, the process, and what it shows of itself."""

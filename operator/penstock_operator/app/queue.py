@@ -1,0 +1,177 @@
+"""The work queue: which key is reconciled next, and when a failed one is tried again.
+
+kopf never retries an `on.event` handler, and timers of its own would cost writes and finalizers; so
+handlers only put keys here. As with client-go's queue a key waits at most once however often it is
+added, one worker at a time has it, and what is added meanwhile runs once more afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Backlog(Generic[K]):
+    """The queue's state and rules; time is a parameter, nothing waits in here."""
+
+    def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
+        self._ready: deque[K] = deque()
+        self._dirty: set[K] = set()
+        self._running: set[K] = set()
+        self._due: dict[K, float] = {}
+        self._timers: list[tuple[float, int, K]] = []
+        self._serial = 0
+        self._failures: dict[K, int] = {}
+        self._jitter = jitter
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait for their time."""
+        return len(self._due)
+
+    def add(self, key: K) -> None:
+        """Let a key run as soon as a worker is free and it is not running already."""
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._running:
+            self._ready.append(key)
+
+    def add_at(self, key: K, when: float) -> None:
+        """Let a key run at a time, unless it is to run earlier anyway."""
+        if when >= self._due.get(key, float("inf")):
+            return
+        self._due[key] = when
+        self._serial += 1
+        heapq.heappush(self._timers, (when, self._serial, key))
+
+    def retry_at(self, key: K, *, now: float, at_least: float = 0.0) -> float:
+        """Let a failed key run again: after 0.1 s, doubling up to 60 s, spread by half."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(60.0, 0.1 * 2.0 ** min(failures, 12)) * (0.5 + 0.5 * self._jitter())
+        when = now + max(delay, at_least)
+        self.add_at(key, when)
+        return when
+
+    def succeeded(self, key: K) -> None:
+        self._failures.pop(key, None)
+
+    def take(self, *, now: float) -> K | None:
+        """Hand out the next key, or nothing; `done` gives it back."""
+        self._wake(now)
+        if not self._ready:
+            return None
+        key = self._ready.popleft()
+        self._dirty.discard(key)
+        self._running.add(key)
+        # The reconcile at hand sees everything that was to be looked at later.
+        self._due.pop(key, None)
+        return key
+
+    def done(self, key: K) -> None:
+        self._running.discard(key)
+        if key in self._dirty:
+            self._ready.append(key)
+
+    def next_due(self) -> float | None:
+        """Return when the next waiting key becomes ready."""
+        self._drop_stale()
+        return self._timers[0][0] if self._timers else None
+
+    def _wake(self, now: float) -> None:
+        self._drop_stale()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, key = heapq.heappop(self._timers)
+            del self._due[key]
+            self.add(key)
+            self._drop_stale()
+
+    def _drop_stale(self) -> None:
+        while self._timers and self._due.get(self._timers[0][2]) != self._timers[0][0]:
+            heapq.heappop(self._timers)
+
+
+class WorkQueue(Generic[K]):
+    """Drives a backlog with a number of workers.
+
+    `reconcile` raises to be tried again with backoff, and asks for its next look by `add_after`.
+    `on_error` hears of each failure, and tells how long to wait at least.
+    """
+
+    def __init__(
+        self,
+        reconcile: Callable[[K], Awaitable[None]],
+        *,
+        on_error: Callable[[K, Exception], float],
+        clock: Callable[[], float] = time.monotonic,
+        backlog: Backlog[K] | None = None,
+    ) -> None:
+        self._reconcile = reconcile
+        self._on_error = on_error
+        self._clock = clock
+        self._backlog: Backlog[K] = backlog if backlog is not None else Backlog()
+        self._changed = asyncio.Event()
+        self._stopping = False
+
+    def __len__(self) -> int:
+        return len(self._backlog)
+
+    def add(self, key: K) -> None:
+        self._backlog.add(key)
+        self._changed.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        self._backlog.add_at(key, self._clock() + max(0.0, seconds))
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Let workers finish what they have in hand and start nothing more."""
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self, *, workers: int) -> None:
+        """Work until stopped."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(workers):
+                group.create_task(self._work(), name=f"reconcile worker {number}")
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            key = self._backlog.take(now=self._clock())
+            if key is None:
+                await self._wait()
+                continue
+            try:
+                await self._attempt(key)
+            finally:
+                self._backlog.done(key)
+                self._changed.set()
+
+    async def _attempt(self, key: K) -> None:
+        try:
+            await self._reconcile(key)
+        except Exception as error:
+            at_least = self._on_error(key, error)
+            self._backlog.retry_at(key, now=self._clock(), at_least=at_least)
+        else:
+            self._backlog.succeeded(key)
+
+    async def _wait(self) -> None:
+        due = self._backlog.next_due()
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
+                await self._changed.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,139 @@
+"""The latest known version of each watched object.
+
+Two sources feed a cache: the watch, and the answers to our own writes (read your writes). They come
+in any order, so the higher resourceVersion wins, and what has left stays away: a late answer or a
+late event must not raise a deleted object from the dead.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+Object = dict[str, Any]
+
+_GONE_REMEMBERED = 20_000
+
+
+class Name(NamedTuple):
+    """A namespaced name."""
+
+    namespace: str
+    name: str
+
+
+def name_of(obj: Object) -> Name:
+    meta = obj["metadata"]
+    return Name(meta.get("namespace", ""), meta["name"])
+
+
+def uid_of(obj: Object) -> str:
+    return str(obj["metadata"].get("uid", ""))
+
+
+def version_of(obj: Object) -> int:
+    """Return an object's resourceVersion; the API server lets them be compared since 1.35,
+    and etcd has made them rising integers since ever."""
+    return int(obj["metadata"].get("resourceVersion") or 0)
+
+
+def _nothing(_: Object) -> Iterable[str]:
+    return ()
+
+
+def _always(_: Object) -> bool:
+    return True
+
+
+class Cache:
+    """Objects of one kind by name, with one index.
+
+    `index` names what an object belongs to (a run's flow, a Job's run), within its namespace.
+    `belongs` tells whether an object is one that the watch would show: what is not is gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: Callable[[Object], Iterable[str]] = _nothing,
+        belongs: Callable[[Object], bool] = _always,
+    ) -> None:
+        self._objects: dict[Name, Object] = {}
+        self._index = index
+        self._belongs = belongs
+        self._members: dict[Name, set[Name]] = {}
+        self._gone: OrderedDict[str, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(list(self._objects.values()))
+
+    def get(self, name: Name) -> Object | None:
+        return self._objects.get(name)
+
+    def names(self) -> list[Name]:
+        return list(self._objects)
+
+    def members(self, owner: Name) -> list[Object]:
+        """Return the objects indexed under a name, in the order of their names."""
+        return [self._objects[name] for name in sorted(self._members.get(owner, ()))]
+
+    def put(self, obj: Object) -> bool:
+        """Take in a version of an object; return whether it was news."""
+        version, uid = version_of(obj), uid_of(obj)
+        known = self._objects.get(name_of(obj))
+        if version <= self._gone.get(uid, -1):
+            return False
+        if known is not None and version_of(known) >= version:
+            return False
+        if not self._belongs(obj):
+            return self.remove(obj)
+        self._forget(name_of(obj))
+        trimmed = _without_managed_fields(obj)
+        self._objects[name_of(obj)] = trimmed
+        for owner in self._index(trimmed):
+            member_of = Name(name_of(obj).namespace, owner)
+            self._members.setdefault(member_of, set()).add(name_of(obj))
+        return True
+
+    def remove(self, obj: Object) -> bool:
+        """Take out an object that was deleted or left the selector; return whether it was in."""
+        name, uid = name_of(obj), uid_of(obj)
+        self._gone[uid] = max(version_of(obj), self._gone.get(uid, -1))
+        self._gone.move_to_end(uid)
+        while len(self._gone) > _GONE_REMEMBERED:
+            self._gone.popitem(last=False)
+        known = self._objects.get(name)
+        if known is None or uid_of(known) != uid or version_of(known) > version_of(obj):
+            return False
+        self._forget(name)
+        return True
+
+    def drop(self, name: Name, *, version: int) -> bool:
+        """Take out what a complete list of that version no longer shows."""
+        known = self._objects.get(name)
+        if known is None or version_of(known) > version:
+            return False
+        self._forget(name)
+        return True
+
+    def _forget(self, name: Name) -> None:
+        known = self._objects.pop(name, None)
+        if known is None:
+            return
+        for owner in self._index(known):
+            member_of = Name(name.namespace, owner)
+            members = self._members.get(member_of, set())
+            members.discard(name)
+            if not members:
+                self._members.pop(member_of, None)
+
+
+def _without_managed_fields(obj: Object) -> Object:
+    if "managedFields" not in obj["metadata"]:
+        return obj
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    return {**obj, "metadata": meta}
