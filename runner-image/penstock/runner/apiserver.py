@@ -1,0 +1,145 @@
+"""One kept-alive connection to the API server, with the standard library only.
+
+It must fit any image and start at once, so no client package; it must outlive restarts of the API
+server and the renewal of its token, so each request reads the token's file, and a connection that
+broke is made anew.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+APPLY = "application/apply-patch+yaml"
+"""Server-side apply. JSON is YAML, so the body is JSON."""
+
+
+class UnreachableError(Exception):
+    """No answer came: nobody knows whether the request was carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server said."""
+
+    status: int
+    body: Mapping[str, Any]
+    retry_after: float | None = None
+    """How many seconds the server asks to be left alone."""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def sentence(self) -> str:
+        """The server's reason, in its own words."""
+        message = self.body.get("message")
+        return f"{self.status} {message}" if message else f"{self.status}"
+
+
+class ApiServer:
+    """A connection for one thread. Requests are idempotent, so a broken one may be sent again."""
+
+    def __init__(self, host: str, *, port: int, credentials: Path, timeout: float = 5.0) -> None:
+        self._host = host
+        self._port = port
+        self._credentials = credentials
+        self._timeout = timeout
+        self._connection: http.client.HTTPSConnection | None = None
+
+    def get(self, path: str, *, timeout: float | None = None) -> Answer:
+        """GET an object; raise `UnreachableError` when no answer comes within `timeout` seconds."""
+        return self._request("GET", path, timeout=timeout)
+
+    def apply(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
+        """Apply a body server-side; raise `UnreachableError` when no answer comes."""
+        encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._request("PATCH", path, body=encoded, timeout=timeout)
+
+    def close(self) -> None:
+        """Drop the connection; the next request makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _request(
+        self, method: str, path: str, *, body: bytes | None = None, timeout: float | None
+    ) -> Answer:
+        kept_alive = self._connection is not None
+        try:
+            return self._exchange(method, path, body=body, timeout=timeout)
+        except TimeoutError as error:
+            self.close()
+            raise UnreachableError(self._describe(error)) from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if not kept_alive:
+                raise UnreachableError(self._describe(error)) from error
+        # A server may close an idle connection at any time; that says nothing about its health.
+        try:
+            return self._exchange(method, path, body=body, timeout=timeout)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise UnreachableError(self._describe(error)) from error
+
+    def _exchange(
+        self, method: str, path: str, *, body: bytes | None, timeout: float | None
+    ) -> Answer:
+        connection = self._connect(self._timeout if timeout is None else timeout)
+        connection.request(method, path, body=body, headers=self._headers(body))
+        response = connection.getresponse()
+        content = response.read()
+        if response.will_close:
+            self.close()
+        return Answer(
+            status=response.status,
+            body=_decode(content),
+            retry_after=_seconds(response.headers.get("Retry-After")),
+        )
+
+    def _connect(self, timeout: float) -> http.client.HTTPSConnection:
+        if self._connection is None:
+            self._connection = self._new_connection(timeout)
+        self._connection.timeout = timeout
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout)
+        return self._connection
+
+    def _new_connection(self, timeout: float) -> http.client.HTTPSConnection:
+        # Read anew for each connection: the authority may have been renewed with the token.
+        context = ssl.create_default_context(cafile=str(self._credentials / "ca.crt"))
+        return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
+
+    def _headers(self, body: bytes | None) -> dict[str, str]:
+        token = (self._credentials / "token").read_text().strip()
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "User-Agent": "penstock-runner",
+        }
+        return headers if body is None else headers | {"Content-Type": APPLY}
+
+    def _describe(self, error: Exception) -> str:
+        return f"https://{self._host}:{self._port}: {type(error).__name__}: {error}"
+
+
+def _decode(content: bytes) -> Mapping[str, Any]:
+    """Decode an answer; proxies and dying servers send pages that are not JSON."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {"message": content[:200].decode(errors="replace")}
+    return body if isinstance(body, dict) else {"message": repr(body)[:200]}
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return None if retry_after is None else max(0.0, float(retry_after))
+    except ValueError:
+        return None  # an HTTP date: the API server never sends one

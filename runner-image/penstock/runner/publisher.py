@@ -1,0 +1,243 @@
+"""The reporter's thread: the only one that talks to the API server.
+
+It claims the attempt, writes reports (at most one a second, coalesced), hears SIGTERM and finds
+out what it means, and delivers the outcome. Where the run turns out to be another pod's, or the
+time that the kubelet grants is nearly over, it ends the process, whatever the flow is doing.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from penstock.runner import exits
+from penstock.runner.ownership import Claim, Lost, Owned, Reported
+from penstock.runner.pace import Backoff, Pace
+from penstock.runner.signals import Wakeup
+from penstock.runner.submission import Failed, Run, Stored, inquire, submit
+
+
+class Board(Protocol):
+    """What there is to report; the flow's threads fill it."""
+
+    def render(self, *, terse: bool = False) -> Mapping[str, Any]:
+        """Return the report as it is to be stored."""
+
+    def abandon(self) -> None:
+        """Conclude that the run is cancelled although its flow has not ended."""
+
+
+class Leave(Exception):  # noqa: N818 - a decision, not an error
+    """The process has to end now."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+class Publisher:
+    """Speaks for the run, from the claim to the outcome, in a thread of its own."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        claim: Claim,
+        board: Board,
+        wakeup: Wakeup,
+        grace_seconds: float,
+        on_cancel: Callable[[], None],
+        leave: Callable[[int, str], object] = exits.leave,
+        pace: Pace | None = None,
+    ) -> None:
+        self._run = run
+        self._claim = claim
+        self._board = board
+        self._wakeup = wakeup
+        self._on_cancel = on_cancel
+        self._leave = leave
+        self._pace = pace or Pace()
+        self._backoff = Backoff(self._pace)
+        self._usable_grace = max(grace_seconds - self._pace.margin, grace_seconds / 2)
+        self._claimed: Mapping[str, Any] = {}
+        self._settled = threading.Event()
+        self._news = False
+        self._terse = False
+        self._concluded = threading.Event()
+        self._leave_by: float | None = None
+        self._cancelling = False
+        self._complaint = ""
+        self._thread = threading.Thread(target=self._work, name="penstock-reporter", daemon=True)
+
+    # What other threads call
+
+    def claim_attempt(self) -> Mapping[str, Any]:
+        """Wait until the attempt is this pod's; return the run as it is then."""
+        self._thread.start()
+        self._settled.wait()
+        return self._claimed
+
+    def notify(self) -> None:
+        """Say that the board has news; cheap enough for every change of every task."""
+        if not self._news:
+            self._news = True
+            self._wakeup.poke()
+
+    def conclude(self) -> None:
+        """Deliver the outcome that the board now holds; return when it is stored."""
+        self._concluded.set()
+        self._wakeup.poke()
+        self._thread.join()
+
+    # The three stages of the thread
+
+    def _work(self) -> None:
+        try:
+            self._take_attempt()
+            self._follow_flow()
+            self._deliver_outcome()
+        except Leave as left:
+            self._leave(left.code, left.sentence)
+        except BaseException:
+            traceback.print_exc()
+            self._leave(exits.UNREPORTED, "The reporter failed, which is a bug in Penstock.")
+
+    def _take_attempt(self) -> None:
+        deadline = time.monotonic() + self._pace.patience
+        while failed := self._try_claim():
+            self._complain("The API server did not take this pod's claim yet", failed)
+            delay = self._backoff.after(failed)
+            if time.monotonic() + delay > deadline:
+                raise Leave(
+                    exits.UNREPORTED,
+                    f"The API server did not take this pod's claim in {self._pace.patience:g} s, "
+                    f"so nothing was run. Its last answer: {failed.sentence}",
+                )
+            self._pause(delay)
+            self._answer_sigterm()
+        self._backoff.reset()
+        self._settled.set()
+
+    def _try_claim(self) -> Failed | None:
+        standing = self._inquire()
+        if isinstance(standing, Failed):
+            return standing
+        if isinstance(standing, Reported):
+            raise Leave(exits.FENCED, "This pod has reported an outcome already.")
+        if failed := self._submit():
+            return failed
+        self._claimed = standing.run
+        if standing.cancelled:
+            self._start_cancelling()
+        return None
+
+    def _follow_flow(self) -> None:
+        """Write news, at most one report an interval, until the flow has ended."""
+        due = time.monotonic() + self._pace.interval
+        while not self._concluded.is_set():
+            self._pause(self._seconds_to_next_look(due))
+            self._answer_sigterm()
+            if self._leave_by is not None and time.monotonic() >= self._leave_by:
+                self._abandon_flow()
+            if self._concluded.is_set() or not self._news or time.monotonic() < due:
+                continue
+            due = time.monotonic() + self._write_news()
+
+    def _seconds_to_next_look(self, due: float) -> float | None:
+        looks = [due] if self._news else []
+        looks += [] if self._leave_by is None else [self._leave_by]
+        return max(0.0, min(looks) - time.monotonic()) if looks else None
+
+    def _write_news(self) -> float:
+        """Send one report; return how long to wait before the next."""
+        self._news = False  # before rendering: what changes meanwhile is news again
+        failed = self._submit()
+        if failed is None:
+            self._backoff.reset()
+            return self._pace.interval
+        self._news = True
+        self._complain("A report was not stored and will be sent again", failed)
+        return max(self._pace.interval, self._backoff.after(failed))
+
+    def _deliver_outcome(self) -> None:
+        deadline = time.monotonic() + self._pace.patience
+        self._backoff.reset()
+        while failed := self._submit():
+            self._complain("The outcome is not stored yet", failed)
+            delay = self._backoff.after(failed)
+            if self._leave_by is not None:
+                deadline = min(deadline, self._leave_by)
+            if time.monotonic() + delay > deadline:
+                raise Leave(
+                    exits.UNREPORTED,
+                    "The flow has ended, but the API server did not take its outcome in time; "
+                    f"the operator will start the run again. Its last answer: {failed.sentence}",
+                )
+            self._pause(delay)
+
+    # SIGTERM
+
+    def _pause(self, seconds: float | None) -> None:
+        """Wait for a wake-up; a SIGTERM starts the clock of the grace period."""
+        heard = self._wakeup.wait(seconds)
+        if signal.SIGTERM in heard and self._leave_by is None:
+            self._leave_by = time.monotonic() + self._usable_grace
+
+    def _answer_sigterm(self) -> None:
+        """Find out whether a SIGTERM means a cancel; if it does not, leave at once."""
+        if self._leave_by is None or self._cancelling:
+            return
+        give_up = min(self._leave_by, time.monotonic() + self._pace.inquiry)
+        standing = self._inquire(timeout=self._pace.farewell)
+        while isinstance(standing, Failed) and time.monotonic() < give_up:
+            self._pause(self._pace.first_retry)
+            standing = self._inquire(timeout=self._pace.farewell)
+        if isinstance(standing, Owned) and standing.cancelled:
+            self._start_cancelling()
+            return
+        if self._news and not self._concluded.is_set():
+            self._submit(timeout=self._pace.farewell)
+        raise Leave(
+            exits.TERMINATED,
+            "The pod is being stopped; the operator will start the run again elsewhere.",
+        )
+
+    def _start_cancelling(self) -> None:
+        self._cancelling = True
+        exits.say("The run is being cancelled.")
+        self._on_cancel()
+
+    def _abandon_flow(self) -> None:
+        """Report a cancelled run whose flow does not end, and leave without it."""
+        self._board.abandon()
+        self._submit(timeout=self._pace.farewell)
+        raise Leave(exits.CANCELLED, "The flow did not end in time after the cancel.")
+
+    # What each stage does with an answer
+
+    def _inquire(self, *, timeout: float | None = None) -> Owned | Reported | Failed:
+        standing = inquire(self._run, claim=self._claim, timeout=timeout)
+        if isinstance(standing, Lost):
+            raise Leave(exits.FENCED, standing.sentence)
+        return standing
+
+    def _submit(self, *, timeout: float | None = None) -> Failed | None:
+        report = self._board.render(terse=self._terse)
+        submitted = submit(self._run, report, claim=self._claim, timeout=timeout)
+        if isinstance(submitted, Lost):
+            raise Leave(exits.FENCED, submitted.sentence)
+        if isinstance(submitted, Stored):
+            return None
+        self._terse = self._terse or submitted.indigestible
+        return submitted
+
+    def _complain(self, what: str, failed: Failed) -> None:
+        """Say what goes wrong, once for each cause."""
+        if failed.sentence != self._complaint:
+            self._complaint = failed.sentence
+            exits.say(f"{what}: {failed.sentence}")
