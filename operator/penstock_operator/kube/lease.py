@@ -66,7 +66,9 @@ class Lease:
         self._seen: tuple[str, float] = ("", 0.0)
         """Latest foreign record's resourceVersion, and when we first saw it."""
         self.tried_at = float("-inf")
-        """When the API server last answered about the Lease, whatever it said."""
+        """When this process last looked at the Lease, with or without success."""
+        self.answered = False
+        """Whether the API server has ever answered about the Lease."""
 
     @property
     def held(self) -> bool:
@@ -82,12 +84,12 @@ class Lease:
 
     async def try_acquire(self) -> bool:
         """Take the Lease if it is free, released, expired or ours; renew it if it is held."""
-        started = self._clock()
+        started = self.tried_at = self._clock()
         try:
             taken = await self._take(await self._read(), now=started)
         except (Conflict, AlreadyExists):
             taken = False  # somebody else was quicker
-        self.tried_at = self._clock()
+        self.answered = True
         if taken:
             self._good_until = started + self.times.renew_deadline
         return taken

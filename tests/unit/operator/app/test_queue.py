@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from penstock_operator.app.queue import Backlog, WorkQueue
+
+
+def backlog() -> Backlog[str]:
+    return Backlog(jitter=lambda: 1.0)
+
+
+def drain(work: Backlog[str], *, now: float) -> list[str]:
+    taken = []
+    while (key := work.take(now=now)) is not None:
+        taken.append(key)
+        work.done(key)
+    return taken
+
+
+def test_a_key_waits_only_once() -> None:
+    work = backlog()
+    for key in ("a", "b", "a", "a"):
+        work.add(key)
+
+    assert drain(work, now=0) == ["a", "b"]
+
+
+def test_a_running_key_is_given_to_nobody_else() -> None:
+    work = backlog()
+    work.add("a")
+    work.take(now=0)
+    work.add("a")
+
+    assert work.take(now=0) is None
+
+
+def test_what_is_added_during_a_run_runs_once_more() -> None:
+    work = backlog()
+    work.add("a")
+    work.take(now=0)
+    work.add("a")
+    work.add("a")
+
+    work.done("a")
+
+    assert drain(work, now=0) == ["a"]
+
+
+def test_a_key_waits_for_its_time() -> None:
+    work = backlog()
+    work.add_at("a", 5.0)
+
+    before, after = drain(work, now=4.9), drain(work, now=5.0)
+
+    assert (before, after) == ([], ["a"])
+
+
+def test_the_earliest_time_holds() -> None:
+    work = backlog()
+    work.add_at("a", 5.0)
+    work.add_at("a", 3.0)
+    work.add_at("a", 9.0)
+
+    assert work.next_due() == 3.0
+    assert drain(work, now=3.0) == ["a"]
+    assert drain(work, now=99.0) == []
+
+
+def test_a_run_makes_later_looks_needless() -> None:
+    work = backlog()
+    work.add_at("a", 5.0)
+    work.add("a")
+    drain(work, now=1.0)
+
+    assert work.next_due() is None
+    assert drain(work, now=5.0) == []
+
+
+def test_a_look_asked_for_during_the_run_is_kept() -> None:
+    work = backlog()
+    work.add("a")
+    work.take(now=0)
+    work.add_at("a", 2.0)
+    work.done("a")
+
+    assert drain(work, now=2.0) == ["a"]
+
+
+def test_failures_back_off_from_a_tenth_of_a_second_to_a_minute() -> None:
+    work = backlog()
+
+    delays = [work.retry_at("a", now=0.0) for _ in range(12)]
+
+    assert delays[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8])
+    assert delays[-1] == 60.0
+
+
+def test_failures_of_many_keys_are_spread() -> None:
+    at_least = Backlog[str](jitter=lambda: 0.0).retry_at("a", now=0.0)
+    at_most = Backlog[str](jitter=lambda: 1.0).retry_at("a", now=0.0)
+
+    assert (at_least, at_most) == pytest.approx((0.05, 0.1))
+
+
+def test_a_success_forgets_the_failures() -> None:
+    work = backlog()
+    for _ in range(5):
+        work.retry_at("a", now=0.0)
+    drain(work, now=100.0)
+
+    work.succeeded("a")
+
+    assert work.retry_at("a", now=0.0) == pytest.approx(0.1)
+
+
+def test_the_servers_wish_outweighs_a_shorter_backoff() -> None:
+    assert backlog().retry_at("a", now=10.0, at_least=7.0) == 17.0
+
+
+async def test_an_error_in_one_key_does_not_stop_the_others() -> None:
+    done: list[str] = []
+    failed: list[str] = []
+
+    async def reconcile(key: str) -> None:
+        if key == "bad":
+            raise ValueError("malformed")
+        done.append(key)
+        if len(done) == 3:
+            queue.stop()
+
+    def on_error(key: str, error: Exception) -> float:
+        failed.append(key)
+        return 60.0
+
+    queue = WorkQueue(reconcile, on_error=on_error)
+    for key in ("a", "bad", "b", "c"):
+        queue.add(key)
+
+    await asyncio.wait_for(queue.run(workers=2), timeout=5)
+
+    assert done == ["a", "b", "c"]
+    assert failed == ["bad"]
+
+
+async def test_one_key_never_runs_twice_at_once() -> None:
+    running = 0
+    most = 0
+    runs = 0
+
+    async def reconcile(key: str) -> None:
+        nonlocal running, most, runs
+        running += 1
+        most = max(most, running)
+        queue.add(key)
+        await asyncio.sleep(0)
+        running -= 1
+        runs += 1
+        if runs == 20:
+            queue.stop()
+
+    queue = WorkQueue(reconcile, on_error=lambda key, error: 0.0)
+    queue.add("a")
+
+    await asyncio.wait_for(queue.run(workers=4), timeout=5)
+
+    assert most == 1
+
+
+async def test_stopping_lets_the_work_in_hand_finish() -> None:
+    started, finished = asyncio.Event(), asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def reconcile(key: str) -> None:
+        started.set()
+        await go_on.wait()
+        finished.set()
+
+    queue = WorkQueue(reconcile, on_error=lambda key, error: 0.0)
+    queue.add("a")
+    working = asyncio.create_task(queue.run(workers=2))
+    await started.wait()
+    queue.stop()
+    queue.add("b")
+    go_on.set()
+
+    await asyncio.wait_for(working, timeout=5)
+
+    assert finished.is_set()
+    assert len(queue) == 1
+
+
+async def test_a_failed_key_is_tried_again() -> None:
+    attempts = 0
+
+    async def reconcile(key: str) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise OSError("no answer")
+        queue.stop()
+
+    queue = WorkQueue(
+        reconcile, on_error=lambda key, error: 0.0, backlog=Backlog(jitter=lambda: 0.0)
+    )
+    queue.add("a")
+
+    await asyncio.wait_for(queue.run(workers=1), timeout=5)
+
+    assert attempts == 3
