@@ -193,12 +193,10 @@ _VOLUME_TYPES = (
     "secret",
 )
 
-_VOLUME: JsonValue = {
-    "type": "object",
-    "required": ["name"],
-    "properties": {"name": {"type": "string", "maxLength": 63}}
-    | dict.fromkeys(_VOLUME_TYPES, _ANY),
-}
+_VOLUME_FIELDS: JsonObject = dict.fromkeys(_VOLUME_TYPES, _ANY)
+_VOLUME_FIELDS["name"] = {"type": "string", "maxLength": 63}
+
+_VOLUME: JsonValue = {"type": "object", "required": ["name"], "properties": _VOLUME_FIELDS}
 
 FLOW_POD_FIELDS: JsonObject = {
     "affinity": _ANY,
