@@ -1,0 +1,154 @@
+"""What the plans ask for. `kube` carries each out with one call; `app` does so in order.
+
+The first action that fails ends the list; the key is queued again and the next plan starts from
+what is true then. So the order within a plan matters: a crash after any action leaves a state from
+which the next plan goes on rightly. Each says when an error counts as done.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from penstock_operator.model.flow import FlowStatus
+from penstock_operator.model.flowrun import FlowRunStatus
+from penstock_operator.model.schema import JsonObject
+from penstock_operator.model.workpool import WorkPoolStatus
+from penstock_operator.reconcile.observed import Look
+
+
+class Propagation(StrEnum):
+    """The propagationPolicy of a deletion."""
+
+    FOREGROUND = "Foreground"
+    """The Job stays, marked as being deleted, until its pods are gone."""
+
+    BACKGROUND = "Background"
+    """The Job goes at once, its pods after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The object that a write is about, as it was observed."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRunStatus:
+    """Apply all fields of the status that are the operator's (never `execution`), with the
+    observed resourceVersion as precondition. A conflict requeues: somebody knew more."""
+
+    target: Target
+    status: FlowRunStatus
+    ended: bool = False
+    """Whether it brings the run to its end: count `penstock_runs_total{state}`, and look at the
+    flow's history."""
+    recovered_from: str = ""
+    """The cause of the loss that it recovers from: count `penstock_run_recoveries_total{cause}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Create the Job. 409 is done when the existing Job's controller is `owner_uid`; 400, 403, 409
+    otherwise, 413 and 422 lead to a plan with `ObservedRun.refusal`."""
+
+    manifest: JsonObject
+    owner_uid: str
+    run_created_at: datetime | None = None
+    """Set for the first attempt: measure `penstock_launch_delay_seconds` from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete the Job with that uid. 404, and 409 by the uid, are done."""
+
+    namespace: str
+    name: str
+    uid: str
+    propagation: Propagation
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSnapshot:
+    """Create the immutable ConfigMap. 409 is done: its name is the hash of its content."""
+
+    manifest: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSnapshot:
+    """Delete the ConfigMap with that uid. 404, and 409 by the uid, are done."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchFlowStatus:
+    """Apply the Flow's status, with the observed resourceVersion as precondition."""
+
+    target: Target
+    status: FlowStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPoolStatus:
+    """Apply the WorkPool's status, with the observed resourceVersion as precondition."""
+
+    target: Target
+    status: WorkPoolStatus
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureServiceAccount:
+    """Create the ServiceAccount; 409 is done. It may carry labels and secrets of other hands."""
+
+    manifest: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureRoleBinding:
+    """Apply the RoleBinding (field manager penstock-operator, force)."""
+
+    manifest: JsonObject
+    replace: bool = False
+    """Delete the one that exists first: a binding's role cannot be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    """Delete a finished FlowRun with that uid, in the background. 404, and 409 by the uid, are
+    done."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+Action = (
+    PatchRunStatus
+    | CreateJob
+    | DeleteJob
+    | CreateSnapshot
+    | DeleteSnapshot
+    | PatchFlowStatus
+    | PatchPoolStatus
+    | EnsureServiceAccount
+    | EnsureRoleBinding
+    | DeleteRun
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, what to look up first, and when to come back without being called."""
+
+    actions: tuple[Action, ...] = ()
+    need: frozenset[Look] = frozenset()
+    """Look-ups to make before planning again at once; there are no actions then."""
+    requeue_after: timedelta | None = None
+    """When to plan again although nothing has happened; counted from the plan."""

@@ -1,0 +1,32 @@
+"""Names that are pure functions of what they name, and the labels that tie objects together."""
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.reconcile.observed import Malformed
+
+FLOW_LABEL = "penstock.dev/flow"
+RUN_LABEL = "penstock.dev/run"
+POOL_LABEL = "penstock.dev/pool"
+ATTEMPT_LABEL = "penstock.dev/attempt"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "penstock"}
+
+DEFAULT_POOL = "default"
+RUNNER_ACCOUNT = "penstock-runner"
+FLOW_CONTAINER = "flow"
+
+
+def job_name(run: str, *, attempt: int) -> str:
+    """Name the Job of one attempt."""
+    return f"{run}-{attempt}"
+
+
+def snapshot_name(flow: str, *, code_version: str) -> str:
+    """Name the ConfigMap that holds what the runs of that version start from."""
+    return f"{flow}-{code_version}"
+
+
+def pool_name(run: FlowRun, *, flow: Flow | Malformed | None) -> str:
+    """Name the run's WorkPool: the one it was launched in, else its flow's."""
+    if run.status.work_pool:
+        return run.status.work_pool
+    return flow.spec.work_pool_ref.name if isinstance(flow, Flow) else DEFAULT_POOL

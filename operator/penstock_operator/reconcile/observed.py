@@ -1,0 +1,251 @@
+"""What the plans look at: filled by `app` from its caches, and by `kube` where a plan asks for more.
+
+`NOT_LOOKED` tells a look-up that was not made from one that found nothing. A plan that needs it
+returns no actions but `Plan.need`; the caller makes the look-ups and plans again at once.
+Raw objects become these views in `reading`, which never raises.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.model.meta import ObjectMeta
+from penstock_operator.model.workpool import WorkPool
+
+
+class NotLooked(Enum):
+    """The type of `NOT_LOOKED`."""
+
+    NOT_LOOKED = auto()
+
+
+NOT_LOOKED = NotLooked.NOT_LOOKED
+
+
+class Look(StrEnum):
+    """A look-up that a plan asks for."""
+
+    JOBS = "Jobs"
+    """List the run's Jobs from the API server by the label penstock.dev/run → `jobs`, and set
+    `jobs_are_live`."""
+
+    PODS = "Pods"
+    """List the pods with the labels penstock.dev/run and penstock.dev/attempt → `pods`."""
+
+    EVENTS = "Events"
+    """List the Events about the current Job and about the pods found (by involvedObject.uid) →
+    `events`. Always asked for together with PODS."""
+
+    SNAPSHOT = "Snapshot"
+    """Get the ConfigMap `snapshot_name(flow, status.codeVersion)` → `snapshot`. Immutable: it may
+    come from a cache without limit of age, but a missing one must be looked for again."""
+
+    SOURCE = "Source"
+    """Get the ConfigMap that the Flow's `source.configMap` names, uncached → `source`."""
+
+    ACCESS = "Access"
+    """Get the runner's ServiceAccount and the RoleBindings that the plan of a pool expects →
+    `access`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """An object that does not fit its model: written past the schema, or under a newer one."""
+
+    metadata: ObjectMeta
+    sentence: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobCondition:
+    """A condition of a Job that is True."""
+
+    type: str
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What matters of a batch/v1 Job."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    """Of its controller; empty without one."""
+    attempt: int
+    """From the label penstock.dev/attempt; 0 if unreadable."""
+    created_at: datetime
+    deletion_requested_at: datetime | None = None
+    grace_seconds: int = 30
+    """terminationGracePeriodSeconds of its pod template."""
+    suspended: bool = False
+    active: int = 0
+    ready: int = 0
+    terminating: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    conditions: tuple[JobCondition, ...] = ()
+
+    def condition(self, kind: str) -> JobCondition | None:
+        """Return the condition of that type, if it holds."""
+        return next((each for each in self.conditions if each.type == kind), None)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.condition("Failed") is not None or self.condition("Complete") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """One container of a pod, with its state. At most one of the three states is set."""
+
+    name: str
+    image: str = ""
+    is_init: bool = False
+    running: bool = False
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    exit_code: int | None = None
+    terminated_reason: str = ""
+    terminated_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """What matters of a pod."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    """Of the Job that made it."""
+    phase: str
+    created_at: datetime
+    reason: str = ""
+    """status.reason, for example Evicted."""
+    message: str = ""
+    node: str = ""
+    deletion_at: datetime | None = None
+    """metadata.deletionTimestamp: the request's time plus the grace period."""
+    unschedulable: str = ""
+    """Message of PodScheduled=False."""
+    disruption: str = ""
+    """Reason of DisruptionTarget=True, for example DeletionByTaintManager."""
+    disruption_message: str = ""
+    containers: tuple[ContainerView, ...] = ()
+    """Init containers first."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One Kubernetes Event."""
+
+    kind: str
+    """Kind of the object it is about: Job or Pod."""
+    name: str
+    warning: bool
+    reason: str
+    message: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMapView:
+    """A ConfigMap's content; `binary` is base64, as on the wire."""
+
+    name: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    binary: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server's answer to the creation of the current attempt's Job.
+
+    `app` sets it in the one plan that follows a CreateJob which was refused for good (400, 403,
+    409 by a Job of another owner, 413, 422), and in no other. Other errors requeue with backoff.
+    """
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRun:
+    """All that the plan of a run may look at."""
+
+    run: FlowRun
+    flow: Flow | Malformed | None
+    pool: WorkPool | Malformed | None
+    """The WorkPool that `names.pool_name(run, flow)` names."""
+    jobs: tuple[JobView, ...] = ()
+    """All Jobs with the run's label; the plan leaves those of another owner alone."""
+    jobs_are_live: bool = False
+    """Whether `jobs` was read from the API server for this plan, not from the cache."""
+    source: ConfigMapView | NotLooked | None = NOT_LOOKED
+    snapshot: ConfigMapView | NotLooked | None = NOT_LOOKED
+    pods: tuple[PodView, ...] | NotLooked = NOT_LOOKED
+    events: tuple[EventView, ...] | NotLooked = NOT_LOOKED
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedFlow:
+    """All that the plan of a Flow may look at."""
+
+    flow: Flow | Malformed
+    pool: WorkPool | Malformed | None
+    source: ConfigMapView | NotLooked | None = NOT_LOOKED
+
+
+@dataclass(frozen=True, slots=True)
+class BindingView:
+    """A RoleBinding: the ClusterRole that it grants, and the ServiceAccounts of its own namespace
+    that get it."""
+
+    name: str
+    role: str
+    service_accounts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerAccess:
+    """Which of a namespace's runner accounts and bindings exist."""
+
+    service_accounts: frozenset[str] = frozenset()
+    bindings: tuple[BindingView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPool:
+    """All that the plan of a WorkPool may look at."""
+
+    pool: WorkPool | Malformed
+    access: RunnerAccess | NotLooked = NOT_LOOKED
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A finished run, from a metadata-only list by state."""
+
+    namespace: str
+    name: str
+    uid: str
+    successful: bool
+    """Listed with status.state=Completed."""
+    finished_at: datetime
+    """Time of penstock-operator's last entry in managedFields, else the creation time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotView:
+    """The metadata of a snapshot ConfigMap."""
+
+    namespace: str
+    name: str
+    uid: str
+    created_at: datetime
