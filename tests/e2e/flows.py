@@ -1,0 +1,71 @@
+"""Flows that get into trouble on purpose. The tests put this file inline into their Flow objects."""
+
+import os
+import sys
+import time
+
+from penstock import flow, task
+
+ATTEMPT = int(os.environ.get("PENSTOCK_ATTEMPT", "1"))
+
+
+@task
+def step(number: int, seconds: float) -> int:
+    time.sleep(seconds)
+    return number
+
+
+@flow
+def steps(count: int = 3, seconds: float = 0.2) -> int:
+    """Do one step after the other."""
+    return sum(step(number, seconds) for number in range(count))
+
+
+@flow
+def fan_out(count: int = 6, seconds: float = 0.7) -> int:
+    """Do all steps at once; each takes longer than the one before."""
+    futures = step.map(range(count), [seconds * (number + 1) for number in range(count)])
+    return sum(futures.result())
+
+
+@flow
+def long_first_attempt(seconds: float = 300.0) -> int:
+    """Wait to be disturbed; be quick once that has happened."""
+    pause = 0.1
+    return sum(step(number, pause) for number in range(int(seconds / pause) if ATTEMPT == 1 else 3))
+
+
+@flow
+def eat_memory(attempts: int = 99) -> int:
+    """Outgrow the memory limit on the first ``attempts`` attempts."""
+    step(1, 0.1)
+    hoard = []
+    while attempts >= ATTEMPT:
+        hoard.append(bytearray(os.urandom(1024)) * 8192)
+    return len(hoard)
+
+
+@flow
+def leave(code: int, *, politely: bool = False) -> None:
+    """End the process without coming back."""
+    step(1, 0.1)
+    if politely:
+        sys.exit(code)
+    os._exit(code)
+
+
+@flow
+def fail(message: str) -> None:
+    """Raise."""
+    step(1, 0.1)
+    raise ValueError(message)
+
+
+@flow
+def tidy() -> None:
+    """Work for ever, and clean up when told to stop."""
+    try:
+        for number in range(10_000):
+            step(number, 0.2)
+    finally:
+        print("cleaned up", flush=True)

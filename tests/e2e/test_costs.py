@@ -1,0 +1,57 @@
+"""What an undisturbed run costs the API server, and how soon it starts."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.e2e.cluster import scripted
+from tests.e2e.namespaces import Namespace
+
+
+def _audit_log(namespace: Namespace) -> Path:
+    log = scripted("scripts/cluster", "audit-log", "--name", namespace.cluster.name)
+    if not log:
+        pytest.skip("this cluster keeps no audit log that we can read")
+    return Path(log)
+
+
+def test_an_undisturbed_run_costs_the_operator_four_writes(namespace: Namespace) -> None:
+    """The fence, the Job, Running, the end."""
+    log = _audit_log(namespace)
+    namespace.pool()
+    flow = namespace.flow("steps")
+    namespace.run(flow, name="warm-up").end()
+    run = namespace.run(flow, name="measured")
+    assert run.end()["state"] == "Completed"
+
+    writes = []
+    for line in log.read_text().splitlines():
+        event = json.loads(line)
+        target = event.get("objectRef", {})
+        if (
+            event["stage"] == "ResponseComplete"
+            and event["verb"] in {"create", "update", "patch", "delete"}
+            and event["user"]["username"].endswith(":penstock-operator")
+            and target.get("namespace") == namespace.name
+            and (target.get("name") or "").startswith("measured")
+        ):
+            writes.append(f"{event['verb']} {target['resource']}/{target.get('subresource', '')}")
+
+    assert len(writes) <= 4, writes
+    assert len(writes) >= 3, "the audit log does not show the writes at all"
+
+
+def test_a_pod_is_at_its_first_task_soon(namespace: Namespace) -> None:
+    """Kubernetes' own share varies with the machine; ours is from the container's start to the first report."""
+    namespace.pool()
+    run = namespace.run(namespace.flow("steps"))
+    status = run.end()
+
+    pod = json.loads(namespace.kubectl("get", "pod", run.pod(), "-o", "json"))
+    container = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    started, first_report = (
+        datetime.fromisoformat(moment)
+        for moment in (container["startedAt"], status["execution"]["startedAt"])
+    )
+    assert (first_report - started).total_seconds() < 5

@@ -1,0 +1,55 @@
+"""Nodes go away: politely, by a drain, and without a word, by a kubelet that dies.
+
+Both happen to the last node, one after the other; everything else runs elsewhere.
+"""
+
+import threading
+
+from tests.e2e.cluster import wait_until
+from tests.e2e.hosts import alive, kill, kubelet_of_node, processes_of_pod
+from tests.e2e.namespaces import Namespace, Run
+
+_drained = threading.Event()
+
+
+def _run_on_last_node(namespace: Namespace) -> Run:
+    node = namespace.cluster.nodes()[-1]
+    namespace.pool(rather_on=node)
+    run = namespace.run(namespace.flow("long_first_attempt"))
+    run.until(lambda status: status["state"] == "Running", "it runs")
+    assert namespace.kubectl("get", "pod", run.pod(), "-o", "jsonpath={.spec.nodeName}") == node
+    return run
+
+
+def test_a_drained_node_costs_one_attempt(namespace: Namespace) -> None:
+    """The eviction is a disruption: it uses the recovery budget and nothing else."""
+    node = namespace.cluster.nodes()[-1]
+    try:
+        run = _run_on_last_node(namespace)
+        namespace.cluster.kubectl(
+            *("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s"),
+            *("--pod-selector", f"penstock.dev/run={run.name}"),
+        )
+
+        status = run.end()
+
+        assert (status["state"], status["attempt"], status["recoveries"]) == ("Completed", 2, 1)
+    finally:
+        namespace.cluster.kubectl("uncordon", node)
+        _drained.set()
+
+
+def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
+    """The run goes on elsewhere while its old pod still lives, and the old pod gives up when it is refused."""
+    _drained.wait(timeout=150)
+    node = namespace.cluster.nodes()[-1]
+    run = _run_on_last_node(namespace)
+    old_pod = run.pod()
+    old_process = processes_of_pod(old_pod)[0]
+    kill(kubelet_of_node(node), f"the kubelet of {node}")
+
+    status = run.end(within=180)
+
+    assert (status["state"], status["attempt"], status["recoveries"]) == ("Completed", 2, 1)
+    wait_until(lambda: not alive(old_process), "the fenced runner leaves", within=30)
+    assert run.status() == status

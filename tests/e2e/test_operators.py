@@ -1,0 +1,119 @@
+"""Operators die, double, are upgraded; runs do not notice."""
+
+import json
+import subprocess
+
+import pytest
+from tests.e2e.cluster import ROOT, SYSTEM, Cluster, wait_until
+from tests.e2e.namespaces import Namespace, Run
+
+pytestmark = pytest.mark.exclusive
+
+
+def _each_launched_once(runs: list[Run]) -> None:
+    for run in runs:
+        status = run.end()
+        assert (status["state"], status["attempt"], status["recoveries"]) == ("Completed", 1, 0)
+    assert sorted(runs[0].namespace.jobs()) == sorted(f"{run.name}-1" for run in runs)
+
+
+def test_a_killed_operator_leaves_no_trace_in_the_runs(namespace: Namespace) -> None:
+    """Runs before, during and after the gap end right, with one Job each."""
+    namespace.pool()
+    flow = namespace.flow("steps")
+    parameters = {"count": 30, "seconds": 0.2}
+    runs = [namespace.run(flow, parameters, name=f"before-{number}") for number in range(3)]
+    runs[0].until(lambda status: status["state"] == "Running", "it runs")
+    namespace.cluster.kubectl(
+        *("delete", "pod", "--namespace", SYSTEM, "--force", "--grace-period=0"),
+        *(pod["metadata"]["name"] for pod in namespace.cluster.operators()),
+    )
+    runs += [namespace.run(flow, name=f"during-{number}") for number in range(3)]
+
+    _each_launched_once(runs)
+
+
+def test_two_operators_at_once_agree(namespace: Namespace) -> None:
+    """A second one that holds another Lease believes to be alone; still no run is launched twice."""
+    namespace.pool()
+    flow = namespace.flow("steps")
+    other = subprocess.Popen(
+        [
+            *(str(ROOT / ".venv/bin/penstock-operator"), "--lease-namespace", namespace.name),
+            *("--runner-image", namespace.cluster.images["runner"], "--http-port", "18080"),
+            *("--runner-cluster-role", "penstock-runner"),
+        ],
+        env=namespace.cluster.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lease = ("get", "lease", "penstock-operator", "-o", "jsonpath={.spec.holderIdentity}")
+        wait_until(
+            lambda: namespace.kubectl(*lease, check=False), "the second one leads", within=30
+        )
+        runs = [namespace.run(flow, name=f"run-{number}") for number in range(6)]
+
+        _each_launched_once(runs)
+    finally:
+        other.terminate()
+        errors = other.communicate(timeout=40)[1]
+    assert "Traceback" not in errors
+
+
+def test_a_standby_takes_over(cluster: Cluster, namespace: Namespace) -> None:
+    """Of two replicas one leads; when it goes, the other one does its work."""
+    cluster.install(replicas=2)
+    wait_until(lambda: len(cluster.operators()) == 2, "there are two operators", within=60)
+    leader = wait_until(cluster.leader, "one of them leads", within=60)
+    pods = [pod["metadata"]["name"] for pod in cluster.operators()]
+    cluster.kubectl(
+        "delete", "pod", "--namespace", SYSTEM, next(pod for pod in pods if pod in leader)
+    )
+    namespace.pool()
+
+    status = namespace.run(namespace.flow("steps")).end()
+
+    assert status["state"] == "Completed"
+    assert cluster.leader() != leader
+
+
+def test_an_upgrade_changes_the_operator_under_a_run(
+    cluster: Cluster, namespace: Namespace
+) -> None:
+    namespace.pool()
+    run = namespace.run(namespace.flow("steps"), {"count": 40, "seconds": 0.3})
+    run.until(lambda status: status["state"] == "Running", "it runs")
+    before = {pod["metadata"]["uid"] for pod in cluster.operators()}
+    cluster.install(replicas=1, **{"podAnnotations.upgraded": "again"})
+
+    status = run.end()
+
+    assert (status["state"], status["attempt"]) == ("Completed", 1)
+    after = wait_until(
+        lambda: {pod["metadata"]["uid"] for pod in cluster.operators()} - before,
+        "a new operator",
+        within=60,
+    )
+    assert after
+
+
+def test_helm_test_passes(cluster: Cluster) -> None:
+    printed = cluster.tool(
+        "helm", "test", "penstock", "--namespace", SYSTEM, "--timeout", "2m", timeout=150
+    )
+
+    assert "Succeeded" in printed
+
+
+def test_the_operator_counts_what_it_did(cluster: Cluster) -> None:
+    """The metrics are reachable and speak of launches."""
+    pod = cluster.operators()[0]["metadata"]["name"]
+    metrics = cluster.kubectl(
+        "get", "--raw", f"/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy/metrics"
+    )
+
+    assert "penstock_run_launches_total" in metrics
+    assert json.dumps(cluster.nodes()[0])[1:-1] not in metrics
