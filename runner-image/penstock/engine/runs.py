@@ -1,0 +1,105 @@
+"""The runs: what the engine knows of a flow run and of a task run, and tells its reporter.
+
+Both are plain records that the engine changes in place; a reporter reads and never writes them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from penstock.states import State
+
+
+class FlowRun:
+    """One run of a flow or of a sub-flow."""
+
+    __slots__ = (
+        "ended_at",
+        "flow_name",
+        "id",
+        "name",
+        "parent",
+        "run_count",
+        "started_at",
+        "state",
+    )
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        name: str,
+        flow_name: str,
+        parent: FlowRun | TaskRun | None,
+        state: State[object],
+    ) -> None:
+        self.id = run_id
+        """Unique: of the root as given, of a sub-flow ``<parent's id>/<flow's name>-<number>``."""
+        self.name = name
+        self.flow_name = flow_name
+        self.parent = parent
+        """The run whose body called this one; ``None`` for the root."""
+        self.run_count = 0
+        """How many attempts began; above 1 the run is being retried."""
+        self.state = state
+        self.started_at: datetime | None = None
+        """When the first attempt began."""
+        self.ended_at: datetime | None = None
+
+
+class TaskRun:
+    """One run of a task."""
+
+    __slots__ = (
+        "ended_at",
+        "flow_run",
+        "id",
+        "name",
+        "parent",
+        "run_count",
+        "started_at",
+        "state",
+        "task_name",
+    )
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        name: str,
+        task_name: str,
+        flow_run: FlowRun | None,
+        parent: TaskRun | None,
+        state: State[object],
+    ) -> None:
+        self.id = run_id
+        """Unique: ``<flow run's id>/<task's name>-<number>``, counted from 0 in the flow run."""
+        self.name = name
+        """``<task's name>-<number>``, or what ``task_run_name`` makes of it."""
+        self.task_name = task_name
+        self.flow_run = flow_run
+        """The nearest flow run around it; ``None`` for a task called outside any flow."""
+        self.parent = parent
+        """The task run whose body called this one, if one did."""
+        self.run_count = 0
+        """How many attempts began; above 1 the task is being retried."""
+        self.state = state
+        self.started_at: datetime | None = None
+        """When the first attempt began."""
+        self.ended_at: datetime | None = None
+
+
+class Reporter(Protocol):
+    """Hears of every change of state, while it happens and in the thread where it happens.
+
+    Calls may come from many threads at once, hold the run up while they last, and must not
+    raise. The first change heard of a run is its creation: ``Pending`` for a submitted task,
+    ``Running`` for one that is called.
+    """
+
+    def flow_run_changed(self, run: FlowRun, state: State[object]) -> None:
+        """Take note that ``run`` entered ``state``; ``run.parent`` is set for a sub-flow."""
+
+    def task_run_changed(self, run: TaskRun, state: State[object]) -> None:
+        """Take note that ``run`` entered ``state``."""

@@ -1,0 +1,74 @@
+"""Every error that Penstock raises, in one tree.
+
+    PenstockError
+    ├── FlowLoadError            an entrypoint that leads to no flow
+    ├── ParameterError           parameters that do not fit the flow's signature (also a TypeError)
+    ├── MappingError             `.map` without an iterable, or with iterables of unequal length
+    ├── MissingContextError      an engine call outside a running flow or task
+    ├── FailedRun                the result of a failed state that holds no exception
+    ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
+    ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
+    └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
+        ├── FlowRunTimeoutError
+        └── TaskRunTimeoutError
+
+    BaseException
+    ├── CancelledRun             raised once in a flow that is cancelled, at its next engine call
+    └── TaskAbandoned            raised by engine calls inside a body whose time has run out
+
+The last two are no ``Exception``, so that ``except Exception`` does not swallow them.
+"""
+
+from __future__ import annotations
+
+
+class PenstockError(Exception):
+    """Any error of Penstock's own making."""
+
+
+class FlowLoadError(PenstockError):
+    """An entrypoint leads to no flow; the message says what to do."""
+
+
+class ParameterError(PenstockError, TypeError):
+    """Parameters do not fit the flow's signature or type hints."""
+
+
+class MappingError(PenstockError, ValueError):
+    """``.map`` was called without an iterable or with iterables of unequal length."""
+
+
+class MissingContextError(PenstockError, RuntimeError):
+    """An engine call needs a running flow or task around it."""
+
+
+class FailedRun(PenstockError):
+    """A failed state was asked for its result and holds no exception."""
+
+
+class CrashedRun(PenstockError):
+    """A run ended by ``SystemExit``, ``KeyboardInterrupt`` or the like; the cause is chained."""
+
+
+class UpstreamNotCompleted(PenstockError):
+    """A task never ran because one of its inputs failed; the message names it."""
+
+
+class RunTimeoutError(PenstockError, TimeoutError):
+    """A body took longer than its ``timeout_seconds``."""
+
+
+class FlowRunTimeoutError(RunTimeoutError):
+    """A flow took longer than its ``timeout_seconds``."""
+
+
+class TaskRunTimeoutError(RunTimeoutError):
+    """A task took longer than its ``timeout_seconds``."""
+
+
+class CancelledRun(BaseException):
+    """The run was cancelled; engine calls made while this unwinds work again."""
+
+
+class TaskAbandoned(BaseException):
+    """This body ran out of time and nobody waits for it any more: leave as soon as possible."""
