@@ -1,8 +1,9 @@
 """One cluster for all tests, one namespace for each, and waiting that overlaps.
 
-A test here mostly waits: for pods, for deadlines, for a lost node. So all tests but those marked ``exclusive`` start at
-once, each in a thread and a namespace of its own; what pytest then runs one after the other is the look at how each ended.
-The exclusive ones disturb the whole cluster and run last, one at a time.
+A test here mostly waits: for pods, for deadlines, for a lost node. So all tests but those marked
+``exclusive`` start at once, each in a thread and a namespace of its own; what pytest then runs one
+after the other is the look at how each ended. The exclusive ones disturb the whole cluster and run
+last, one at a time.
 """
 
 import os
@@ -35,17 +36,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "exclusive: disturbs the whole cluster, so it runs alone and late"
     )
+    config.addinivalue_line("markers", "longest: waits longer than the others, so it starts first")
     config.stash[_started] = {}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the exclusive tests last; the order of the others starts the longest waits first."""
+    """Put the longest waits first, so that they overlap with all else, and the exclusive last."""
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.e2e)
     ours.sort(
-        key=lambda item: (_is_exclusive(item), item.path.name, item.reportinfo()[1] or 0, item.name)
+        key=lambda item: (
+            _is_exclusive(item),
+            item.get_closest_marker("longest") is None,
+            item.path.name,
+            item.reportinfo()[1] or 0,
+            item.name,
+        )
     )
     items[:] = [item for item in items if item not in ours] + ours
 
@@ -56,7 +64,7 @@ def _is_exclusive(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The cluster with Penstock on it. ``E2E_KEEP=1`` leaves it up, and the next session then finds it."""
+    """The cluster with Penstock on it. ``E2E_KEEP=1`` leaves it up for the next session."""
     cluster = Cluster.ensure("penstock-e2e")
     try:
         cluster.install()

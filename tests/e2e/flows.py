@@ -1,4 +1,4 @@
-"""Flows that get into trouble on purpose. The tests put this file inline into their Flow objects."""
+"""Flows that get into trouble on purpose; the tests put this file inline into their Flows."""
 
 import os
 import sys

@@ -1,6 +1,7 @@
 """Violence from outside: signals to processes that the cluster believes to be its own.
 
-The nodes of the development cluster, and of kind, share this machine's process table, so root finds them there.
+The nodes of the development cluster, and of kind, share this machine's process table, so root finds
+them there.
 """
 
 import os

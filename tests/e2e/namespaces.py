@@ -57,7 +57,7 @@ class Namespace:
         )
 
     def pool(self, *, rather_on: str | None = None, **spec: Any) -> None:
-        """Create the pool ``default``. Its pods stay off the node that other tests hurt, unless told otherwise."""
+        """Create the pool ``default``, whose pods stay off the node that other tests hurt."""
         where = _rather_on_node(rather_on) if rather_on else _on_node(self.cluster.nodes()[0])
         template = spec.pop("podTemplate", {"spec": {}})
         template["spec"] = where | template["spec"]
@@ -145,7 +145,7 @@ class Run:
         )
 
     def until(self, holds: Callable[[Object], object], what: str, *, within: float = 90) -> Object:
-        """Return the first status for which ``holds``; fail at once when the run has ended without it."""
+        """Return the first status for which ``holds``; fail when the run has ended without it."""
         deadline = time.monotonic() + within
         while True:
             status = self.status()

@@ -43,7 +43,7 @@ def test_an_undisturbed_run_costs_the_operator_four_writes(namespace: Namespace)
 
 
 def test_a_pod_is_at_its_first_task_soon(namespace: Namespace) -> None:
-    """Kubernetes' own share varies with the machine; ours is from the container's start to the first report."""
+    """Our share is from the container's start to the first report; the rest is Kubernetes'."""
     namespace.pool()
     run = namespace.run(namespace.flow("steps"))
     status = run.end()

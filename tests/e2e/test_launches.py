@@ -1,4 +1,4 @@
-"""A pod cannot start: the run says why within seconds, waits for a person, and does not wait for ever."""
+"""A pod cannot start: the run says why within seconds, waits for a person, but not for ever."""
 
 import pytest
 from tests.e2e.cluster import LAUNCH_DEADLINE, Refused, wait_until
@@ -10,7 +10,7 @@ NO_PODS = {
     "metadata": {"name": "no-pods"},
     "spec": {"hard": {"pods": "0"}},
 }
-# 2 s until the operator looks, the kubelet's or scheduler's own time, and a machine that runs eight tests at once.
+# 2 s until the operator looks, the kubelet's own time, on a machine that runs eight tests at once.
 SEEN = 10
 
 

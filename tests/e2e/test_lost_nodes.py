@@ -5,9 +5,12 @@ Both happen to the last node, one after the other; everything else runs elsewher
 
 import threading
 
+import pytest
 from tests.e2e.cluster import wait_until
 from tests.e2e.hosts import alive, kill, kubelet_of_node, processes_of_pod
 from tests.e2e.namespaces import Namespace, Run
+
+pytestmark = pytest.mark.longest
 
 _drained = threading.Event()
 
@@ -40,7 +43,7 @@ def test_a_drained_node_costs_one_attempt(namespace: Namespace) -> None:
 
 
 def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
-    """The run goes on elsewhere while its old pod still lives, and the old pod gives up when it is refused."""
+    """The run goes on elsewhere while its old pod still lives; once refused, the old pod leaves."""
     _drained.wait(timeout=150)
     node = namespace.cluster.nodes()[-1]
     run = _run_on_last_node(namespace)

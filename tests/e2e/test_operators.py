@@ -34,7 +34,7 @@ def test_a_killed_operator_leaves_no_trace_in_the_runs(namespace: Namespace) -> 
 
 
 def test_two_operators_at_once_agree(namespace: Namespace) -> None:
-    """A second one that holds another Lease believes to be alone; still no run is launched twice."""
+    """A second one with another Lease believes to be alone; still no run is launched twice."""
     namespace.pool()
     flow = namespace.flow("steps")
     other = subprocess.Popen(
