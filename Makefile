@@ -48,7 +48,7 @@ cluster: ## Bring up a development cluster and print how to use it
 	@scripts/cluster ensure --nodes 2 >/dev/null
 	@scripts/cluster env
 
-images: ## Build the operator, runner and example images
+images: venv ## Build the operator, runner and example images
 	@scripts/cluster prepare
 	@scripts/build-images >/dev/null
 

@@ -1,0 +1,37 @@
+"""The documentation keeps up with the code."""
+
+import re
+from pathlib import Path
+
+from penstock_operator.model.states import Reason
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+
+
+def test_every_reason_is_explained() -> None:
+    """A word that a status can show stands in the page that says what to do about it."""
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+
+    missing = {reason for reason in Reason if f"`{reason}`" not in page}
+    assert missing == set()
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+
+    assert broken == []
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"(?:`|^)make ([a-z0-9-]+)", "\n".join(page.read_text() for page in PAGES))
+    )
+
+    assert named - targets == set()
