@@ -34,7 +34,9 @@ class FlowRunSpec(Part):
     model_config = ConfigDict(
         json_schema_extra=refuse_unless(
             must(
-                "self.flowRef == oldSelf.flowRef && has(self.parameters) == has(oldSelf.parameters)"
+                "self.flowRef == oldSelf.flowRef"
+                " && has(self.parameters) == has(oldSelf.parameters)"
+                " && (!has(self.parameters) || self.parameters == oldSelf.parameters)"
                 " && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds)"
                 " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",
                 "A run's spec cannot be changed, except to cancel it; create another run.",
@@ -147,7 +149,7 @@ class FlowRunStatus(Part):
     execution: Annotated[
         Execution | None, Field(json_schema_extra={"x-kubernetes-map-type": "atomic"})
     ] = None
-    """What the pod of the current attempt reports."""
+    """What the pod of the current attempt reports. No other pod can write it."""
 
 
 class FlowRun(Part):
@@ -158,4 +160,4 @@ class FlowRun(Part):
     """What is run. Nothing of it can be changed afterwards but cancel."""
 
     status: FlowRunStatus = Field(default=FlowRunStatus())
-    """How the run stands."""
+    """How the run stands. The operator writes it, but for execution, which the run's pod writes."""

@@ -1,0 +1,84 @@
+"""A real API server for the session, with the CRDs installed, and a namespace for each test.
+
+PENSTOCK_TEST_KUBECONFIG names one that runs already; else scripts/cluster brings one up and
+removes it.
+"""
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.apiserver import GROUP, ApiServer
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("flows", "flowruns", "workpools")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Iterator[Path]:
+    """The path of the kubeconfig of an API server; nothing else needs to run in its cluster."""
+    if given := os.environ.get("PENSTOCK_TEST_KUBECONFIG"):
+        yield Path(given)
+        return
+    name = f"it-{os.getpid()}"
+    try:
+        yield Path(_cluster("ensure", "--name", name, "--api-only").strip())
+    finally:
+        _cluster("down", "--name", name)
+
+
+@pytest.fixture(scope="session")
+def server(kubeconfig: Path) -> ApiServer:
+    """The API server, before anything of Penstock is installed into it by a fixture."""
+    return ApiServer.from_kubeconfig(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def api(server: ApiServer) -> ApiServer:
+    """The API server with the CRDs of the repository installed and served."""
+    done = server.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    assert done.returncode == 0, done.stderr
+    names = [f"crd/{kind}.penstock.dev" for kind in KINDS]
+    done = server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    assert done.returncode == 0, done.stderr
+    _wait_until_served(server)
+    return server
+
+
+@pytest.fixture
+def namespace(api: ApiServer) -> Iterator[str]:
+    """The name of a namespace of one's own."""
+    name = f"it-{uuid.uuid4().hex[:8]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    api.create("/api/v1/namespaces", body)
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+def _cluster(*arguments: str) -> str:
+    done = subprocess.run(
+        (ROOT / "scripts/cluster", *arguments), cwd=ROOT, stdout=-1, text=True, check=True
+    )
+    return done.stdout
+
+
+def _wait_until_served(server: ApiServer) -> None:
+    """Established comes a little before the handlers of the kinds do."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        served = {item["name"] for item in server.get(GROUP)["resources"]}
+        if served.issuperset(KINDS):
+            return
+        time.sleep(0.1)
+    raise AssertionError("The API server does not serve the kinds of penstock.dev.")
