@@ -1,4 +1,4 @@
-"""What the plans look at: filled by `app` from its caches, and by `kube` where a plan asks for more.
+"""What the plans look at: filled by `app` from its caches, and by `kube` where a plan asks it to.
 
 `NOT_LOOKED` tells a look-up that was not made from one that found nothing. A plan that needs it
 returns no actions but `Plan.need`; the caller makes the look-ups and plans again at once.

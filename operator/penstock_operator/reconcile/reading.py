@@ -1,0 +1,187 @@
+"""Turn raw objects into models and views. Nothing in here raises, whatever the object holds."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.model.meta import ObjectMeta
+from penstock_operator.model.schema import Part
+from penstock_operator.model.workpool import WorkPool
+from penstock_operator.reconcile.names import ATTEMPT_LABEL
+from penstock_operator.reconcile.observed import (
+    ConfigMapView,
+    ContainerView,
+    EventView,
+    JobCondition,
+    JobView,
+    Malformed,
+    PodView,
+)
+from penstock_operator.reconcile.text import shorten
+from penstock_operator.reconcile.wire import child, children, field, instant, number, strings, text
+
+Raw = Mapping[str, JsonValue]
+_P = TypeVar("_P", bound=Part)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_flow(raw: Raw) -> Flow | Malformed:
+    """Read a Flow."""
+    return _read(Flow, raw)
+
+
+def read_run(raw: Raw) -> FlowRun | Malformed:
+    """Read a FlowRun."""
+    return _read(FlowRun, raw)
+
+
+def read_pool(raw: Raw) -> WorkPool | Malformed:
+    """Read a WorkPool."""
+    return _read(WorkPool, raw)
+
+
+def _read(kind: type[_P], raw: Raw) -> _P | Malformed:
+    try:
+        return kind.model_validate(raw)
+    except (ValidationError, RecursionError) as error:
+        return Malformed(metadata=_metadata(raw), sentence=_sentence(kind.__name__, error))
+
+
+def _sentence(kind: str, error: ValidationError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return f"This {kind} is nested too deeply to be read. Make it flatter."
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"]) or "the object"
+    return shorten(
+        f"This {kind} cannot be read: {path}: {first['msg']}. Mend that field and apply it again."
+    )
+
+
+def _metadata(raw: Raw) -> ObjectMeta:
+    return ObjectMeta(
+        name=text(raw, "metadata", "name"),
+        namespace=text(raw, "metadata", "namespace"),
+        uid=text(raw, "metadata", "uid"),
+        resource_version=text(raw, "metadata", "resourceVersion"),
+        generation=number(raw, "metadata", "generation"),
+        creation_timestamp=instant(raw, "metadata", "creationTimestamp"),
+        deletion_timestamp=instant(raw, "metadata", "deletionTimestamp"),
+    )
+
+
+def read_job(raw: Raw) -> JobView:
+    """Read a batch/v1 Job."""
+    attempt = text(raw, "metadata", "labels", ATTEMPT_LABEL)
+    conditions = (each for each in children(raw, "status", "conditions") if _holds(each))
+    return JobView(
+        name=text(raw, "metadata", "name"),
+        uid=text(raw, "metadata", "uid"),
+        owner_uid=_controller(raw),
+        attempt=int(attempt) if attempt.isascii() and attempt.isdigit() else 0,
+        created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
+        deletion_requested_at=instant(raw, "metadata", "deletionTimestamp"),
+        grace_seconds=number(
+            raw, "spec", "template", "spec", "terminationGracePeriodSeconds", default=30
+        ),
+        suspended=field(raw, "spec", "suspend") is True,
+        active=number(raw, "status", "active"),
+        ready=number(raw, "status", "ready"),
+        terminating=number(raw, "status", "terminating"),
+        succeeded=number(raw, "status", "succeeded"),
+        failed=number(raw, "status", "failed"),
+        conditions=tuple(
+            JobCondition(
+                type=text(each, "type"),
+                reason=text(each, "reason"),
+                message=text(each, "message"),
+            )
+            for each in conditions
+        ),
+    )
+
+
+def read_pod(raw: Raw) -> PodView:
+    """Read a pod."""
+    status = child(raw, "status")
+    by_type = {text(each, "type"): each for each in children(status, "conditions")}
+    scheduled = by_type.get("PodScheduled", {})
+    disruption = by_type.get("DisruptionTarget", {})
+    disrupted = _holds(disruption)
+    return PodView(
+        name=text(raw, "metadata", "name"),
+        uid=text(raw, "metadata", "uid"),
+        owner_uid=_controller(raw),
+        phase=text(status, "phase"),
+        created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
+        reason=text(status, "reason"),
+        message=text(status, "message"),
+        node=text(raw, "spec", "nodeName"),
+        deletion_at=instant(raw, "metadata", "deletionTimestamp"),
+        unschedulable=(
+            text(scheduled, "message") or "no reason is given"
+            if text(scheduled, "status") == "False"
+            else ""
+        ),
+        disruption=(text(disruption, "reason") or "Disruption") if disrupted else "",
+        disruption_message=text(disruption, "message") if disrupted else "",
+        containers=(
+            *(_container(each, init=True) for each in children(status, "initContainerStatuses")),
+            *(_container(each, init=False) for each in children(status, "containerStatuses")),
+        ),
+    )
+
+
+def _container(raw: Raw, *, init: bool) -> ContainerView:
+    state = child(raw, "state")
+    terminated = child(state, "terminated")
+    return ContainerView(
+        name=text(raw, "name"),
+        image=text(raw, "image"),
+        is_init=init,
+        running="running" in state,
+        waiting_reason=text(state, "waiting", "reason"),
+        waiting_message=text(state, "waiting", "message"),
+        exit_code=number(terminated, "exitCode") if terminated else None,
+        terminated_reason=text(terminated, "reason"),
+        terminated_message=text(terminated, "message"),
+    )
+
+
+def read_event(raw: Raw) -> EventView:
+    """Read a v1 Event."""
+    times = (
+        instant(raw, "series", "lastObservedTime"),
+        instant(raw, "lastTimestamp"),
+        instant(raw, "eventTime"),
+        instant(raw, "metadata", "creationTimestamp"),
+    )
+    return EventView(
+        kind=text(raw, "involvedObject", "kind"),
+        name=text(raw, "involvedObject", "name"),
+        warning=text(raw, "type") == "Warning",
+        reason=text(raw, "reason"),
+        message=text(raw, "message"),
+        seen_at=next((each for each in times if each), _LONG_AGO),
+    )
+
+
+def read_config_map(raw: Raw) -> ConfigMapView:
+    """Read a ConfigMap."""
+    return ConfigMapView(
+        name=text(raw, "metadata", "name"),
+        data=strings(raw, "data"),
+        binary=strings(raw, "binaryData"),
+    )
+
+
+def _holds(condition: Raw) -> bool:
+    return text(condition, "status") == "True"
+
+
+def _controller(raw: Raw) -> str:
+    owners = children(raw, "metadata", "ownerReferences")
+    return next((text(each, "uid") for each in owners if each.get("controller") is True), "")
