@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.cluster import scripted
 
 
 def _processes() -> Iterator[tuple[int, Path]]:
@@ -31,8 +32,15 @@ def processes_of_pod(name: str) -> list[int]:
     return sorted(pid for pid, entry in _processes() if wanted in _read(entry / "environ"))
 
 
-def kubelet_of_node(name: str) -> list[int]:
-    """Return the kubelet that runs that node, in the development cluster."""
+def lose_node(name: str) -> None:
+    """End the kubelet of that node for good; to the cluster this is a partition."""
+    if scripted("scripts/cluster", "backend") == "kind":  # where systemd would start it again
+        scripted("docker", "exec", name, "systemctl", "stop", "kubelet")
+    else:
+        kill(_kubelet_of_node(name), f"the kubelet of {name}")
+
+
+def _kubelet_of_node(name: str) -> list[int]:
     found = []
     for pid, entry in _processes():
         command = _read(entry / "cmdline")

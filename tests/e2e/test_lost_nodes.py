@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from tests.e2e.cluster import wait_until
-from tests.e2e.hosts import alive, kill, kubelet_of_node, processes_of_pod
+from tests.e2e.hosts import alive, lose_node, processes_of_pod
 from tests.e2e.namespaces import Namespace, Run
 
 pytestmark = pytest.mark.longest
@@ -48,11 +48,13 @@ def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
     node = namespace.cluster.nodes()[-1]
     run = _run_on_last_node(namespace)
     old_pod = run.pod()
-    old_process = processes_of_pod(old_pod)[0]
-    kill(kubelet_of_node(node), f"the kubelet of {node}")
+    old_processes = processes_of_pod(old_pod)
+    lose_node(node)
 
     status = run.end(within=180)
 
     assert (status["state"], status["attempt"], status["recoveries"]) == ("Completed", 2, 1)
-    wait_until(lambda: not alive(old_process), "the fenced runner leaves", within=30)
+    wait_until(
+        lambda: not any(map(alive, old_processes)), "the fenced runner leaves by itself", within=30
+    )
     assert run.status() == status

@@ -35,6 +35,8 @@ def test_a_killed_operator_leaves_no_trace_in_the_runs(namespace: Namespace) -> 
 
 def test_two_operators_at_once_agree(namespace: Namespace) -> None:
     """A second one with another Lease believes to be alone; still no run is launched twice."""
+    if "system:masters" not in namespace.kubectl("auth", "whoami"):
+        pytest.skip("the admission policies let nobody but the operator and system:masters in")
     namespace.pool()
     flow = namespace.flow("steps")
     other = subprocess.Popen(
