@@ -20,7 +20,8 @@ def seconds_since_process_start():
 
 @task
 def first():
-    print(f"first task after {seconds_since_process_start():.3f} s at {time.time():.3f}", flush=True)
+    after = seconds_since_process_start()
+    print(f"first task after {after:.3f} s at {time.time():.3f}", flush=True)
 
 @flow
 def starts(linger: float = 0.0):
