@@ -40,9 +40,8 @@ class _Validator(Protocol):
     def iter_errors(self, instance: JsonValue) -> Iterable[ValidationError]: ...
 
 
-_Keyword = Callable[
-    [_Validator, JsonValue, JsonValue, JsonObject], Iterable[ValidationError] | None
-]
+_Errors = Iterable[ValidationError]
+_Keyword = Callable[[_Validator, JsonValue, JsonValue, JsonObject], _Errors | None]
 
 
 def merged_parameters(flow: JsonObject | None, *, run: JsonObject | None) -> JsonObject:

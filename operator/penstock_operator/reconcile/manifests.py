@@ -1,0 +1,78 @@
+"""The objects that Penstock creates, as dict literals."""
+
+from penstock_operator.model.schema import API_VERSION, JsonObject
+from penstock_operator.reconcile.names import FLOW_CONTAINER, MANAGED_BY, job_name
+from penstock_operator.reconcile.pods import Launch, launch_labels, pod_template
+
+
+def job_manifest(launch: Launch) -> JsonObject:
+    """Write the Job of one attempt."""
+    metadata = launch.run.metadata
+    settings = launch.pool.spec.job
+    spec: JsonObject = {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "FailJob",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                },
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {
+                        "containerName": FLOW_CONTAINER,
+                        "operator": "NotIn",
+                        "values": [0],
+                    },
+                },
+            ]
+        },
+        "ttlSecondsAfterFinished": settings.ttl_seconds_after_finished,
+        "template": pod_template(launch),
+    }
+    if settings.active_deadline_seconds is not None:
+        spec["activeDeadlineSeconds"] = settings.active_deadline_seconds
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(metadata.name, attempt=launch.attempt),
+            "namespace": metadata.namespace,
+            "labels": {**(settings.labels or {}), **launch_labels(launch)},
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": "FlowRun",
+                    "name": metadata.name,
+                    "uid": metadata.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+        "spec": spec,
+    }
+
+
+def service_account_manifest(name: str, *, namespace: str) -> JsonObject:
+    """Write the ServiceAccount under which runs report. It mounts no token by itself."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": namespace, "labels": {**MANAGED_BY}},
+        "automountServiceAccountToken": False,
+    }
+
+
+def role_binding_manifest(name: str, *, namespace: str, account: str, role: str) -> JsonObject:
+    """Write the RoleBinding that lets an account's pods report about their own runs."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace, "labels": {**MANAGED_BY}},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
