@@ -22,7 +22,9 @@ from penstock.runner.submission import Failed, Run, Stored, inquire, submit
 
 
 class Board(Protocol):
-    """What there is to report; the flow's threads fill it."""
+    """What there is to report; the flow's threads fill it and ring the wake-up."""
+
+    news: bool
 
     def render(self, *, terse: bool = False) -> Mapping[str, Any]:
         """Return the report as it is to be stored."""
@@ -51,7 +53,6 @@ class Publisher:
         board: Board,
         wakeup: Wakeup,
         grace_seconds: float,
-        on_cancel: Callable[[], None],
         leave: Callable[[int, str], object] = exits.leave,
         pace: Pace | None = None,
     ) -> None:
@@ -59,14 +60,15 @@ class Publisher:
         self._claim = claim
         self._board = board
         self._wakeup = wakeup
-        self._on_cancel = on_cancel
+        self.on_cancel: Callable[[], None] = lambda: None
+        """Called from the reporter's thread when the run is to be cancelled."""
         self._leave = leave
         self._pace = pace or Pace()
         self._backoff = Backoff(self._pace)
         self._usable_grace = max(grace_seconds - self._pace.margin, grace_seconds / 2)
         self._claimed: Mapping[str, Any] = {}
         self._settled = threading.Event()
-        self._news = False
+        self._owed = False
         self._terse = False
         self._concluded = threading.Event()
         self._leave_by: float | None = None
@@ -76,19 +78,21 @@ class Publisher:
 
     # What other threads call
 
-    def claim_attempt(self) -> Mapping[str, Any]:
-        """Wait until the attempt is this pod's; return the run as it is then."""
+    def start(self) -> None:
+        """Begin to claim the attempt."""
         self._thread.start()
+
+    def claimed(self) -> Mapping[str, Any]:
+        """Wait until the attempt is this pod's; return the run as it is then."""
         self._settled.wait()
         return self._claimed
 
-    def notify(self) -> None:
-        """Say that the board has news; cheap enough for every change of every task."""
-        if not self._news:
-            self._news = True
-            self._wakeup.poke()
+    @property
+    def cancelling(self) -> bool:
+        """Whether the run is to be cancelled, as far as is known."""
+        return self._cancelling
 
-    def conclude(self) -> None:
+    def deliver(self) -> None:
         """Deliver the outcome that the board now holds; return when it is stored."""
         self._concluded.set()
         self._wakeup.poke()
@@ -144,23 +148,26 @@ class Publisher:
             self._answer_sigterm()
             if self._leave_by is not None and time.monotonic() >= self._leave_by:
                 self._abandon_flow()
-            if self._concluded.is_set() or not self._news or time.monotonic() < due:
+            if self._concluded.is_set() or not self._has_news or time.monotonic() < due:
                 continue
             due = time.monotonic() + self._write_news()
 
+    @property
+    def _has_news(self) -> bool:
+        return self._owed or self._board.news
+
     def _seconds_to_next_look(self, due: float) -> float | None:
-        looks = [due] if self._news else []
+        looks = [due] if self._has_news else []
         looks += [] if self._leave_by is None else [self._leave_by]
         return max(0.0, min(looks) - time.monotonic()) if looks else None
 
     def _write_news(self) -> float:
         """Send one report; return how long to wait before the next."""
-        self._news = False  # before rendering: what changes meanwhile is news again
         failed = self._submit()
+        self._owed = failed is not None
         if failed is None:
             self._backoff.reset()
             return self._pace.interval
-        self._news = True
         self._complain("A report was not stored and will be sent again", failed)
         return max(self._pace.interval, self._backoff.after(failed))
 
@@ -200,7 +207,7 @@ class Publisher:
         if isinstance(standing, Owned) and standing.cancelled:
             self._start_cancelling()
             return
-        if self._news and not self._concluded.is_set():
+        if self._has_news and not self._concluded.is_set():
             self._submit(timeout=self._pace.farewell)
         raise Leave(
             exits.TERMINATED,
@@ -210,7 +217,7 @@ class Publisher:
     def _start_cancelling(self) -> None:
         self._cancelling = True
         exits.say("The run is being cancelled.")
-        self._on_cancel()
+        self.on_cancel()
 
     def _abandon_flow(self) -> None:
         """Report a cancelled run whose flow does not end, and leave without it."""

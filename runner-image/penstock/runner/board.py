@@ -1,0 +1,81 @@
+"""Where the flow's threads leave what the reporter's thread takes away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock.engine.runs import FlowRun, TaskRun
+from penstock.runner.ownership import Claim
+from penstock.runner.report import Conclusion, render_report
+from penstock.runner.tally import Tally
+from penstock.states import State
+
+LEFT_BEHIND = (
+    "The run was cancelled; its flow did not end within the pod's grace period and was left "
+    "behind. If it needs longer, raise terminationGracePeriodSeconds in the pool's pod template."
+)
+
+
+class NoticeBoard:
+    """The engine's reporter: takes note of each change of state, and rings once for it."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        ring: Callable[[], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._claim = claim
+        self._ring = ring
+        self._clock = clock
+        self._started_at = clock()
+        self._lock = threading.Lock()
+        self._tally = Tally()
+        self._conclusion: Conclusion | None = None
+        self.news = False
+        """Whether something changed since the last rendering."""
+
+    def flow_run_changed(self, run: FlowRun, state: State[object]) -> None:
+        """Flow runs are not reported: the run's own state is the operator's to write."""
+
+    def task_run_changed(self, run: TaskRun, state: State[object]) -> None:
+        """Take note that a task run entered a state."""
+        with self._lock:
+            self._tally.move(run, state)
+            rung, self.news = self.news, True
+        if not rung:
+            self._ring()
+
+    def conclude(self, conclusion: Conclusion) -> Conclusion:
+        """Take note of how the attempt ended; the first to say so is right, and returned."""
+        with self._lock:
+            self._conclusion = self._conclusion or conclusion
+            return self._conclusion
+
+    def abandon(self) -> None:
+        """Conclude that the run is cancelled although its flow has not ended."""
+        self.conclude(
+            Conclusion(
+                state="Cancelled",
+                reason="CancelRequested",
+                message=LEFT_BEHIND,
+                finished_at=self._clock(),
+            )
+        )
+
+    def render(self, *, terse: bool = False) -> Mapping[str, Any]:
+        """Return the report as it is to be stored."""
+        with self._lock:
+            self.news = False
+            return render_report(
+                self._tally,
+                claim=self._claim,
+                started_at=self._started_at,
+                now=self._clock(),
+                conclusion=self._conclusion,
+                terse=terse,
+            )

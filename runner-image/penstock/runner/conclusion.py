@@ -1,0 +1,73 @@
+"""How an attempt ended, in the words of the final report."""
+
+from __future__ import annotations
+
+import reprlib
+import traceback
+from datetime import UTC, datetime
+
+from penstock.engine.outcome import ErrorReport, Outcome
+from penstock.runner.report import Conclusion, Result
+from penstock.states import StateType
+
+PREVIEW = 1024
+CANCELLED_BEFORE_START = "The run was cancelled before its flow began."
+
+
+def conclude_outcome(outcome: Outcome, *, preview: bool) -> Conclusion:
+    """Tell what came of a flow that was run."""
+    completed = outcome.state.type is StateType.COMPLETED
+    return Conclusion(
+        state=outcome.state.type.capitalize(),
+        reason=outcome.reason.value,
+        message=outcome.message,
+        finished_at=datetime.now(UTC),
+        error=outcome.error,
+        result=describe_result(outcome.result, preview=preview) if completed else None,
+    )
+
+
+def conclude_not_loaded(error: BaseException) -> Conclusion:
+    """Tell that there was no flow to run."""
+    cause = error.__cause__ or error
+    sentence, _, _ = str(error).partition("\n")
+    return Conclusion(
+        state="Failed",
+        reason="EntrypointNotLoaded",
+        message=sentence,
+        finished_at=datetime.now(UTC),
+        error=ErrorReport(
+            type=type(cause).__qualname__,
+            message=str(cause),
+            traceback="".join(traceback.format_exception(cause)),
+        ),
+    )
+
+
+def conclude_cancelled_before_start() -> Conclusion:
+    """Tell that nothing was run, because nobody wants it any more."""
+    return Conclusion(
+        state="Cancelled",
+        reason="CancelRequested",
+        message=CANCELLED_BEFORE_START,
+        finished_at=datetime.now(UTC),
+    )
+
+
+def describe_result(result: object, *, preview: bool) -> Result:
+    """Name a result's type and, if asked for, show its beginning."""
+    kind = type(result)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return Result(
+        type=f"{module}{kind.__qualname__}", preview=_preview(result) if preview else None
+    )
+
+
+def _preview(result: object) -> str:
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = PREVIEW
+    shortener.maxlist = shortener.maxtuple = shortener.maxdict = 50
+    try:
+        return shortener.repr(result)
+    except Exception as error:  # the user's __repr__
+        return f"<its repr raised {type(error).__name__}>"

@@ -1,0 +1,46 @@
+"""Load the flow and run it, once the attempt is this pod's."""
+
+from __future__ import annotations
+
+import sys
+
+from penstock.errors import FlowLoadError
+from penstock.execution import Overrides, RunContext, execute
+from penstock.loading import load_flow
+from penstock.runner import exits
+from penstock.runner.board import NoticeBoard
+from penstock.runner.conclusion import (
+    conclude_cancelled_before_start,
+    conclude_not_loaded,
+    conclude_outcome,
+)
+from penstock.runner.environment import Environment
+from penstock.runner.launch import LaunchError, enter_sources, read_launch
+from penstock.runner.publisher import Publisher
+from penstock.runner.report import Conclusion
+
+
+def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoard) -> Conclusion:
+    """Wait for the claim, run the flow to its end, and tell how it ended."""
+    context = RunContext(environment.run)
+    publisher.on_cancel = context.request_cancel
+    run = publisher.claimed()
+    if publisher.cancelling:
+        return conclude_cancelled_before_start()
+    try:
+        enter_sources(environment.snapshot)
+        launch = read_launch(environment.snapshot, run=run)
+        flow = load_flow(launch.entrypoint)
+    except (LaunchError, FlowLoadError) as error:
+        exits.say(str(error))
+        return conclude_not_loaded(error)
+    outcome = execute(
+        flow,
+        parameters=launch.parameters,
+        context=context,
+        reporter=board,
+        overrides=Overrides(retries=launch.retries, retry_delay_seconds=launch.retry_delay_seconds),
+    )
+    if outcome.error is not None:
+        print(outcome.error.traceback, file=sys.stderr, flush=True)
+    return conclude_outcome(outcome, preview=environment.result_preview)

@@ -1,0 +1,179 @@
+"""`status.execution` from what is known of a run: in the schema's bounds, never above 32 KiB.
+
+The bounds of single fields cannot hold the whole below the limit, since a character takes up to
+six bytes. So the report is made with ever narrower bounds until its encoded size fits; the
+narrowest fits whatever the run does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock.engine.outcome import ErrorReport
+from penstock.runner import PROTOCOL
+from penstock.runner.ownership import Claim
+from penstock.runner.tally import Move, Tally, TaskCount
+
+LIMIT = 32 * 1024
+OTHERS = "(other tasks)"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of everything a report may hold: entries, or characters."""
+
+    tasks: int
+    recent: int
+    name: int
+    recent_message: int
+    message: int
+    traceback: int
+    preview: int
+
+
+LADDER = (
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024),
+    Bounds(50, 20, 128, 128, 1024, 4096, 512),
+    Bounds(20, 10, 64, 64, 512, 2048, 128),
+    Bounds(0, 0, 64, 0, 512, 1024, 0),
+)
+"""From what the schema allows to what always fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the flow returned."""
+
+    type: str
+    preview: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The outcome of the attempt and what explains it."""
+
+    state: str
+    reason: str
+    message: str
+    finished_at: datetime
+    error: ErrorReport | None = None
+    result: Result | None = None
+
+
+def render_report(
+    tally: Tally,
+    *,
+    claim: Claim,
+    started_at: datetime,
+    now: datetime,
+    conclusion: Conclusion | None = None,
+    terse: bool = False,
+) -> dict[str, Any]:
+    """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`."""
+    for bounds in LADDER[-1:] if terse else LADDER:
+        report = {
+            "protocol": PROTOCOL,
+            "attempt": claim.attempt,
+            "podName": claim.pod_name,
+            "podUID": claim.pod_uid,
+            "startedAt": rfc3339(started_at),
+            "updatedAt": rfc3339(now),
+            **_work(tally, bounds),
+            **({} if conclusion is None else _conclusion(conclusion, bounds)),
+        }
+        if stored_size(report) <= LIMIT:
+            break
+    return report
+
+
+def stored_size(report: Mapping[str, Any]) -> int:
+    """Return how many bytes the report takes where the API server keeps it."""
+    text = json.dumps(report, ensure_ascii=False, separators=(",", ":"))
+    # Go escapes these for the sake of browsers.
+    escaped = 5 * sum(map(text.count, "<>&")) + 3 * sum(map(text.count, "\u2028\u2029"))
+    return len(text.encode()) + escaped
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a moment as the API server wants it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clip(text: str, limit: int) -> str:
+    """Keep the beginning of a text, and make it valid UTF-8."""
+    if len(text) > limit:
+        text = text[: max(0, limit - 1)] + "…" if limit else ""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def clip_front(text: str, limit: int) -> str:
+    """Keep the end of a text: a traceback tells there what happened."""
+    return clip(text if len(text) <= limit else "…" + text[len(text) - limit + 1 :], limit)
+
+
+def _work(tally: Tally, bounds: Bounds) -> dict[str, Any]:
+    return {
+        "progress": f"{tally.finished}/{tally.known}",
+        "counts": {kind.capitalize(): number for kind, number in tally.counts.items() if number},
+        "tasks": [_task(task, bounds) for task in _shown(list(tally.tasks.values()), bounds.tasks)],
+        "recent": [_move(move, bounds) for move in tally.recent[-bounds.recent :] if bounds.recent],
+    }
+
+
+def _shown(tasks: list[TaskCount], limit: int) -> list[TaskCount]:
+    """Return the first tasks, and the sum of those for which there is no room."""
+    if len(tasks) <= limit or not limit:
+        return tasks[:limit]
+    others = TaskCount(OTHERS)
+    for task in tasks[limit - 1 :]:
+        others.add(task)
+    return [*tasks[: limit - 1], others]
+
+
+def _task(task: TaskCount, bounds: Bounds) -> dict[str, Any]:
+    return {
+        "name": clip(task.name, bounds.name),
+        "total": task.total,
+        "completed": task.completed,
+        "running": task.running,
+        "failed": task.failed,
+    }
+
+
+def _move(move: Move, bounds: Bounds) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": clip(move.name, bounds.name),
+        "state": clip(move.state, 64),
+        "at": rfc3339(move.at),
+    }
+    if move.duration_seconds is not None:
+        entry["durationSeconds"] = round(move.duration_seconds, 3)
+    if move.message and bounds.recent_message:
+        entry["message"] = clip(move.message, bounds.recent_message)
+    return entry
+
+
+def _conclusion(conclusion: Conclusion, bounds: Bounds) -> dict[str, Any]:
+    parts: dict[str, Any] = {
+        "outcome": {
+            "state": conclusion.state,
+            "reason": conclusion.reason,
+            "message": clip(conclusion.message, bounds.message),
+            "finishedAt": rfc3339(conclusion.finished_at),
+        }
+    }
+    if conclusion.error is not None:
+        parts["error"] = {
+            "type": clip(conclusion.error.type, bounds.name),
+            "message": clip(conclusion.error.message, bounds.message),
+            "traceback": clip_front(conclusion.error.traceback, bounds.traceback),
+        }
+    if conclusion.result is not None:
+        parts["result"] = {"type": clip(conclusion.result.type, bounds.name)}
+        if conclusion.result.preview is not None and bounds.preview:
+            parts["result"]["preview"] = clip(conclusion.result.preview, bounds.preview)
+    return parts

@@ -1,0 +1,222 @@
+"""What a run's report says, and that it fits whatever the run does."""
+
+import itertools
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.engine.outcome import ErrorReport
+from penstock.engine.runs import TaskRun
+from penstock.runner.ownership import Claim
+from penstock.runner.report import (
+    LADDER,
+    LIMIT,
+    OTHERS,
+    Conclusion,
+    Result,
+    clip,
+    clip_front,
+    render_report,
+    stored_size,
+)
+from penstock.runner.tally import RECENT, Tally
+from penstock.states import State, StateType
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CLAIM = Claim(1, pod_name="daily-1-abcde", pod_uid="u-1")
+KINDS = st.sampled_from([*StateType])
+TEXT = st.text(max_size=30)
+NASTY = st.sampled_from(["<", "\x01", "\ud800", "🙂", "\u2028", "é", "a"])
+
+
+def task_run(number: int, *, task: str = "clean", name: str | None = None) -> TaskRun:
+    return TaskRun(
+        f"run/{task}-{number}",
+        name=name or f"{task}-{number}",
+        task_name=task,
+        flow_run=None,
+        parent=None,
+        state=State(StateType.PENDING, timestamp=NOW),
+    )
+
+
+def move(tally: Tally, run: TaskRun, kind: StateType, *, message: str = "") -> None:
+    tally.move(run, State(kind, message=message, timestamp=NOW))
+
+
+def render(tally: Tally, **options: object) -> dict[str, object]:
+    return render_report(tally, claim=CLAIM, started_at=NOW, now=NOW, **options)
+
+
+def test_a_report_tells_who_reports_and_how_far_the_run_is() -> None:
+    tally = Tally()
+    for number, kind in enumerate([StateType.COMPLETED, StateType.RUNNING, StateType.FAILED]):
+        move(tally, task_run(number), StateType.PENDING)
+        move(tally, task_run(number), kind)
+
+    report = render(tally)
+
+    assert report == {
+        "protocol": 1,
+        "attempt": 1,
+        "podName": "daily-1-abcde",
+        "podUID": "u-1",
+        "startedAt": "2026-11-20T12:00:00.000Z",
+        "updatedAt": "2026-11-20T12:00:00.000Z",
+        "progress": "2/3",
+        "counts": {"Completed": 1, "Running": 1, "Failed": 1},
+        "tasks": [{"name": "clean", "total": 3, "completed": 1, "running": 1, "failed": 1}],
+        "recent": [
+            {"name": "clean-0", "state": "Completed", "at": "2026-11-20T12:00:00.000Z"},
+            {"name": "clean-1", "state": "Running", "at": "2026-11-20T12:00:00.000Z"},
+            {"name": "clean-2", "state": "Failed", "at": "2026-11-20T12:00:00.000Z"},
+        ],
+    }
+
+
+def test_a_finished_task_run_says_how_long_it_took_and_what_went_wrong() -> None:
+    tally, run = Tally(), task_run(0)
+    run.started_at, run.ended_at = NOW, NOW + timedelta(seconds=0.4)
+
+    move(tally, run, StateType.FAILED, message="ValueError: no")
+
+    (entry,) = render(tally)["recent"]
+    assert (entry["durationSeconds"], entry["message"]) == (0.4, "ValueError: no")
+
+
+def test_only_the_last_moves_are_kept() -> None:
+    tally = Tally()
+    for number in range(RECENT + 5):
+        move(tally, task_run(number), StateType.COMPLETED)
+
+    names = [entry["name"] for entry in render(tally)["recent"]]
+
+    assert names == [f"clean-{number}" for number in range(5, RECENT + 5)]
+
+
+def test_tasks_without_room_are_summed_up() -> None:
+    tally = Tally()
+    for number in range(60):
+        move(tally, task_run(0, task=f"task-{number}"), StateType.COMPLETED)
+
+    tasks = render(tally)["tasks"]
+
+    assert len(tasks) == 50
+    assert tasks[-1] == {"name": OTHERS, "total": 11, "completed": 11, "running": 0, "failed": 0}
+
+
+def test_a_finished_run_leaves_nothing_behind_but_numbers() -> None:
+    tally = Tally()
+    for number in range(1000):
+        move(tally, task_run(number), StateType.RUNNING)
+        move(tally, task_run(number), StateType.COMPLETED)
+
+    assert (tally.known, tally.finished, tally._unfinished) == (1000, 1000, {})
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5), KINDS), max_size=200))
+def test_counts_add_up(moves: list[tuple[int, int, StateType]]) -> None:
+    """Whatever moves: by state, by name and in all there are as many task runs."""
+    tally = Tally()
+    finished: set[str] = set()
+    seen: set[str] = set()
+    for number, task, kind in moves:
+        run = task_run(number, task=f"task-{task}")
+        if run.id in finished:  # the engine never moves a finished run
+            continue
+        seen.add(run.id)
+        if State(kind).is_final():
+            finished.add(run.id)
+        move(tally, run, kind)
+
+    report = render(tally)
+
+    assert sum(report["counts"].values()) == len(seen)
+    assert sum(task["total"] for task in report["tasks"]) == len(seen)
+    assert report["progress"] == f"{len(finished)}/{len(seen)}"
+    assert all(
+        task["completed"] + task["running"] + task["failed"] <= task["total"]
+        for task in report["tasks"]
+    )
+    assert all(number > 0 for number in report["counts"].values())
+
+
+@settings(max_examples=60)
+@given(
+    letter=NASTY,
+    tasks=st.integers(0, 80),
+    length=st.sampled_from([0, 10, 127, 128, 129, 700, 20_000]),
+    concluded=st.booleans(),
+)
+def test_a_report_never_exceeds_its_bounds(
+    letter: str, tasks: int, length: int, concluded: bool
+) -> None:
+    tally = Tally()
+    text = letter * length
+    for number in range(tasks):
+        name = f"{number}{text}"
+        move(tally, task_run(number, task=name, name=name), StateType.FAILED, message=text)
+    conclusion = Conclusion(
+        state="Failed",
+        reason="FlowFailed",
+        message=text,
+        finished_at=NOW,
+        error=ErrorReport(type=text, message=text, traceback=text),
+        result=Result(text, preview=text),
+    )
+
+    report = render(tally, conclusion=conclusion if concluded else None)
+
+    assert stored_size(report) <= LIMIT
+    assert len(report["tasks"]) <= 50
+    assert len(report["recent"]) <= 20
+    assert all(len(task["name"]) <= 128 for task in report["tasks"])
+    assert all(len(entry.get("message", "")) <= 512 for entry in report["recent"])
+    if concluded:
+        assert len(report["outcome"]["message"]) <= 2048
+        assert len(report["error"]["traceback"]) <= 8192
+        assert len(report["error"]["type"]) <= 128
+
+
+def test_the_narrowest_bounds_fit_the_worst_text() -> None:
+    worst = "\x01" * 20_000
+    conclusion = Conclusion(
+        state="Failed",
+        reason="FlowFailed",
+        message=worst,
+        finished_at=NOW,
+        error=ErrorReport(type=worst, message=worst, traceback=worst),
+        result=Result(worst, preview=worst),
+    )
+
+    report = render(Tally(), conclusion=conclusion, terse=True)
+
+    assert stored_size(report) <= LIMIT
+
+
+def test_the_bounds_grow_ever_narrower() -> None:
+    for wide, narrow in itertools.pairwise(LADDER):
+        for field in fields(wide):
+            assert getattr(narrow, field.name) <= getattr(wide, field.name)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("abc", 0, ""), ("a\ud800", 5, "a?")],
+    ids=["fits", "too long", "no room", "no character"],
+)
+def test_a_text_is_cut_at_its_end(text: str, limit: int, expected: str) -> None:
+    assert clip(text, limit) == expected
+
+
+def test_a_traceback_is_cut_at_its_beginning() -> None:
+    assert clip_front("abcdef", 4) == "…def"
+
+
+@given(TEXT, st.integers(1, 40))
+def test_a_cut_text_is_never_longer_than_allowed(text: str, limit: int) -> None:
+    assert len(clip(text, limit)) <= limit
+    assert len(clip_front(text, limit)) <= limit
