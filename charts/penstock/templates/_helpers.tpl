@@ -1,0 +1,86 @@
+{{- define "penstock.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "penstock.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "penstock.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "penstock.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "penstock.operator" -}}
+{{ include "penstock.fullname" . }}-operator
+{{- end -}}
+
+{{- define "penstock.runner" -}}
+{{ include "penstock.fullname" . }}-runner
+{{- end -}}
+
+{{- define "penstock.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "penstock.operator" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "penstock.operatorImage" -}}
+{{- default (printf "localhost/penstock-operator:%s" .Chart.AppVersion) .Values.operator.image -}}
+{{- end -}}
+
+{{- define "penstock.runnerImage" -}}
+{{- default (printf "localhost/penstock-runner:%s" .Chart.AppVersion) .Values.runner.image -}}
+{{- end -}}
+
+{{- define "penstock.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "penstock.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "penstock.labels" -}}
+{{ include "penstock.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: penstock
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- /* What the operator does in each namespace it watches: the least that its reconcile loops need. */ -}}
+{{- define "penstock.operatorRules" -}}
+- apiGroups: [penstock.dev]
+  resources: [flows, flowruns, workpools]
+  verbs: [get, list, watch]
+- apiGroups: [penstock.dev]
+  resources: [flows/status, flowruns/status, workpools/status]
+  verbs: [get, patch]
+- apiGroups: [penstock.dev] # history
+  resources: [flowruns]
+  verbs: [delete]
+- apiGroups: [penstock.dev] # OpenShift asks for it before a Job may block its owner's deletion
+  resources: [flowruns/finalizers]
+  verbs: [update]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""] # why a pod does not start or has ended
+  resources: [pods, events]
+  verbs: [get, list]
+- apiGroups: [""] # the code that a run starts from
+  resources: [configmaps]
+  verbs: [get, list, create, delete]
+- apiGroups: [""] # the runner's account in each namespace with a pool, and its rights
+  resources: [serviceaccounts]
+  verbs: [get, create, patch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [rolebindings]
+  verbs: [get, create, patch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterroles]
+  resourceNames: [{{ include "penstock.runner" . }}]
+  verbs: [bind]
+{{- end -}}
