@@ -11,6 +11,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, Resource
+from penstock_operator.model.states import TERMINAL_STATES
+from penstock_operator.reconcile.names import DEFAULT_POOL, RUN_LABEL
+
 Object = dict[str, Any]
 
 _GONE_REMEMBERED = 20_000
@@ -77,6 +81,10 @@ class Cache:
     def names(self) -> list[Name]:
         return list(self._objects)
 
+    def owners(self) -> list[Name]:
+        """Return the names under which anything is indexed."""
+        return list(self._members)
+
     def members(self, owner: Name) -> list[Object]:
         """Return the objects indexed under a name, in the order of their names."""
         return [self._objects[name] for name in sorted(self._members.get(owner, ()))]
@@ -112,14 +120,6 @@ class Cache:
         self._forget(name)
         return True
 
-    def drop(self, name: Name, *, version: int) -> bool:
-        """Take out what a complete list of that version no longer shows."""
-        known = self._objects.get(name)
-        if known is None or version_of(known) > version:
-            return False
-        self._forget(name)
-        return True
-
     def _forget(self, name: Name) -> None:
         known = self._objects.pop(name, None)
         if known is None:
@@ -137,3 +137,39 @@ def _without_managed_fields(obj: Object) -> Object:
         return obj
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     return {**obj, "metadata": meta}
+
+
+def _flow_of(run: Object) -> Iterable[str]:
+    return [text_at(run, "spec", "flowRef", "name")]
+
+
+def _pool_of(flow: Object) -> Iterable[str]:
+    return [text_at(flow, "spec", "workPoolRef", "name") or DEFAULT_POOL]
+
+
+def _run_of(job: Object) -> Iterable[str]:
+    return [text_at(job, "metadata", "labels", RUN_LABEL)]
+
+
+def _is_unfinished(run: Object) -> bool:
+    return text_at(run, "status", "state") not in TERMINAL_STATES
+
+
+def text_at(obj: Any, *path: str) -> str:
+    """Read a string out of an object that nobody has checked."""
+    for key in path:
+        obj = obj.get(key) if isinstance(obj, dict) else None
+    return obj if isinstance(obj, str) else ""
+
+
+class Caches:
+    """What the watches have shown: all Flows and WorkPools, the unfinished runs, the runs' Jobs."""
+
+    def __init__(self) -> None:
+        self.flows = Cache(index=_pool_of)
+        self.pools = Cache()
+        self.runs = Cache(index=_flow_of, belongs=_is_unfinished)
+        self.jobs = Cache(index=_run_of)
+
+    def of(self, resource: Resource) -> Cache:
+        return {FLOWS: self.flows, POOLS: self.pools, RUNS: self.runs, JOBS: self.jobs}[resource]

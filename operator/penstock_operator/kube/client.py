@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -35,28 +36,31 @@ class Client:
         transport: Transport,
         *,
         limiter: Limiter | None = None,
+        timeout_seconds: float = 30.0,
         before_write: Callable[[Request], None] = _allow,
         after_write: Callable[[Request], None] = _allow,
     ) -> None:
         self._transport = transport
         self._limiter = limiter or Limiter()
+        self._timeout_seconds = timeout_seconds
         self._before_write = before_write
         self._after_write = after_write
 
     async def get(self, resource: Resource, *, namespace: str, name: str) -> Object:
-        return await self._call(Request("GET", resource.path(namespace=namespace, name=name)))
+        path = resource.path(namespace=namespace, name=name)
+        return await self._call(Request("GET", path, resource.plural))
 
     async def create(
         self, resource: Resource, *, namespace: str, body: Mapping[str, Any]
     ) -> Object:
         path = resource.path(namespace=namespace)
-        return await self._call(Request("POST", path, query=_MANAGER, body=body))
+        return await self._call(Request("POST", path, resource.plural, query=_MANAGER, body=body))
 
     async def replace(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """Write a whole object; its resourceVersion is the precondition."""
         meta = body["metadata"]
         path = resource.path(namespace=meta["namespace"], name=meta["name"])
-        return await self._call(Request("PUT", path, query=_MANAGER, body=body))
+        return await self._call(Request("PUT", path, resource.plural, query=_MANAGER, body=body))
 
     async def apply(
         self, resource: Resource, body: Mapping[str, Any], *, subresource: str | None = None
@@ -68,7 +72,12 @@ class Client:
         )
         return await self._call(
             Request(
-                "PATCH", path, query=_APPLY, body=body, content_type="application/apply-patch+yaml"
+                "PATCH",
+                path,
+                f"{resource.plural}/{subresource}" if subresource else resource.plural,
+                query=_APPLY,
+                body=body,
+                content_type="application/apply-patch+yaml",
             )
         )
 
@@ -80,8 +89,11 @@ class Client:
         name: str,
         uid: str | None = None,
         propagation: str = "Background",
-    ) -> None:
-        """Delete an object; with `uid`, that very object and no successor of its name."""
+    ) -> Object:
+        """Delete an object; with `uid`, that very object and no successor of its name.
+
+        Returns the object where it stays for a while (finalizers), else a Status.
+        """
         body: Object = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -89,8 +101,13 @@ class Client:
         }
         if uid is not None:
             body["preconditions"] = {"uid": uid}
-        await self._call(
-            Request("DELETE", resource.path(namespace=namespace, name=name), body=body)
+        return await self._call(
+            Request(
+                "DELETE",
+                resource.path(namespace=namespace, name=name),
+                resource.plural,
+                body=body,
+            )
         )
 
     async def pages(
@@ -112,10 +129,16 @@ class Client:
         accept = _METADATA_LIST if metadata_only else "application/json"
         while True:
             answer = await self._call(
-                Request("GET", resource.path(namespace=namespace), query=query, accept=accept)
+                Request(
+                    "GET",
+                    resource.path(namespace=namespace),
+                    resource.plural,
+                    query=query,
+                    accept=accept,
+                )
             )
             yield _typed_items(answer, resource)
-            token = answer.get("metadata", {}).get("continue")
+            token = (answer.get("metadata") or {}).get("continue")
             if not token:
                 return
             query = {**query, "continue": token}
@@ -124,7 +147,7 @@ class Client:
         async with self._limiter.slot():
             if request.is_write:
                 self._before_write(request)
-            response = await self._transport.send(request)
+            response = await self._send(request)
         if response.status >= 400:
             raise error_of(
                 status=response.status, body=response.body, retry_after=response.retry_after
@@ -132,6 +155,16 @@ class Client:
         if request.is_write:
             self._after_write(request)
         return _parse(response)
+
+    async def _send(self, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._transport.send(request)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"The API server took more than {self._timeout_seconds:g} s "
+                f"to answer {request.method} {request.path}."
+            ) from error
 
 
 def _parse(response: Response) -> Object:

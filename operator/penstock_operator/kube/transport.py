@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,11 +18,12 @@ from penstock_operator.kube.errors import Unavailable
 class Request:
     method: str
     path: str
+    resource: str
+    """Plural of the kind, and the subresource: flowruns/status."""
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     content_type: str = "application/json"
     accept: str = "application/json"
-    timeout_seconds: float = 30.0
 
     @property
     def is_write(self) -> bool:
@@ -65,13 +65,11 @@ class HttpTransport:
         if request.query:
             url += "?" + urlencode(request.query)
         try:
-            # The package's own time-out would not cover reading the body.
-            async with asyncio.timeout(request.timeout_seconds):
-                answer = await self._api.call_api(
-                    request.method, url, header_params=headers, body=request.body
-                )
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            answer = await self._api.call_api(
+                request.method, url, header_params=headers, body=request.body
+            )
+            body = await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(
                 f"The API server did not answer {request.method} {request.path}: "
                 f"{type(error).__name__} {error}".rstrip()

@@ -1,0 +1,88 @@
+"""Which keys an object concerns: the only thing an event decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Protocol
+
+from penstock_operator.app.keys import Key, Kind
+from penstock_operator.kube.caches import Caches, Name, name_of
+from penstock_operator.kube.client import Object
+from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, Resource
+from penstock_operator.reconcile.names import RUN_LABEL
+
+
+class Queue(Protocol):
+    def add(self, key: Key) -> None: ...
+
+    def add_after(self, key: Key, seconds: float) -> None: ...
+
+
+class Triggers:
+    """Takes news of watched objects into the caches, and queues what they concern.
+
+    News come from the watch, from lists and from the answers to own writes. What is known already
+    queues nothing; so the echo of an own write costs nothing.
+    """
+
+    def __init__(self, caches: Caches, queue: Queue, *, namespaces: Collection[str] = ()) -> None:
+        self._caches = caches
+        self._queue = queue
+        self._namespaces = frozenset(namespaces)
+
+    def notice(self, resource: Resource, event: str | None, obj: Object) -> None:
+        """Take in an event of the watch."""
+        if event == "DELETED":
+            self._remove(resource, obj)
+        else:
+            self.saw(resource, obj)
+
+    def saw(self, resource: Resource, obj: Object) -> None:
+        """Take in a version of an object."""
+        if self._namespaces and name_of(obj).namespace not in self._namespaces:
+            return
+        if self._caches.of(resource).put(obj):
+            self._queue_all(self._concerned_by(resource, obj))
+
+    def lost(self, resource: Resource, *, namespace: str, name: str, uid: str) -> None:
+        """Take in that an object is no more."""
+        known = self._caches.of(resource).get(Name(namespace, name))
+        if known is not None and known["metadata"].get("uid") == uid:
+            self._remove(resource, known)
+
+    def _remove(self, resource: Resource, obj: Object) -> None:
+        if self._caches.of(resource).remove(obj):
+            self._queue_all(self._concerned_by(resource, obj))
+
+    def queue_everything(self) -> None:
+        """Queue every object there is, in the order in which they depend on each other."""
+        for kind, cache in (
+            (Kind.POOL, self._caches.pools),
+            (Kind.FLOW, self._caches.flows),
+            (Kind.RUN, self._caches.runs),
+        ):
+            self._queue_all(Key(kind, *name) for name in cache.names())
+
+    def _queue_all(self, keys: Iterator[Key]) -> None:
+        for key in keys:
+            self._queue.add(key)
+
+    def _concerned_by(self, resource: Resource, obj: Object) -> Iterator[Key]:
+        namespace, name = name_of(obj)
+        if resource == RUNS:
+            yield Key(Kind.RUN, namespace, name)
+        elif resource == JOBS:
+            if run := (obj["metadata"].get("labels") or {}).get(RUN_LABEL):
+                yield Key(Kind.RUN, namespace, run)
+        elif resource == FLOWS:
+            yield from self._flow_and_its_runs(obj)
+        elif resource == POOLS:
+            yield Key(Kind.POOL, namespace, name)
+            for flow in self._caches.flows.members(Name(namespace, name)):
+                yield from self._flow_and_its_runs(flow)
+
+    def _flow_and_its_runs(self, flow: Object) -> Iterator[Key]:
+        namespace, name = name_of(flow)
+        yield Key(Kind.FLOW, namespace, name)
+        for run in self._caches.runs.members(Name(namespace, name)):
+            yield Key(Kind.RUN, *name_of(run))

@@ -1,0 +1,202 @@
+"""Carries out the actions of a plan: one call each, in order, ending at the first that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from penstock_operator.kube.client import Client, Object
+from penstock_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
+from penstock_operator.kube.resources import (
+    CONFIG_MAPS,
+    FLOWS,
+    JOBS,
+    POOLS,
+    ROLE_BINDINGS,
+    RUNS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
+from penstock_operator.model.schema import JsonObject
+from penstock_operator.reconcile import actions
+from penstock_operator.reconcile.observed import Refusal
+
+_REFUSED_FOR_GOOD = (400, 403, 413, 422)
+
+
+class JobRefusedError(Exception):
+    """The API server will not have the Job as it is; the next plan decides what that means."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Witness(Protocol):
+    """Hears what the answers to our own writes tell about watched objects."""
+
+    def saw(self, resource: Resource, obj: Object) -> None: ...
+
+    def lost(self, resource: Resource, *, namespace: str, name: str, uid: str) -> None: ...
+
+
+class Executor:
+    """Turns actions into calls.
+
+    `witness` learns the answers (read your writes); `done` hears of each action carried out.
+    """
+
+    def __init__(
+        self, client: Client, *, witness: Witness, done: Callable[[actions.Action], None]
+    ) -> None:
+        self._client = client
+        self._witness = witness
+        self._done = done
+
+    async def carry_out(self, plan: Iterable[actions.Action]) -> None:
+        """Carry out actions in order; raises ApiError or JobRefusedError and leaves the rest."""
+        for action in plan:
+            await self._carry_out(action)
+            self._done(action)
+
+    async def _carry_out(self, action: actions.Action) -> None:
+        match action:
+            case actions.PatchRunStatus():
+                status = {k: v for k, v in action.status.to_wire().items() if k != "execution"}
+                await self._apply_status(RUNS, action.target, status)
+            case actions.PatchFlowStatus():
+                await self._apply_status(FLOWS, action.target, action.status.to_wire())
+            case actions.PatchPoolStatus():
+                await self._apply_status(POOLS, action.target, action.status.to_wire())
+            case actions.CreateJob():
+                await self._create_job(action)
+            case actions.DeleteJob():
+                await self._delete_job(action)
+            case actions.CreateSnapshot():
+                await self._create_once(CONFIG_MAPS, action.manifest)
+            case actions.EnsureServiceAccount():
+                await self._create_once(SERVICE_ACCOUNTS, action.manifest)
+            case actions.EnsureRoleBinding():
+                await self._ensure_role_binding(action)
+            case actions.DeleteSnapshot(namespace, name, uid):
+                await self._delete(CONFIG_MAPS, namespace=namespace, name=name, uid=uid)
+            case actions.DeleteRun(namespace, name, uid):
+                await self._delete(RUNS, namespace=namespace, name=name, uid=uid)
+
+    async def _apply_status(
+        self, resource: Resource, target: actions.Target, status: JsonObject
+    ) -> None:
+        body: Object = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {
+                "namespace": target.namespace,
+                "name": target.name,
+                "uid": target.uid,
+                "resourceVersion": target.resource_version,
+            },
+            "status": status,
+        }
+        try:
+            written = await self._client.apply(resource, body, subresource="status")
+        except Conflict:
+            await self._look_again(resource, target)
+            raise
+        except NotFound:
+            self._witness.lost(
+                resource, namespace=target.namespace, name=target.name, uid=target.uid
+            )
+            raise
+        self._witness.saw(resource, written)
+
+    async def _look_again(self, resource: Resource, target: actions.Target) -> None:
+        """Learn what the write conflicted with, so that the next try does not depend on a watch."""
+        try:
+            found = await self._client.get(resource, namespace=target.namespace, name=target.name)
+        except NotFound:
+            self._witness.lost(
+                resource, namespace=target.namespace, name=target.name, uid=target.uid
+            )
+        else:
+            self._witness.saw(resource, found)
+
+    async def _create_job(self, action: actions.CreateJob) -> None:
+        namespace, name = _name_of(action.manifest)
+        try:
+            job = await self._client.create(JOBS, namespace=namespace, body=action.manifest)
+        except AlreadyExists as error:
+            job = await self._adopt_job(namespace, name, owner_uid=action.owner_uid, error=error)
+        except ApiError as error:
+            if error.status in _REFUSED_FOR_GOOD:
+                raise JobRefusedError(Refusal(error.status, error.message)) from error
+            raise
+        self._witness.saw(JOBS, job)
+
+    async def _adopt_job(
+        self, namespace: str, name: str, *, owner_uid: str, error: AlreadyExists
+    ) -> Object:
+        """Return the Job that stands in the way if it is the run's own."""
+        try:
+            job = await self._client.get(JOBS, namespace=namespace, name=name)
+        except NotFound:
+            raise Conflict(f"The Job {name} vanished while it was being created.") from error
+        if controller_of(job) == owner_uid:
+            return job
+        raise JobRefusedError(
+            Refusal(
+                409,
+                f"A Job named {name} exists that does not belong to this run; "
+                "delete it, or create the run under another name.",
+            )
+        ) from error
+
+    async def _delete_job(self, action: actions.DeleteJob) -> None:
+        try:
+            answer = await self._client.delete(
+                JOBS,
+                namespace=action.namespace,
+                name=action.name,
+                uid=action.uid,
+                propagation=str(action.propagation),
+            )
+        except (NotFound, Conflict):
+            answer = {}
+        if answer.get("kind") == JOBS.kind:
+            self._witness.saw(JOBS, answer)
+        else:
+            self._witness.lost(JOBS, namespace=action.namespace, name=action.name, uid=action.uid)
+
+    async def _create_once(self, resource: Resource, manifest: JsonObject) -> None:
+        namespace, _ = _name_of(manifest)
+        try:
+            await self._client.create(resource, namespace=namespace, body=manifest)
+        except AlreadyExists:
+            return
+
+    async def _ensure_role_binding(self, action: actions.EnsureRoleBinding) -> None:
+        namespace, name = _name_of(action.manifest)
+        if action.replace:
+            await self._delete(ROLE_BINDINGS, namespace=namespace, name=name)
+        await self._client.apply(ROLE_BINDINGS, action.manifest)
+
+    async def _delete(
+        self, resource: Resource, *, namespace: str, name: str, uid: str | None = None
+    ) -> None:
+        try:
+            await self._client.delete(resource, namespace=namespace, name=name, uid=uid)
+        except (NotFound, Conflict):
+            return
+
+
+def controller_of(obj: Object) -> str:
+    """Return the uid of the object's controller, or nothing."""
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner.get("uid", ""))
+    return ""
+
+
+def _name_of(manifest: JsonObject) -> tuple[str, str]:
+    meta = manifest["metadata"]
+    assert isinstance(meta, dict)
+    return str(meta["namespace"]), str(meta["name"])

@@ -1,0 +1,221 @@
+"""The look-ups that plans ask for: what no watch shows, read when it matters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.kube.client import FIELD_MANAGER, Client, Object
+from penstock_operator.kube.errors import NotFound
+from penstock_operator.kube.execute import Witness
+from penstock_operator.kube.resources import (
+    CONFIG_MAPS,
+    EVENTS,
+    JOBS,
+    PODS,
+    ROLE_BINDINGS,
+    RUNS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.states import TERMINAL_STATES, State
+from penstock_operator.reconcile import reading
+from penstock_operator.reconcile.names import (
+    ATTEMPT_LABEL,
+    FLOW_LABEL,
+    MANAGED_BY,
+    RUN_LABEL,
+    snapshot_name,
+)
+from penstock_operator.reconcile.observed import (
+    BindingView,
+    ConfigMapView,
+    EventView,
+    FinishedRun,
+    JobView,
+    Look,
+    ObservedFlow,
+    ObservedPool,
+    ObservedRun,
+    PodView,
+    RunnerAccess,
+    SnapshotView,
+)
+
+
+async def look_for_run(
+    client: Client, observed: ObservedRun, need: Collection[Look], *, witness: Witness
+) -> ObservedRun:
+    """Add to an observation what the plan of a run needs; `witness` learns of live Jobs."""
+    meta, status = observed.run.metadata, observed.run.status
+    if Look.JOBS in need:
+        jobs = await _live_jobs(client, observed, witness=witness)
+        observed = replace(observed, jobs=jobs, jobs_are_live=True)
+    if Look.PODS in need:
+        observed = replace(observed, pods=await _pods_of(client, observed))
+    if Look.EVENTS in need:
+        observed = replace(observed, events=await _events_of(client, observed))
+    if Look.SNAPSHOT in need:
+        flow = observed.run.spec.flow_ref.name
+        name = snapshot_name(flow, code_version=status.code_version or "")
+        observed = replace(observed, snapshot=await _config_map(client, meta.namespace, name))
+    if Look.SOURCE in need:
+        source = await _source_of(client, observed.flow)
+        observed = replace(observed, source=source)
+    return observed
+
+
+async def look_for_flow(
+    client: Client, observed: ObservedFlow, need: Collection[Look]
+) -> ObservedFlow:
+    """Add to an observation what the plan of a Flow needs."""
+    if Look.SOURCE in need:
+        observed = replace(observed, source=await _source_of(client, observed.flow))
+    return observed
+
+
+async def look_for_pool(
+    client: Client, observed: ObservedPool, need: Collection[Look]
+) -> ObservedPool:
+    """Add to an observation what the plan of a WorkPool needs."""
+    if Look.ACCESS in need:
+        namespace = observed.pool.metadata.namespace
+        observed = replace(observed, access=await _runner_access(client, namespace))
+    return observed
+
+
+async def finished_runs(client: Client, *, namespace: str, flow: str) -> tuple[FinishedRun, ...]:
+    """List the finished runs of a Flow, by their metadata only."""
+    found: list[FinishedRun] = []
+    for state in TERMINAL_STATES:
+        fields = f"spec.flowRef.name={flow},status.state={state}"
+        async for page in client.pages(
+            RUNS, namespace=namespace, fields=fields, metadata_only=True
+        ):
+            found += [_finished_run(run, successful=state is State.COMPLETED) for run in page]
+    return tuple(found)
+
+
+async def snapshots(client: Client, *, namespace: str | None) -> AsyncIterator[SnapshotView]:
+    """List the snapshots of a namespace, or of all."""
+    managed_by = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+    async for page in client.pages(
+        CONFIG_MAPS, namespace=namespace, labels=f"{FLOW_LABEL},{managed_by}", metadata_only=True
+    ):
+        for item in page:
+            meta = item["metadata"]
+            yield SnapshotView(
+                namespace=meta["namespace"],
+                name=meta["name"],
+                uid=meta["uid"],
+                created_at=_time(meta["creationTimestamp"]),
+            )
+
+
+async def _list(client: Client, resource: Resource, **selection: Any) -> list[Object]:
+    return [item async for page in client.pages(resource, **selection) for item in page]
+
+
+async def _live_jobs(
+    client: Client, observed: ObservedRun, *, witness: Witness
+) -> tuple[JobView, ...]:
+    meta = observed.run.metadata
+    labels = f"{RUN_LABEL}={meta.name}"
+    found = await _list(client, JOBS, namespace=meta.namespace, labels=labels)
+    for job in found:
+        witness.saw(JOBS, job)
+    alive = {job["metadata"]["uid"] for job in found}
+    for known in observed.jobs:
+        if known.uid not in alive:
+            witness.lost(JOBS, namespace=meta.namespace, name=known.name, uid=known.uid)
+    return tuple(reading.read_job(job) for job in found)
+
+
+async def _pods_of(client: Client, observed: ObservedRun) -> tuple[PodView, ...]:
+    meta = observed.run.metadata
+    labels = f"{RUN_LABEL}={meta.name},{ATTEMPT_LABEL}={observed.run.status.attempt}"
+    found = await _list(client, PODS, namespace=meta.namespace, labels=labels)
+    return tuple(reading.read_pod(pod) for pod in found)
+
+
+async def _events_of(client: Client, observed: ObservedRun) -> tuple[EventView, ...]:
+    """List the Events about the current attempt's Jobs and pods."""
+    attempt = observed.run.status.attempt
+    about = [job.uid for job in observed.jobs if job.attempt == attempt]
+    about += [pod.uid for pod in observed.pods] if isinstance(observed.pods, tuple) else []
+    found: list[EventView] = []
+    for uid in about:
+        events = await _list(
+            client,
+            EVENTS,
+            namespace=observed.run.metadata.namespace,
+            fields=f"involvedObject.uid={uid}",
+        )
+        found += [reading.read_event(event) for event in events]
+    return tuple(found)
+
+
+async def _source_of(client: Client, flow: object) -> ConfigMapView | None:
+    if not isinstance(flow, Flow) or flow.spec.source.config_map is None:
+        return None
+    name = flow.spec.source.config_map.name
+    return await _config_map(client, flow.metadata.namespace, name)
+
+
+async def _config_map(client: Client, namespace: str, name: str) -> ConfigMapView | None:
+    try:
+        found = await client.get(CONFIG_MAPS, namespace=namespace, name=name)
+    except NotFound:
+        return None
+    return reading.read_config_map(found)
+
+
+async def _runner_access(client: Client, namespace: str) -> RunnerAccess:
+    accounts = await _list(client, SERVICE_ACCOUNTS, namespace=namespace, metadata_only=True)
+    bindings = await _list(client, ROLE_BINDINGS, namespace=namespace)
+    return RunnerAccess(
+        service_accounts=frozenset(account["metadata"]["name"] for account in accounts),
+        bindings=tuple(_binding(binding) for binding in bindings),
+    )
+
+
+def _binding(binding: Object) -> BindingView:
+    meta = binding["metadata"]
+    return BindingView(
+        name=meta["name"],
+        role=binding["roleRef"]["name"] if binding["roleRef"]["kind"] == "ClusterRole" else "",
+        service_accounts=frozenset(
+            subject["name"]
+            for subject in binding.get("subjects") or ()
+            if subject["kind"] == "ServiceAccount"
+            and subject.get("namespace", meta["namespace"]) == meta["namespace"]
+        ),
+    )
+
+
+def _finished_run(run: Object, *, successful: bool) -> FinishedRun:
+    meta = run["metadata"]
+    return FinishedRun(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        successful=successful,
+        finished_at=_finished_at(meta),
+    )
+
+
+def _finished_at(meta: Object) -> datetime:
+    """Return when the operator last wrote the run, which its end was."""
+    written = [
+        _time(entry["time"])
+        for entry in meta.get("managedFields") or ()
+        if entry.get("manager") == FIELD_MANAGER and "time" in entry
+    ]
+    return max(written, default=_time(meta["creationTimestamp"]))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
