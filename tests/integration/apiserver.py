@@ -110,7 +110,8 @@ class ApiServer:
     def kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run kubectl as a person would, and return how it went."""
         return subprocess.run(
-            ("kubectl", *arguments),
+            # What an earlier API server at this address offered must not be remembered.
+            ("kubectl", "--cache-dir=/dev/null", *arguments),
             env=os.environ | {"KUBECONFIG": str(self.kubeconfig)},
             input=stdin,
             capture_output=True,

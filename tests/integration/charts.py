@@ -1,0 +1,54 @@
+"""The chart, rendered by Helm and put into the API server under test."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts/penstock"
+
+Object = dict[str, Any]
+
+
+@cache
+def helm_path() -> str:
+    """Find Helm on the PATH, or where the development cluster keeps it."""
+    if found := shutil.which("helm"):
+        return found
+    folder = subprocess.run(
+        ("devcluster/devcluster", "path"), cwd=ROOT, stdout=-1, text=True, check=True
+    )
+    return f"{folder.stdout.strip()}/helm"
+
+
+def helm(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Helm and return how it went."""
+    return subprocess.run(
+        (helm_path(), *arguments),
+        env=environment or None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def render(*settings: str, release: str = "penstock", namespace: str) -> list[Object]:
+    """Return the objects of a release with settings such as `replicas=1`."""
+    sets = [word for setting in settings for word in ("--set", setting)]
+    done = helm(
+        *("template", release, str(CHART), "--namespace", namespace, "--kube-version", "1.35"),
+        *sets,
+    )
+    assert done.returncode == 0, done.stderr
+    return list(_objects(done.stdout))
+
+
+def _objects(text: str) -> Iterator[Object]:
+    for document in yaml.safe_load_all(text):
+        if document:
+            yield document
