@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer
+from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("flows", "flowruns", "workpools")
+RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
+POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,6 +68,38 @@ def namespace(api: ApiServer) -> Iterator[str]:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     api.create("/api/v1/namespaces", body)
     yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def world(api: ApiServer, namespace: str) -> World:
+    """That namespace, with people, cluster and runner to act in it."""
+    return World(api, namespace)
+
+
+@pytest.fixture
+def operator(kubeconfig: Path, world: World) -> Iterator[Operator]:
+    """An operator that serves that namespace."""
+    with Operator(kubeconfig, world.namespace) as running:
+        yield running.wait_until_acting()
+
+
+@pytest.fixture(scope="session")
+def release(api: ApiServer) -> Iterator[str]:
+    """The name of a release, and of its namespace; its rights and its policy are installed."""
+    name = f"penstock-{uuid.uuid4().hex[:6]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    api.create("/api/v1/namespaces", body)
+    objects = [
+        item
+        for item in charts.render(release=name, namespace=name)
+        if item["kind"] in RBAC + POLICY
+    ]
+    manifest = yaml.safe_dump_all(objects)
+    done = api.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
+    assert done.returncode == 0, done.stderr
+    yield name
+    api.kubectl("delete", "--wait=false", "-f", "-", stdin=manifest)
     api.delete(f"/api/v1/namespaces/{name}")
 
 

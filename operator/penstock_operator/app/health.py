@@ -85,7 +85,8 @@ async def serve_health(health: Health, metrics: Metrics, *, port: int) -> AsyncI
     try:
         site = web.TCPSite(runner, port=port)
         await site.start()
-        yield int(runner.addresses[0][1])
+        # Port 0 gives IPv4 and IPv6 a port each; an IPv4 address is the shorter tuple.
+        yield int(min(runner.addresses, key=len)[1])
     finally:
         await runner.cleanup()
 

@@ -48,13 +48,12 @@ class FakeApi:
         return [request for request in self.requests if request.is_write]
 
     def _get(self, request: Request) -> Response:
-        if request.path in self.objects:
-            return answer(self.objects[request.path])
+        if not request.path.endswith("/" + request.resource):
+            known = self.objects.get(request.path)
+            return refusal(404, "NotFound") if known is None else answer(known)
         items = [
             obj for path, obj in self.objects.items() if path.rsplit("/", 1)[0] == request.path
         ]
-        if not items and request.path.count("/") > 6:
-            return refusal(404, "NotFound")
         start = int(request.query.get("continue", "0"))
         stop = start + int(request.query.get("limit", "500"))
         meta: dict[str, Any] = {"resourceVersion": str(self._version)}
@@ -71,13 +70,14 @@ class FakeApi:
 
     def _put(self, request: Request) -> Response:
         assert request.body is not None
-        known = self.objects.get(request.path)
+        path = request.path.removesuffix("/status")
+        known = self.objects.get(path)
         if known is None:
             return refusal(404, "NotFound")
         stated = request.body["metadata"].get("resourceVersion")
         if stated is not None and stated != known["metadata"]["resourceVersion"]:
             return refusal(409, "Conflict")
-        return answer(self.put(request.path, dict(request.body)))
+        return answer(self.put(path, dict(request.body)))
 
     def _delete(self, request: Request) -> Response:
         if self.objects.pop(request.path, None) is None:

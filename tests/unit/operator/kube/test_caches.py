@@ -98,14 +98,3 @@ def test_managed_fields_are_not_kept() -> None:
     known = cache.get(Name("team", "a"))
     assert known is not None
     assert "managedFields" not in known["metadata"]
-
-
-def test_a_list_drops_only_what_is_not_newer_than_itself() -> None:
-    cache = Cache()
-    cache.put(obj("old", 5))
-    cache.put(obj("new", 9))
-
-    dropped = [cache.drop(Name("team", name), version=7) for name in ("old", "new", "absent")]
-
-    assert dropped == [True, False, False]
-    assert cache.names() == [Name("team", "new")]

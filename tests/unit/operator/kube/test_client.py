@@ -34,7 +34,7 @@ async def test_a_second_create_of_the_same_name_is_told_apart_from_a_conflict() 
 async def test_applying_an_outdated_version_conflicts() -> None:
     api = FakeApi()
     client = Client(api)
-    run = api.put(RUNS.path(namespace="team", name="daily") + "/status", job("daily"))
+    run = api.put(RUNS.path(namespace="team", name="daily"), job("daily"))
     await client.apply(RUNS, run, subresource="status")
 
     with pytest.raises(Conflict):
@@ -43,7 +43,7 @@ async def test_applying_an_outdated_version_conflicts() -> None:
 
 async def test_a_status_is_applied_by_force_under_our_own_name() -> None:
     api = FakeApi()
-    api.put(RUNS.path(namespace="team", name="daily") + "/status", job("daily"))
+    api.put(RUNS.path(namespace="team", name="daily"), job("daily"))
 
     await Client(api).apply(RUNS, job("daily"), subresource="status")
 

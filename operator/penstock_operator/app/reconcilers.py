@@ -1,0 +1,221 @@
+"""From a key to deeds: observe, plan, look up what the plan asks for, plan again, execute.
+
+The decisions are in `reconcile`; this module only brings it the facts and carries its plans out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from penstock_operator.app.keys import Key, Kind
+from penstock_operator.app.triggers import Queue, Triggers
+from penstock_operator.kube import lookups
+from penstock_operator.kube.caches import Cache, Caches, Name, name_of, text_at
+from penstock_operator.kube.client import Client, Object
+from penstock_operator.kube.errors import NotFound
+from penstock_operator.kube.execute import Executor, JobRefusedError
+from penstock_operator.kube.resources import RUNS
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.model.workpool import WorkPool
+from penstock_operator.reconcile import reading
+from penstock_operator.reconcile.actions import PatchRunStatus, Plan
+from penstock_operator.reconcile.flows import plan_flow
+from penstock_operator.reconcile.history import plan_history
+from penstock_operator.reconcile.names import pool_name, snapshot_name
+from penstock_operator.reconcile.observed import (
+    Malformed,
+    ObservedFlow,
+    ObservedPool,
+    ObservedRun,
+    Refusal,
+)
+from penstock_operator.reconcile.pools import plan_pool
+from penstock_operator.reconcile.runs import plan_run
+from penstock_operator.reconcile.settings import Settings
+from penstock_operator.reconcile.snapshots import plan_snapshots
+
+logger = logging.getLogger(__name__)
+
+_CODE_VERSION = ("status", "codeVersion")
+_MAX_ROUNDS = 4
+_HISTORY_DELAY_SECONDS = 5.0
+"""Runs that end together are collected together."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcilers:
+    """Reconciles one key at a time; raises to be tried again."""
+
+    client: Client
+    caches: Caches
+    triggers: Triggers
+    queue: Queue
+    executor: Executor
+    settings: Settings
+    namespaces: Collection[str] = ()
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def reconcile(self, key: Key) -> None:
+        reconcile = {
+            Kind.RUN: self._reconcile_run,
+            Kind.FLOW: self._reconcile_flow,
+            Kind.POOL: self._reconcile_pool,
+            Kind.HISTORY: self._collect_history,
+            Kind.SNAPSHOTS: self._collect_snapshots,
+        }[key.kind]
+        plan = await reconcile(key)
+        if plan is not None and plan.requeue_after is not None:
+            self.queue.add_after(key, plan.requeue_after.total_seconds())
+
+    async def _reconcile_run(self, key: Key) -> Plan | None:
+        name = Name(key.namespace, key.name)
+        raw = self.caches.runs.get(name) or await self._find_unwatched_run(name)
+        if raw is None:
+            return None
+        try:
+            return await self._drive_run(raw)
+        except JobRefusedError as refused:
+            # The attempt's status was written before; the cache knows its new version.
+            return await self._drive_run(self.caches.runs.get(name), refusal=refused.refusal)
+        except NotFound:
+            if self.caches.runs.get(name) is None:
+                return None  # The run was deleted meanwhile; what it owned goes with it.
+            raise
+
+    async def _drive_run(
+        self, raw: Object | None, *, refusal: Refusal | None = None
+    ) -> Plan | None:
+        run = reading.read_run(raw) if raw is not None else None
+        if run is None:
+            return None
+        if isinstance(run, Malformed):
+            logger.error("%s", run.sentence, extra={"key": run.metadata.name})
+            return None
+        observed = replace(self._observe_run(run), refusal=refusal)
+        plan = self._plan_run(observed)
+        for _ in range(_MAX_ROUNDS):
+            if not plan.need:
+                break
+            observed = await lookups.look_for_run(
+                self.client, observed, plan.need, witness=self.triggers
+            )
+            plan = self._plan_run(observed)
+        if plan.need:
+            raise RuntimeError(f"The plan of a run still asks for {sorted(plan.need)}.")
+        await self.executor.carry_out(plan.actions)
+        if any(isinstance(action, PatchRunStatus) and action.ended for action in plan.actions):
+            history = Key(Kind.HISTORY, run.metadata.namespace, run.spec.flow_ref.name)
+            self.queue.add_after(history, _HISTORY_DELAY_SECONDS)
+        return plan
+
+    def _plan_run(self, observed: ObservedRun) -> Plan:
+        return plan_run(observed, now=self.now(), settings=self.settings)
+
+    async def _find_unwatched_run(self, name: Name) -> Object | None:
+        """Get a run that is finished, deleted or unknown, if a Job of it is still at work."""
+        jobs = [reading.read_job(job) for job in self.caches.jobs.members(name)]
+        if all(job.is_finished or job.deletion_requested_at for job in jobs):
+            return None
+        try:
+            found = await self.client.get(RUNS, namespace=name.namespace, name=name.name)
+        except NotFound:
+            return None
+        self.triggers.saw(RUNS, found)
+        return found
+
+    def _observe_run(self, run: FlowRun) -> ObservedRun:
+        namespace = run.metadata.namespace
+        flow = _read(reading.read_flow, self.caches.flows, namespace, run.spec.flow_ref.name)
+        pool = _read(reading.read_pool, self.caches.pools, namespace, pool_name(run, flow=flow))
+        jobs = self.caches.jobs.members(Name(namespace, run.metadata.name))
+        return ObservedRun(
+            run=run, flow=flow, pool=pool, jobs=tuple(reading.read_job(job) for job in jobs)
+        )
+
+    async def _reconcile_flow(self, key: Key) -> Plan | None:
+        flow = _read(reading.read_flow, self.caches.flows, key.namespace, key.name)
+        if flow is None:
+            return None
+        pool = self._pool_of(flow) if isinstance(flow, Flow) else None
+        observed = ObservedFlow(flow, pool)
+        plan = plan_flow(observed, now=self.now(), settings=self.settings)
+        if plan.need:
+            observed = await lookups.look_for_flow(self.client, observed, plan.need)
+            plan = plan_flow(observed, now=self.now(), settings=self.settings)
+        await self._carry_out_unless_gone(plan, self.caches.flows, key)
+        return plan
+
+    def _pool_of(self, flow: Flow) -> WorkPool | Malformed | None:
+        name = flow.spec.work_pool_ref.name
+        return _read(reading.read_pool, self.caches.pools, flow.metadata.namespace, name)
+
+    async def _reconcile_pool(self, key: Key) -> Plan | None:
+        pool = _read(reading.read_pool, self.caches.pools, key.namespace, key.name)
+        if pool is None:
+            return None
+        observed = ObservedPool(pool)
+        plan = plan_pool(observed, now=self.now(), settings=self.settings)
+        if plan.need:
+            observed = await lookups.look_for_pool(self.client, observed, plan.need)
+            plan = plan_pool(observed, now=self.now(), settings=self.settings)
+        await self._carry_out_unless_gone(plan, self.caches.pools, key)
+        return plan
+
+    async def _carry_out_unless_gone(self, plan: Plan, cache: Cache, key: Key) -> None:
+        try:
+            await self.executor.carry_out(plan.actions)
+        except NotFound:
+            if cache.get(Name(key.namespace, key.name)) is not None:
+                raise
+
+    async def _collect_history(self, key: Key) -> Plan | None:
+        flow = _read(reading.read_flow, self.caches.flows, key.namespace, key.name)
+        if not isinstance(flow, Flow):
+            return None
+        finished = await lookups.finished_runs(self.client, namespace=key.namespace, flow=key.name)
+        plan = plan_history(finished, history=flow.spec.history, now=self.now())
+        await self.executor.carry_out(plan.actions)
+        return plan
+
+    async def _collect_snapshots(self, key: Key) -> Plan | None:
+        found = [
+            snapshot
+            async for snapshot in lookups.snapshots(self.client, namespace=key.namespace or None)
+        ]
+        plan = plan_snapshots(tuple(found), wanted=self._wanted_snapshots(), now=self.now())
+        await self.executor.carry_out(plan.actions)
+        return plan
+
+    def _wanted_snapshots(self) -> frozenset[tuple[str, str]]:
+        """Name the snapshots that a Flow's next run or an unfinished run starts from."""
+        by_flow = [
+            (name_of(flow).namespace, name_of(flow).name, text_at(flow, *_CODE_VERSION))
+            for flow in self.caches.flows
+        ]
+        by_run = [
+            (
+                name_of(run).namespace,
+                text_at(run, "spec", "flowRef", "name"),
+                text_at(run, *_CODE_VERSION),
+            )
+            for run in self.caches.runs
+        ]
+        return frozenset(
+            (namespace, snapshot_name(flow, code_version=version))
+            for namespace, flow, version in by_flow + by_run
+            if version
+        )
+
+
+def _read(
+    read: Callable[[Object], T | Malformed], cache: Cache, namespace: str, name: str
+) -> T | Malformed | None:
+    raw = cache.get(Name(namespace, name))
+    return read(raw) if raw is not None else None

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from typing import Any
+
+from penstock_operator.app.keys import Key, Kind
+from penstock_operator.app.triggers import Triggers
+from penstock_operator.kube.caches import Caches, Name
+from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS
+
+
+class Queued:
+    """Notes what is queued."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+
+    def add(self, key: Key) -> None:
+        self.keys.append(key)
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        self.keys.append(key)
+
+
+def obj(name: str, version: int = 1, *, labels: Any = None, **more: Any) -> dict[str, Any]:
+    meta = {
+        "namespace": "team",
+        "name": name,
+        "uid": f"uid-{name}",
+        "resourceVersion": str(version),
+        "labels": labels or {},
+    }
+    return {"metadata": meta, **more}
+
+
+def run(name: str, version: int = 1, *, flow: str = "daily") -> dict[str, Any]:
+    return obj(name, version, spec={"flowRef": {"name": flow}})
+
+
+def flow(name: str = "daily", version: int = 1, *, pool: str | None = None) -> dict[str, Any]:
+    return obj(name, version, spec={"workPoolRef": {"name": pool}} if pool else {})
+
+
+def key(kind: Kind, name: str) -> Key:
+    return Key(kind, "team", name)
+
+
+def triggers(queue: Queued, **options: Any) -> tuple[Triggers, Caches]:
+    caches = Caches()
+    return Triggers(caches, queue, **options), caches
+
+
+def test_a_run_concerns_itself() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+
+    noticed.notice(RUNS, "ADDED", run("one"))
+
+    assert queue.keys == [key(Kind.RUN, "one")]
+
+
+def test_a_job_concerns_its_run() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+
+    noticed.notice(JOBS, "MODIFIED", obj("one-1", labels={"penstock.dev/run": "one"}))
+
+    assert queue.keys == [key(Kind.RUN, "one")]
+
+
+def test_a_flow_concerns_its_unfinished_runs() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(RUNS, "ADDED", run("one"))
+    noticed.notice(RUNS, "ADDED", run("other", flow="weekly"))
+    queue.keys.clear()
+
+    noticed.notice(FLOWS, "MODIFIED", flow())
+
+    assert queue.keys == [key(Kind.FLOW, "daily"), key(Kind.RUN, "one")]
+
+
+def test_a_pool_concerns_the_flows_that_use_it_and_their_runs() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(FLOWS, "ADDED", flow())
+    noticed.notice(FLOWS, "ADDED", flow("weekly", pool="big"))
+    noticed.notice(RUNS, "ADDED", run("one"))
+    noticed.notice(RUNS, "ADDED", run("two", flow="weekly"))
+    queue.keys.clear()
+
+    noticed.notice(POOLS, "ADDED", obj("big"))
+
+    assert queue.keys == [
+        key(Kind.POOL, "big"),
+        key(Kind.FLOW, "weekly"),
+        key(Kind.RUN, "two"),
+    ]
+
+
+def test_a_flow_without_a_pool_uses_the_default_one() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(FLOWS, "ADDED", flow())
+    queue.keys.clear()
+
+    noticed.notice(POOLS, "ADDED", obj("default"))
+
+    assert queue.keys == [key(Kind.POOL, "default"), key(Kind.FLOW, "daily")]
+
+
+def test_the_echo_of_an_own_write_concerns_nobody() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.saw(RUNS, run("one", 7))
+    queue.keys.clear()
+
+    noticed.notice(RUNS, "MODIFIED", run("one", 7))
+
+    assert queue.keys == []
+
+
+def test_what_left_the_watch_is_known_no_more() -> None:
+    queue = Queued()
+    noticed, caches = triggers(queue)
+    noticed.notice(RUNS, "ADDED", run("one", 1))
+    queue.keys.clear()
+
+    noticed.notice(RUNS, "DELETED", run("one", 2))
+
+    assert caches.runs.get(Name("team", "one")) is None
+    assert queue.keys == [key(Kind.RUN, "one")]
+
+
+def test_a_run_that_ended_by_an_own_write_leaves_the_cache() -> None:
+    noticed, caches = triggers(Queued())
+    noticed.notice(RUNS, "ADDED", run("one", 1))
+
+    noticed.saw(RUNS, {**run("one", 2), "status": {"state": "Completed"}})
+
+    assert len(caches.runs) == 0
+
+
+def test_other_namespaces_are_not_served() -> None:
+    queue = Queued()
+    noticed, caches = triggers(queue, namespaces=["elsewhere"])
+
+    noticed.notice(RUNS, "ADDED", run("one"))
+
+    assert queue.keys == []
+    assert len(caches.runs) == 0
+
+
+def test_only_the_very_object_is_lost() -> None:
+    noticed, caches = triggers(Queued())
+    noticed.notice(RUNS, "ADDED", run("one"))
+
+    noticed.lost(RUNS, namespace="team", name="one", uid="another")
+
+    assert len(caches.runs) == 1
+
+
+def test_everything_is_queued_in_the_order_of_dependence() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(RUNS, None, run("one"))
+    noticed.notice(FLOWS, None, flow())
+    noticed.notice(POOLS, None, obj("default"))
+    queue.keys.clear()
+
+    noticed.queue_everything()
+
+    assert queue.keys == [
+        key(Kind.POOL, "default"),
+        key(Kind.FLOW, "daily"),
+        key(Kind.RUN, "one"),
+    ]
+
+
+def test_an_object_of_any_shape_is_taken_in() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+
+    noticed.notice(RUNS, "ADDED", obj("odd", spec=[1, 2], status="none"))
+    noticed.notice(FLOWS, "ADDED", obj("odd", spec={"workPoolRef": 3}))
+    noticed.notice(JOBS, "ADDED", obj("odd"))
+
+    assert queue.keys == [key(Kind.RUN, "odd"), key(Kind.FLOW, "odd")]
