@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from penstock_operator.model.flow import FlowStatus
 from penstock_operator.model.flowrun import FlowRunStatus
+from penstock_operator.model.meta import ObjectMeta
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.workpool import WorkPoolStatus
 from penstock_operator.reconcile.observed import Look
@@ -34,6 +35,16 @@ class Target:
     name: str
     uid: str
     resource_version: str
+
+
+def target_of(metadata: ObjectMeta) -> Target:
+    """Name an object as it was observed."""
+    return Target(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
+    )
 
 
 @dataclass(frozen=True, slots=True)

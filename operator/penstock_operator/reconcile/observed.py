@@ -12,7 +12,7 @@ from enum import Enum, StrEnum, auto
 
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
-from penstock_operator.model.meta import ObjectMeta
+from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.workpool import WorkPool
 
 
@@ -58,6 +58,9 @@ class Malformed:
     metadata: ObjectMeta
     sentence: str
     """What is wrong with it."""
+    observed_generation: int = -1
+    conditions: tuple[Condition, ...] = ()
+    """Its present status, as far as that can be read: so that it is written once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class ContainerView:
     image: str = ""
     is_init: bool = False
     running: bool = False
+    running_since: datetime | None = None
     waiting_reason: str = ""
     waiting_message: str = ""
     exit_code: int | None = None

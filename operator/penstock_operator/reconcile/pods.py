@@ -142,14 +142,7 @@ def _with_own(spec: JsonObject, *, launch: Launch) -> JsonObject:
 
 
 def _flow_container(container: JsonObject, *, launch: Launch, grace: int) -> JsonObject:
-    theirs = [
-        each
-        for each in children(container, "env")
-        if text(each, "name") not in reserved
-        and (
-            text(each, "name") == _RESULT_PREVIEW or not text(each, "name").startswith("PENSTOCK_")
-        )
-    ]
+    theirs = [each for each in children(container, "env") if not _is_own(text(each, "name"))]
     return {
         **{name: value for name, value in container.items() if name != "args"},
         "image": launch.image,

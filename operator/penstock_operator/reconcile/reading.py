@@ -1,6 +1,7 @@
 """Turn raw objects into models and views. Nothing in here raises, whatever the object holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -8,7 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
-from penstock_operator.model.meta import ObjectMeta
+from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.schema import Part
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.names import ATTEMPT_LABEL
@@ -48,7 +49,12 @@ def _read(kind: type[_P], raw: Raw) -> _P | Malformed:
     try:
         return kind.model_validate(raw)
     except (ValidationError, RecursionError) as error:
-        return Malformed(metadata=_metadata(raw), sentence=_sentence(kind.__name__, error))
+        return Malformed(
+            metadata=_metadata(raw),
+            sentence=_sentence(kind.__name__, error),
+            observed_generation=number(raw, "status", "observedGeneration", default=-1),
+            conditions=tuple(_conditions(raw)),
+        )
 
 
 def _sentence(kind: str, error: ValidationError | RecursionError) -> str:
@@ -59,6 +65,12 @@ def _sentence(kind: str, error: ValidationError | RecursionError) -> str:
     return shorten(
         f"This {kind} cannot be read: {path}: {first['msg']}. Mend that field and apply it again."
     )
+
+
+def _conditions(raw: Raw) -> Iterator[Condition]:
+    for each in children(raw, "status", "conditions"):
+        with suppress(ValidationError, RecursionError):
+            yield Condition.model_validate(each)
 
 
 def _metadata(raw: Raw) -> ObjectMeta:
@@ -143,6 +155,7 @@ def _container(raw: Raw, *, init: bool) -> ContainerView:
         image=text(raw, "image"),
         is_init=init,
         running="running" in state,
+        running_since=instant(state, "running", "startedAt"),
         waiting_reason=text(state, "waiting", "reason"),
         waiting_message=text(state, "waiting", "message"),
         exit_code=number(terminated, "exitCode") if terminated else None,

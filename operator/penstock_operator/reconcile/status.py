@@ -95,7 +95,7 @@ def _conditions(
     succeeded = ConditionStatus.UNKNOWN
     if terminal:
         succeeded = ConditionStatus.TRUE if completed else ConditionStatus.FALSE
-    old = {each.type: each for each in run.status.conditions}
+    since = {(each.type, each.status): each.last_transition_time for each in run.status.conditions}
     answers = (
         (ConditionType.SUCCEEDED, succeeded),
         # kstatus takes the first of the two that is True, so never both.
@@ -107,11 +107,7 @@ def _conditions(
             type=kind,
             status=status,
             observed_generation=run.metadata.generation,
-            last_transition_time=(
-                old[kind].last_transition_time
-                if kind in old and old[kind].status == status
-                else now
-            ),
+            last_transition_time=since.get((kind, status), now),
             reason=standing.reason,
             message=message,
         )

@@ -1,0 +1,139 @@
+"""Whether a run can be launched: its flow and its pool exist, are usable, and not suspended.
+
+Whatever is in the way is mended by other hands, at any time; the run waits for it as `Scheduled`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.states import Reason, WaitKind
+from penstock_operator.model.workpool import WorkPool
+from penstock_operator.reconcile.case import RunCase
+from penstock_operator.reconcile.code import Code, Fault
+from penstock_operator.reconcile.names import pool_name
+from penstock_operator.reconcile.observed import Malformed
+from penstock_operator.reconcile.usable import flow_fault, image_of, pool_fault
+
+SETTLING = timedelta(seconds=2)
+"""How long a run waits without a word for what is perhaps being applied together with it."""
+
+PREPARING = timedelta(seconds=5)
+"""How long a run waits without a word for the pool's ServiceAccount to be seen to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a run cannot be launched yet."""
+
+    reason: Reason
+    kind: WaitKind
+    name: str
+    sentence: str
+    grace: timedelta = timedelta()
+    """How old the run must be before this is worth a write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a launch takes."""
+
+    code: Code
+    pool: WorkPool
+    image: str
+
+
+def admitted(case: RunCase) -> Ready | Hold:
+    """Take what the first launch needs, or say what holds the run."""
+    flow = _usable_flow(case)
+    if isinstance(flow, Hold):
+        return flow
+    pool = _usable_pool(case)
+    if isinstance(pool, Hold):
+        return pool
+    if pool.spec.suspend:
+        return _pool_hold(
+            case,
+            Reason.WORK_POOL_SUSPENDED,
+            "is suspended. Set its spec.suspend to false; the run then starts by itself.",
+        )
+    code = case.code_now()
+    fault = code if isinstance(code, Fault) else None
+    if isinstance(code, Code):
+        fault = flow_fault(code, pool=pool, settings=case.settings)
+        image = image_of(code, pool=pool, settings=case.settings)
+        if fault is None and image is not None:
+            return Ready(code, pool, image)
+    assert fault is not None
+    return _flow_hold(case, Reason.FLOW_STALLED, f"cannot be used. {fault.sentence}")
+
+
+def placed(case: RunCase, code: Code) -> Ready | Hold:
+    """Take what a further launch needs: a run that has started goes on, suspended pool or not."""
+    pool = _usable_pool(case)
+    if isinstance(pool, Hold):
+        return pool
+    fault = flow_fault(code, pool=pool, settings=case.settings)
+    image = case.status.image or image_of(code, pool=pool, settings=case.settings)
+    if fault is not None or image is None:
+        words = fault.sentence if fault is not None else "It names no image."
+        return _pool_hold(case, Reason.WORK_POOL_STALLED, f"cannot take this run any more. {words}")
+    return Ready(code, pool, image)
+
+
+def _usable_flow(case: RunCase) -> Flow | Hold:
+    flow = case.observed.flow
+    if flow is None:
+        return _flow_hold(
+            case,
+            Reason.FLOW_NOT_FOUND,
+            "does not exist in this namespace. Create it; the run then starts by itself.",
+            grace=SETTLING,
+        )
+    if isinstance(flow, Malformed):
+        return _flow_hold(case, Reason.FLOW_STALLED, f"cannot be used. {flow.sentence}")
+    if flow.spec.suspend:
+        return _flow_hold(
+            case,
+            Reason.FLOW_SUSPENDED,
+            "is suspended. Set its spec.suspend to false; the run then starts by itself.",
+        )
+    return flow
+
+
+def _usable_pool(case: RunCase) -> WorkPool | Hold:
+    pool = case.observed.pool
+    if pool is None:
+        return _pool_hold(
+            case,
+            Reason.WORK_POOL_NOT_FOUND,
+            "does not exist in this namespace. Create it; the run then starts by itself.",
+            grace=SETTLING,
+        )
+    if isinstance(pool, Malformed):
+        return _pool_hold(case, Reason.WORK_POOL_STALLED, f"cannot be used. {pool.sentence}")
+    fault = pool_fault(pool)
+    if fault is not None:
+        return _pool_hold(case, Reason.WORK_POOL_STALLED, f"cannot be used. {fault.sentence}")
+    if pool.status.observed_generation < 0:
+        return _pool_hold(
+            case,
+            Reason.WORK_POOL_STALLED,
+            "has not been prepared by the operator yet. If this stays, read the operator's log.",
+            grace=PREPARING,
+        )
+    return pool
+
+
+def _flow_hold(
+    case: RunCase, reason: Reason, words: str, *, grace: timedelta = timedelta()
+) -> Hold:
+    name = case.run.spec.flow_ref.name
+    return Hold(reason, WaitKind.FLOW, name, f"The Flow {name} {words}", grace)
+
+
+def _pool_hold(
+    case: RunCase, reason: Reason, words: str, *, grace: timedelta = timedelta()
+) -> Hold:
+    name = pool_name(case.run, flow=case.observed.flow)
+    return Hold(reason, WaitKind.WORK_POOL, name, f"The WorkPool {name} {words}", grace)

@@ -1,0 +1,34 @@
+"""Which finished runs are deleted: those beyond a flow's history, and those past their time."""
+
+from datetime import datetime, timedelta
+
+from penstock_operator.model.flow import History
+from penstock_operator.reconcile.actions import DeleteRun, Plan
+from penstock_operator.reconcile.observed import FinishedRun
+
+
+def plan_history(finished: tuple[FinishedRun, ...], *, history: History, now: datetime) -> Plan:
+    """Plan the deletions among the finished runs of one flow, oldest first."""
+    doomed = _beyond(finished, history=history)
+    wait: timedelta | None = None
+    if history.ttl_seconds_after_finished is not None:
+        ttl = timedelta(seconds=history.ttl_seconds_after_finished)
+        doomed |= {each for each in finished if each.finished_at + ttl <= now}
+        left = [each.finished_at + ttl - now for each in finished if each not in doomed]
+        wait = min(left, default=None)
+    deletions = tuple(
+        DeleteRun(namespace=each.namespace, name=each.name, uid=each.uid)
+        for each in sorted(doomed, key=_age_order)
+    )
+    return Plan(actions=deletions, requeue_after=wait)
+
+
+def _beyond(finished: tuple[FinishedRun, ...], *, history: History) -> set[FinishedRun]:
+    newest_first = sorted(finished, key=_age_order, reverse=True)
+    successful = [each for each in newest_first if each.successful]
+    failed = [each for each in newest_first if not each.successful]
+    return {*successful[history.successful_runs :], *failed[history.failed_runs :]}
+
+
+def _age_order(run: FinishedRun) -> tuple[datetime, str]:
+    return run.finished_at, run.name

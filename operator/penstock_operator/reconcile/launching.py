@@ -1,0 +1,183 @@
+"""Start a run, and start it again: the fence first, then the Job.
+
+The status that names the new attempt is written before its Job is created: from that moment the
+reports of older attempts are refused. A crash in between leaves an attempt without a Job, which
+`launch_attempt` creates; its name makes a second creation an adoption.
+"""
+
+from datetime import timedelta
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.states import Reason, State
+from penstock_operator.reconcile.actions import Action, CreateJob, CreateSnapshot, Plan
+from penstock_operator.reconcile.admission import Hold, Ready, admitted, placed
+from penstock_operator.reconcile.case import RunCase, after
+from penstock_operator.reconcile.code import Code, snapshot_manifest
+from penstock_operator.reconcile.ending import end
+from penstock_operator.reconcile.losses import Loss
+from penstock_operator.reconcile.manifests import job_manifest
+from penstock_operator.reconcile.names import job_name
+from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
+from penstock_operator.reconcile.pods import Launch
+from penstock_operator.reconcile.status import Standing, status_with, waiting
+
+CRASHES_IN_A_ROW = 3
+
+
+def start_run(case: RunCase) -> Plan:
+    """Launch the first attempt, or say what the run waits for."""
+    ready = admitted(case)
+    if isinstance(ready, Hold):
+        return _wait(case, ready)
+    problems = parameter_problems(
+        merged_parameters(ready.code.settings.parameters, run=case.run.spec.parameters),
+        schema=ready.code.settings.parameter_schema,
+    )
+    if problems:
+        words = (
+            f"The parameters do not fit the flow: {'; '.join(problems)}. Create another run with"
+            " parameters that fit."
+        )
+        return end(case, state=State.FAILED, reason=Reason.INVALID_PARAMETERS, message=words)
+    status = status_with(
+        Standing(State.PENDING, Reason.LAUNCHING, "The run's pod is being started."),
+        run=case.run,
+        now=case.now,
+        attempt=1,
+        job_name=job_name(case.name, attempt=1),
+        code_version=ready.code.version,
+        image=ready.image,
+        work_pool=ready.pool.metadata.name,
+    )
+    flow = case.observed.flow
+    known = isinstance(flow, Flow) and flow.status.code_version == ready.code.version
+    snapshot = () if known else (_snapshot(case, ready.code),)
+    return Plan(actions=(*snapshot, *case.patch(status), _create(case, ready, attempt=1)))
+
+
+def launch_attempt(case: RunCase) -> Plan:
+    """Create the Job of an attempt that is fenced and has none."""
+    code = case.pinned_code()
+    if code is None:
+        return _end_without_code(case)
+    ready = placed(case, code)
+    if isinstance(ready, Hold):
+        return _wait(case, ready)
+    status = case.status
+    if status.state == State.SCHEDULED:
+        status = status_with(launching(case), run=case.run, now=case.now)
+    return Plan(
+        actions=(
+            *_lost_snapshot(case, code),
+            *case.patch(status),
+            _create(case, ready, attempt=case.status.attempt),
+            *case.deletions(case.superseded()),
+        )
+    )
+
+
+def recover(case: RunCase, loss: Loss) -> Plan:
+    """Fence the lost attempt and launch the next, as long as the run's budget lasts."""
+    code = case.pinned_code()
+    crashes = case.status.crashes + (1 if loss.crash is not None else 0)
+    if loss.final is not None:
+        return end(case, state=State.FAILED, reason=loss.final, message=loss.sentence)
+    if loss.crash is not None and crashes >= CRASHES_IN_A_ROW:
+        words = (
+            f"{loss.sentence} That was crash {crashes} in a row, so the run is not launched again."
+        )
+        return end(case, state=State.CRASHED, reason=loss.crash, message=words, crashes=crashes)
+    if code is None:
+        return _end_without_code(case)
+    budget = code.settings.max_recoveries
+    if case.status.recoveries >= budget:
+        words = (
+            f"{loss.sentence} The run has been launched again {case.status.recoveries} times, as"
+            f" often as the flow's maxRecoveries allows. Look into what ends its pods, and create"
+            " another run."
+        )
+        return end(
+            case,
+            state=State.CRASHED,
+            reason=Reason.RECOVERIES_EXHAUSTED,
+            message=words,
+            crashes=crashes,
+        )
+    return _fence(case, loss, code=code, crashes=crashes)
+
+
+def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
+    attempt, recoveries = case.status.attempt + 1, case.status.recoveries + 1
+    ready = placed(case, code)
+    words = (
+        f"{loss.sentence} Attempt {attempt} is being started; it is recovery {recoveries} of"
+        f" {code.settings.max_recoveries}."
+    )
+    standing = Standing(State.PENDING, Reason.RECOVERING, words)
+    if isinstance(ready, Hold):
+        standing = _held(case, ready)
+    status = status_with(
+        standing,
+        run=case.run,
+        now=case.now,
+        attempt=attempt,
+        recoveries=recoveries,
+        crashes=crashes,
+        job_name=job_name(case.name, attempt=attempt),
+        started_at=case.started_at,
+    )
+    fence = case.patch(status, recovered_from=loss.cause)
+    if isinstance(ready, Hold):
+        return Plan(actions=(*fence, *case.deletions(case.jobs)))
+    return Plan(
+        actions=(
+            *fence,
+            *_lost_snapshot(case, code),
+            _create(case, ready, attempt=attempt),
+            *case.deletions(case.jobs),
+        )
+    )
+
+
+def launching(case: RunCase) -> Standing:
+    """Say that the run's pod is being started, and nothing is known to stand in its way."""
+    reason = Reason.RECOVERING if case.status.recoveries else Reason.LAUNCHING
+    words = f"The pod of attempt {case.status.attempt} is being started."
+    return Standing(State.PENDING, reason, words)
+
+
+def _wait(case: RunCase, hold: Hold) -> Plan:
+    if case.age < hold.grace:
+        return after(min(hold.grace - case.age, timedelta(seconds=1)))
+    status = status_with(_held(case, hold), run=case.run, now=case.now)
+    return Plan(actions=case.patch(status))
+
+
+def _held(case: RunCase, hold: Hold) -> Standing:
+    wait = waiting(case.run, reason=hold.reason, kind=hold.kind, name=hold.name, now=case.now)
+    return Standing(State.SCHEDULED, hold.reason, hold.sentence, wait)
+
+
+def _create(case: RunCase, ready: Ready, *, attempt: int) -> Action:
+    launch = Launch(case.run, attempt, ready.code, ready.pool, ready.image)
+    return CreateJob(
+        manifest=job_manifest(launch),
+        owner_uid=case.run.metadata.uid,
+        run_created_at=case.run.metadata.creation_timestamp if attempt == 1 else None,
+    )
+
+
+def _snapshot(case: RunCase, code: Code) -> Action:
+    return CreateSnapshot(snapshot_manifest(code, namespace=case.run.metadata.namespace))
+
+
+def _lost_snapshot(case: RunCase, code: Code) -> tuple[Action, ...]:
+    return (_snapshot(case, code),) if case.observed.snapshot is None else ()
+
+
+def _end_without_code(case: RunCase) -> Plan:
+    words = (
+        f"The version {case.status.code_version} of the flow, with which the run started, is gone:"
+        " somebody has deleted or changed its snapshot ConfigMap. Create another run."
+    )
+    return end(case, state=State.FAILED, reason=Reason.LAUNCH_REFUSED, message=words)
