@@ -86,7 +86,6 @@ class App:
             queue=self.queue,
             executor=Executor(client, witness=self._triggers, done=self._count_action),
             settings=options.settings,
-            namespaces=options.namespaces,
         )
         self._resync = Resync(
             client=client,

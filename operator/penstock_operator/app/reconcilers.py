@@ -6,8 +6,8 @@ The decisions are in `reconcile`; this module only brings it the facts and carri
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.errors import NotFound
 from penstock_operator.kube.execute import Executor, JobRefusedError
 from penstock_operator.kube.resources import RUNS
+from penstock_operator.kube.snapshots import SnapshotCache
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.workpool import WorkPool
@@ -42,7 +43,7 @@ from penstock_operator.reconcile.snapshots import plan_snapshots
 logger = logging.getLogger(__name__)
 
 _CODE_VERSION = ("status", "codeVersion")
-_MAX_ROUNDS = 4
+_MAX_ROUNDS = 6
 _HISTORY_DELAY_SECONDS = 5.0
 """Runs that end together are collected together."""
 
@@ -59,7 +60,7 @@ class Reconcilers:
     queue: Queue
     executor: Executor
     settings: Settings
-    namespaces: Collection[str] = ()
+    snapshots: SnapshotCache = field(default_factory=SnapshotCache)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def reconcile(self, key: Key) -> None:
@@ -104,7 +105,11 @@ class Reconcilers:
             if not plan.need:
                 break
             observed = await lookups.look_for_run(
-                self.client, observed, plan.need, witness=self.triggers
+                self.client,
+                observed,
+                plan.need,
+                witness=self.triggers,
+                snapshots=self.snapshots,
             )
             plan = self._plan_run(observed)
         if plan.need:
@@ -187,7 +192,9 @@ class Reconcilers:
     async def _collect_snapshots(self, key: Key) -> Plan | None:
         found = [
             snapshot
-            async for snapshot in lookups.snapshots(self.client, namespace=key.namespace or None)
+            async for snapshot in lookups.list_snapshots(
+                self.client, namespace=key.namespace or None
+            )
         ]
         plan = plan_snapshots(tuple(found), wanted=self._wanted_snapshots(), now=self.now())
         await self.executor.carry_out(plan.actions)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.kube.caches import Name
 from penstock_operator.kube.client import FIELD_MANAGER, Client, Object
 from penstock_operator.kube.errors import NotFound
 from penstock_operator.kube.execute import Witness
@@ -20,6 +21,7 @@ from penstock_operator.kube.resources import (
     SERVICE_ACCOUNTS,
     Resource,
 )
+from penstock_operator.kube.snapshots import SnapshotCache
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.states import TERMINAL_STATES, State
 from penstock_operator.reconcile import reading
@@ -47,7 +49,12 @@ from penstock_operator.reconcile.observed import (
 
 
 async def look_for_run(
-    client: Client, observed: ObservedRun, need: Collection[Look], *, witness: Witness
+    client: Client,
+    observed: ObservedRun,
+    need: Collection[Look],
+    *,
+    witness: Witness,
+    snapshots: SnapshotCache,
 ) -> ObservedRun:
     """Add to an observation what the plan of a run needs; `witness` learns of live Jobs."""
     meta, status = observed.run.metadata, observed.run.status
@@ -60,8 +67,8 @@ async def look_for_run(
         observed = replace(observed, events=await _events_of(client, observed))
     if Look.SNAPSHOT in need:
         flow = observed.run.spec.flow_ref.name
-        name = snapshot_name(flow, code_version=status.code_version or "")
-        observed = replace(observed, snapshot=await _config_map(client, meta.namespace, name))
+        name = Name(meta.namespace, snapshot_name(flow, code_version=status.code_version or ""))
+        observed = replace(observed, snapshot=await _snapshot(client, name, known=snapshots))
     if Look.SOURCE in need:
         source = await _source_of(client, observed.flow)
         observed = replace(observed, source=source)
@@ -99,7 +106,7 @@ async def finished_runs(client: Client, *, namespace: str, flow: str) -> tuple[F
     return tuple(found)
 
 
-async def snapshots(client: Client, *, namespace: str | None) -> AsyncIterator[SnapshotView]:
+async def list_snapshots(client: Client, *, namespace: str | None) -> AsyncIterator[SnapshotView]:
     """List the snapshots of a namespace, or of all."""
     managed_by = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
     async for page in client.pages(
@@ -163,6 +170,15 @@ async def _source_of(client: Client, flow: object) -> ConfigMapView | None:
         return None
     name = flow.spec.source.config_map.name
     return await _config_map(client, flow.metadata.namespace, name)
+
+
+async def _snapshot(client: Client, name: Name, *, known: SnapshotCache) -> ConfigMapView | None:
+    found = known.get(name)
+    if found is None:
+        found = await _config_map(client, name.namespace, name.name)
+        if found is not None:
+            known.put(name, found)
+    return found
 
 
 async def _config_map(client: Client, namespace: str, name: str) -> ConfigMapView | None:
