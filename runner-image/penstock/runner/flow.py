@@ -7,6 +7,7 @@ import sys
 from penstock.errors import FlowLoadError
 from penstock.execution import Overrides, RunContext, execute
 from penstock.loading import load_flow
+from penstock.logging import configure
 from penstock.runner import exits
 from penstock.runner.board import NoticeBoard
 from penstock.runner.conclusion import (
@@ -22,6 +23,7 @@ from penstock.runner.report import Conclusion
 
 def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoard) -> Conclusion:
     """Wait for the claim, run the flow to its end, and tell how it ended."""
+    configure(stream=sys.stdout)
     context = RunContext(environment.run)
     publisher.on_cancel = context.request_cancel
     run = publisher.claimed()

@@ -30,7 +30,7 @@ def test_a_pod_knows_its_run_and_attempt() -> None:
 
 
 def test_outside_a_pod_it_says_what_to_do_instead() -> None:
-    with pytest.raises(NotInPodError, match="PENSTOCK_RUN.*penstock run FILE:FLOW"):
+    with pytest.raises(NotInPodError, match=r"PENSTOCK_RUN.*penstock run FILE:FLOW"):
         read_environment({})
 
 
@@ -47,7 +47,7 @@ def test_an_incomplete_environment_is_no_pod(name: str) -> None:
 
 
 def test_a_number_that_is_none_is_named() -> None:
-    with pytest.raises(NotInPodError, match="invalid literal.*'two'"):
+    with pytest.raises(NotInPodError, match=r"invalid literal.*'two'"):
         read_environment(POD | {"PENSTOCK_ATTEMPT": "two"})
 
 
