@@ -1,37 +1,11 @@
 """A pod may write the report of its own run and nothing else, whatever it tries."""
 
 import time
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-import yaml
-from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 from tests.integration.forgery import Pod, account_without_pod, admit_runners, start_pod
-
-RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
-POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-
-
-@pytest.fixture(scope="session")
-def release(api: ApiServer) -> Iterator[str]:
-    """The name of a release, and of its namespace; its rights and its policy are installed."""
-    name = f"penstock-{uuid.uuid4().hex[:6]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    api.create("/api/v1/namespaces", body)
-    objects = [
-        item
-        for item in charts.render(release=name, namespace=name)
-        if item["kind"] in RBAC + POLICY
-    ]
-    manifest = yaml.safe_dump_all(objects)
-    done = api.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
-    assert done.returncode == 0, done.stderr
-    yield name
-    api.kubectl("delete", "--wait=false", "-f", "-", stdin=manifest)
-    api.delete(f"/api/v1/namespaces/{name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -424,7 +424,6 @@ def test_the_runners_fields_cost_one_entry_of_managed_fields(
         pytest.param(RUNNER | {"attempt": 0}, "attempt", id="no attempt"),
         pytest.param({"attempt": 1}, "podUID", id="no pod"),
         pytest.param(RUNNER | {"tasks": [{"name": "x"}] * 51}, "tasks", id="too many tasks"),
-        pytest.param(RUNNER | {"secret": "x"}, "secret", id="a field that does not exist"),
         pytest.param(
             RUNNER | {"error": {"type": "E", "traceback": "x" * 8193}}, "traceback", id="a novel"
         ),
@@ -441,6 +440,15 @@ def test_a_report_has_bounds(
 ) -> None:
     with pytest.raises(Refused, match=field):
         api.apply(status_path, status(execution=execution), manager="penstock-runner")
+
+
+def test_a_newer_runner_is_heard(api: ApiServer, status_path: str) -> None:
+    """Without its unknown fields the operator could not read that it speaks another protocol."""
+    report = RUNNER | {"protocol": 2, "artifacts": [{"name": "x"}]}
+
+    written = api.apply(status_path, status(execution=report), manager="penstock-runner")
+
+    assert written["status"]["execution"] == report
 
 
 def test_unfinished_runs_are_selected_by_state(api: ApiServer, namespace: str) -> None:

@@ -1,12 +1,14 @@
 """FlowRun.status.execution: what the runner reports.
 
 The runner lives in the user's image and may be older or newer than the operator, and the pod may be
-hostile: everything in here is bounded by the schema and read with mistrust.
+hostile: what is known is bounded by the schema and read with mistrust. What is not known is kept,
+because server-side apply answers it with an internal error, and a newer runner's protocol number
+would never be read.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from penstock_operator.model.schema import Count, Part, Timestamp
 
@@ -97,6 +99,10 @@ class Outcome(Part):
 
 class Execution(Part):
     """What the pod of the current attempt reports. Only that pod can write it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "maxProperties": 32}
+    )
 
     protocol: Annotated[int, Field(ge=1, le=1000)]
     """Version of the form of this report."""
