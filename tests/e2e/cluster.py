@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kubernetes.config import new_client_from_config
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +156,12 @@ class Cluster:
                 taint["key"].endswith("control-plane") for taint in node["spec"].get("taints", [])
             )
         )
+
+    def lose_node(self, name: str) -> None:
+        """End the kubelet of that node for good, where the cluster is ours to break."""
+        if scripted("scripts/cluster", "backend") == "context":
+            pytest.skip("the nodes of a context of one's own are not ours to break")
+        scripted("scripts/cluster", "lose-node", "--name", self.name, name)
 
     def operators(self) -> list[Object]:
         selector = "app.kubernetes.io/name%3Dpenstock,app.kubernetes.io/component%3Doperator"

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.cluster import scripted
 
 
 def _processes() -> Iterator[tuple[int, Path]]:
@@ -30,25 +29,6 @@ def processes_of_pod(name: str) -> list[int]:
     """Return the runner's processes in that pod, the oldest first."""
     wanted = f"PENSTOCK_POD_NAME={name}"
     return sorted(pid for pid, entry in _processes() if wanted in _read(entry / "environ"))
-
-
-def lose_node(name: str) -> None:
-    """End the kubelet of that node for good; to the cluster this is a partition."""
-    if scripted("scripts/cluster", "backend") == "kind":  # where systemd would start it again
-        scripted("docker", "exec", name, "systemctl", "stop", "kubelet")
-    else:
-        kill(_kubelet_of_node(name), f"the kubelet of {name}")
-
-
-def _kubelet_of_node(name: str) -> list[int]:
-    found = []
-    for pid, entry in _processes():
-        command = _read(entry / "cmdline")
-        if any(word.endswith("kubelet") for word in command[:2]) and any(
-            name in word for word in command[1:]
-        ):
-            found.append(pid)
-    return found
 
 
 def kill(pids: list[int], what: str) -> None:

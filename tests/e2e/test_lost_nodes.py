@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from tests.e2e.cluster import wait_until
-from tests.e2e.hosts import alive, lose_node, processes_of_pod
+from tests.e2e.hosts import alive, processes_of_pod
 from tests.e2e.namespaces import Namespace, Run
 
 pytestmark = pytest.mark.longest
@@ -49,7 +49,7 @@ def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
     run = _run_on_last_node(namespace)
     old_pod = run.pod()
     old_processes = processes_of_pod(old_pod)
-    lose_node(node)
+    namespace.cluster.lose_node(node)
 
     status = run.end(within=180)
 
