@@ -86,7 +86,10 @@ def operator(kubeconfig: Path, world: World) -> Iterator[Operator]:
 
 @pytest.fixture(scope="session")
 def release(api: ApiServer) -> Iterator[str]:
-    """The name of a release, and of its namespace; its rights and its policy are installed."""
+    """The name of a release, and of its namespace; its rights and its policy are installed.
+
+    The policy holds in namespaces with the label `release=<name>`, so that it leaves other tests alone.
+    """
     name = f"penstock-{uuid.uuid4().hex[:6]}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     api.create("/api/v1/namespaces", body)
@@ -95,6 +98,10 @@ def release(api: ApiServer) -> Iterator[str]:
         for item in charts.render(release=name, namespace=name)
         if item["kind"] in RBAC + POLICY
     ]
+    for item in objects:
+        if item["kind"] == "ValidatingAdmissionPolicyBinding":
+            labels = {"matchLabels": {"release": name}}
+            item["spec"]["matchResources"] = {"namespaceSelector": labels}
     manifest = yaml.safe_dump_all(objects)
     done = api.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
     assert done.returncode == 0, done.stderr

@@ -45,6 +45,8 @@ def operator(api: ApiServer, namespace: str, release: str) -> Operator:
 @pytest.fixture
 def pod(api: ApiServer, namespace: str, release: str, operator: Operator) -> Pod:
     """The pod of attempt 1 of the run `daily`, beside another run, with the policy in force."""
+    labels = {"metadata": {"labels": {"release": release}}}
+    api.merge(f"/api/v1/namespaces/{namespace}", labels)
     admit_runners(api, namespace, cluster_role=f"{release}-runner")
     for run in ("daily", "neighbour", "daily-1"):
         create_run(api, namespace, run)
