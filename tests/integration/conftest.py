@@ -88,7 +88,7 @@ def operator(kubeconfig: Path, world: World) -> Iterator[Operator]:
 def release(api: ApiServer) -> Iterator[str]:
     """The name of a release, and of its namespace; its rights and its policy are installed.
 
-    The policy holds in namespaces with the label `release=<name>`, so that it leaves other tests alone.
+    The policy holds in namespaces with the label `release=<name>` and leaves other tests alone.
     """
     name = f"penstock-{uuid.uuid4().hex[:6]}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
