@@ -30,6 +30,7 @@ from penstock_operator.reconcile.names import (
     FLOW_LABEL,
     MANAGED_BY,
     RUN_LABEL,
+    RUNNER_ACCOUNT,
     snapshot_name,
 )
 from penstock_operator.reconcile.observed import (
@@ -46,6 +47,7 @@ from penstock_operator.reconcile.observed import (
     RunnerAccess,
     SnapshotView,
 )
+from penstock_operator.reconcile.pools import binding_name
 
 
 async def look_for_run(
@@ -89,8 +91,12 @@ async def look_for_pool(
 ) -> ObservedPool:
     """Add to an observation what the plan of a WorkPool needs."""
     if Look.ACCESS in need:
-        namespace = observed.pool.metadata.namespace
-        observed = replace(observed, access=await _runner_access(client, namespace))
+        access = await _runner_access(
+            client,
+            namespace=observed.pool.metadata.namespace,
+            binding=binding_name(observed.pool),
+        )
+        observed = replace(observed, access=access)
     return observed
 
 
@@ -141,6 +147,13 @@ async def _live_jobs(
     return tuple(reading.read_job(job) for job in found)
 
 
+async def _get(client: Client, resource: Resource, namespace: str, name: str) -> Object | None:
+    try:
+        return await client.get(resource, namespace=namespace, name=name)
+    except NotFound:
+        return None
+
+
 async def _pods_of(client: Client, observed: ObservedRun) -> tuple[PodView, ...]:
     meta = observed.run.metadata
     labels = f"{RUN_LABEL}={meta.name},{ATTEMPT_LABEL}={observed.run.status.attempt}"
@@ -182,19 +195,16 @@ async def _snapshot(client: Client, name: Name, *, known: SnapshotCache) -> Conf
 
 
 async def _config_map(client: Client, namespace: str, name: str) -> ConfigMapView | None:
-    try:
-        found = await client.get(CONFIG_MAPS, namespace=namespace, name=name)
-    except NotFound:
-        return None
-    return reading.read_config_map(found)
+    found = await _get(client, CONFIG_MAPS, namespace, name)
+    return reading.read_config_map(found) if found is not None else None
 
 
-async def _runner_access(client: Client, namespace: str) -> RunnerAccess:
-    accounts = await _list(client, SERVICE_ACCOUNTS, namespace=namespace, metadata_only=True)
-    bindings = await _list(client, ROLE_BINDINGS, namespace=namespace)
+async def _runner_access(client: Client, *, namespace: str, binding: str) -> RunnerAccess:
+    account = await _get(client, SERVICE_ACCOUNTS, namespace, RUNNER_ACCOUNT)
+    bound = await _get(client, ROLE_BINDINGS, namespace, binding)
     return RunnerAccess(
-        service_accounts=frozenset(account["metadata"]["name"] for account in accounts),
-        bindings=tuple(_binding(binding) for binding in bindings),
+        service_accounts=frozenset() if account is None else frozenset({RUNNER_ACCOUNT}),
+        bindings=() if bound is None else (_binding(bound),),
     )
 
 
