@@ -63,13 +63,13 @@ def launch_attempt(case: RunCase) -> Plan:
     ready = placed(case, code)
     if isinstance(ready, Hold):
         return _wait(case, ready)
-    status = case.status
-    if status.state == State.SCHEDULED:
-        status = status_with(launching(case), run=case.run, now=case.now)
+    admitted_now: tuple[Action, ...] = ()
+    if case.status.state == State.SCHEDULED:
+        admitted_now = case.patch(status_with(launching(case), run=case.run, now=case.now))
     return Plan(
         actions=(
             *_lost_snapshot(case, code),
-            *case.patch(status),
+            *admitted_now,
             _create(case, ready, attempt=case.status.attempt),
             *case.deletions(case.superseded()),
         )

@@ -1,4 +1,4 @@
-"""The plan of a WorkPool: let its namespace's runners report, and say whether it can launch runs."""
+"""The plan of a WorkPool: let the runners of its namespace report, and say whether it can launch."""
 
 from datetime import datetime
 
