@@ -1,0 +1,145 @@
+"""The command line of the development cluster."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+
+from cluster import images, lifecycle, processes, toolchain
+from cluster.errors import DevclusterError
+from cluster.layout import Layout, checked_name, names, saved
+from cluster.output import say
+
+
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except DevclusterError as error:
+        say(f"devcluster: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="devcluster",
+        description="A real Kubernetes on this Linux machine: no Docker, no virtual machine, a network namespace of its own.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: object, text: str, *, named: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        if named:
+            sub.add_argument("--name", default="penstock", type=_name, help="the cluster's name (default: penstock)")
+        return sub
+
+    up = command("up", _up, "Bring a cluster up, building its binaries once.")
+    up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes it has (default: 1)")
+    up.add_argument("--api-only", action="store_true", help="only etcd and the API server, for integration tests")
+    down = command("down", _down, "Take a cluster down, or clear what is left of one.")
+    down.add_argument("--all", action="store_true", help="every cluster of this machine")
+    status = command("status", _status, "Tell how a cluster is; exit 0 only when it is healthy.")
+    status.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: text)")
+    command("kubeconfig", _kubeconfig, "Print the path of the cluster's kubeconfig.")
+    command("audit-log", _audit_log, "Print the path of the API server's audit log.")
+    load = command("load", _load, "Hand images to the nodes: archives, or names that buildah or Docker holds.")
+    load.add_argument("images", nargs="+", metavar="IMAGE|ARCHIVE")
+    logs = command("logs", _logs, "Print the log of a component.")
+    logs.add_argument("component", help="such as kube-apiserver or node-1-kubelet; `status` lists them")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
+    kill = command("kill", _kill, "Kill a component; a killed kubelet is a node cut off, its pods go on.")
+    kill.add_argument("component")
+    start = command("start", _start, "Start a killed component again.")
+    start.add_argument("component")
+    command("build", _build, "Only build the binaries.", named=False)
+    command("path", _path, "Print the folder that holds kubectl and helm.", named=False)
+    return parser
+
+
+def _name(text: str) -> str:
+    try:
+        return checked_name(text)
+    except DevclusterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _present(options: argparse.Namespace) -> Layout:
+    layout = saved(options.name)
+    if layout is None:
+        others = f"; up are: {', '.join(names())}" if names() else ""
+        raise DevclusterError(f"There is no cluster {options.name}{others}. Bring it up: devcluster/devcluster up --name {options.name}.")
+    return layout
+
+
+def _up(options: argparse.Namespace) -> None:
+    layout = lifecycle.up(options.name, node_count=options.nodes, api_only=options.api_only)
+    say(f"Cluster {layout.name} is up. To use it: export KUBECONFIG={layout.kubeconfig}")
+
+
+def _down(options: argparse.Namespace) -> None:
+    for name in names() if options.all else [options.name]:
+        lifecycle.down(name)
+
+
+def _status(options: argparse.Namespace) -> int:
+    layout = saved(options.name)
+    if layout is None:
+        print(json.dumps({"name": options.name, "healthy": False}) if options.output == "json" else f"{options.name}: not up")
+        return 1
+    state = lifecycle.state(layout)
+    if options.output == "json":
+        print(json.dumps(state, indent=2))
+    else:
+        print(f"{layout.name}: {'healthy' if state['healthy'] else 'not healthy'}, {state['server']}")
+        for part, pid in state["processes"].items():
+            print(f"  {part:28} {pid or 'not running'}")
+    return 0 if state["healthy"] else 1
+
+
+def _kubeconfig(options: argparse.Namespace) -> None:
+    print(_present(options).kubeconfig)
+
+
+def _audit_log(options: argparse.Namespace) -> None:
+    print(_present(options).audit_log)
+
+
+def _load(options: argparse.Namespace) -> None:
+    layout = _present(options)
+    for image in options.images:
+        images.load(layout, image)
+
+
+def _logs(options: argparse.Namespace) -> None:
+    layout = _present(options)
+    path = layout.logs / f"{options.component}.log"
+    if not path.exists():
+        known = ", ".join(processes.components(layout))
+        raise DevclusterError(f"Cluster {layout.name} has no component {options.component}; it has {known}.")
+    sys.stdout.flush()
+    os.execvp("tail", ["tail", "-n", "+1", *(["-F"] if options.follow else []), str(path)])
+
+
+def _kill(options: argparse.Namespace) -> None:
+    layout = _present(options)
+    if processes.pid(layout, options.component) is None:
+        raise DevclusterError(f"{options.component} is not running in cluster {layout.name}.")
+    processes.kill(layout, options.component, how=signal.SIGKILL)
+
+
+def _start(options: argparse.Namespace) -> None:
+    processes.restart(_present(options), options.component)
+
+
+def _build(_: argparse.Namespace) -> None:
+    print(toolchain.built())
+
+
+def _path(_: argparse.Namespace) -> None:
+    print(toolchain.built())
