@@ -1,12 +1,19 @@
 """What the API server makes of good and bad objects."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
+
+from penstock.engine.outcome import ErrorReport
+from penstock.runner.ownership import Claim
+from penstock.runner.report import Conclusion, Result, render_report
+from penstock.runner.tally import Tally, TaskCount
+from penstock.states import StateType
 
 ROOT = Path(__file__).parents[2]
 RUNNER = {"protocol": 1, "attempt": 1, "podName": "good-1-abcde", "podUID": "u"}
@@ -472,8 +479,9 @@ def test_unfinished_runs_are_selected_by_state(api: ApiServer, namespace: str) -
 def test_kubectl_explains_a_run(api: ApiServer) -> None:
     done = api.kubectl("explain", "flowrun.spec")
 
-    assert "Nothing of it can be changed afterwards but cancel." in done.stdout
-    assert "Parameters of the flow function by name. They go before the Flow's own." in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "Nothing of it can be changed afterwards but cancel." in told
+    assert "Parameters of the flow function by name. They take precedence over the Flow's." in told
 
 
 def test_kubectl_shows_what_people_look_for(api: ApiServer, namespace: str) -> None:
@@ -514,3 +522,27 @@ def test_the_definitions_are_structural_and_affordable(api: ApiServer) -> None:
             if condition["type"] in {"NonStructuralSchema", "KubernetesAPIApprovalPolicyConformant"}
         ]
         assert problems == []
+
+
+def test_the_runners_widest_report_fits(api: ApiServer, status_path: str) -> None:
+    """Its own limits are the schema's, also where a character takes several bytes."""
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    tally = Tally()
+    for number in range(60):
+        tally.tasks[f"{number}-" + "n" * 200] = TaskCount(f"{number}-" + "n" * 200, total=9)
+    tally.counts.update(dict.fromkeys(StateType, 10000))
+    conclusion = Conclusion(
+        state="Failed",
+        reason="FlowFailed",
+        message="m" * 9000,
+        finished_at=now,
+        error=ErrorReport(type="T" * 300, message="e" * 9000, traceback="t" * 9000),
+        result=Result(type="r" * 300, preview="p" * 9000),
+    )
+    claim = Claim(attempt=1, pod_name="good-1-abcde", pod_uid="u" * 36)
+
+    report = render_report(tally, claim=claim, started_at=now, now=now, conclusion=conclusion)
+    written = api.apply(status_path, status(execution=report), manager="penstock-runner")
+
+    assert written["status"]["execution"] == report
+    assert len(report["error"]["traceback"]) == 8192

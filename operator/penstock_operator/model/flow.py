@@ -134,18 +134,18 @@ class FlowSpec(Part):
     """The WorkPool that launches the runs."""
 
     parameters: FreeObject | None = None
-    """Default parameters of the flow function, by name. A run's own parameters go before them."""
+    """Default parameters of the flow function, by name. A run's own take precedence."""
 
     parameter_schema: FreeObject | None = None
     """JSON Schema of all parameters together. A run whose parameters do not fit fails before any
     pod is started. `penstock render` makes it from the type hints."""
 
     retries: Count | None = None
-    """How often the flow function is run again after an exception. Replaces the decorator's
-    number."""
+    """How often the flow function is run again after an exception. Replaces the number in the
+    decorator."""
 
     retry_delay_seconds: Annotated[float, Field(ge=0, le=2**31 - 1)] | None = None
-    """Seconds between two tries. Replaces the decorator's number."""
+    """Seconds between two tries. Replaces the number in the decorator."""
 
     timeout_seconds: PositiveSeconds | None = None
     """How long a run may take from its first start, waits and relaunches included. Without it there
@@ -162,7 +162,7 @@ class FlowSpec(Part):
     """Resources of the flow's container."""
 
     pod_template: FlowPodTemplate | None = None
-    """What is added to the pods of the runs. It goes before the WorkPool's template."""
+    """What is added to the pods of the runs. It takes precedence over the WorkPool's template."""
 
     history: History = Field(default=History())
     """Which finished runs are kept."""

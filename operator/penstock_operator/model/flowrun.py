@@ -52,7 +52,7 @@ class FlowRunSpec(Part):
     """The Flow to run, of the same namespace."""
 
     parameters: FreeObject | None = None
-    """Parameters of the flow function by name. They go before the Flow's own."""
+    """Parameters of the flow function by name. They take precedence over the Flow's."""
 
     timeout_seconds: PositiveSeconds | None = None
     """How long the run may take from its first start, waits and relaunches included. Replaces the

@@ -25,7 +25,7 @@ class WorkPoolSpec(Part):
 
     pod_template: PoolPodTemplate | None = None
     """Template of the pods. It belongs to the people who run the platform and may hold whatever a
-    pod may; the template of a Flow goes before it, and may hold less."""
+    pod may. A Flow's template takes precedence over it, but may hold less."""
 
     image: ImageName | None = None
     """Image of the flow's container where the Flow names none."""
