@@ -1,4 +1,4 @@
-"""The plan of a WorkPool: let the runners of its namespace report, and say whether it can launch."""
+"""The plan of a WorkPool: let the runners of its namespace report, and say if it can launch."""
 
 from datetime import datetime
 
