@@ -11,8 +11,8 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +54,16 @@ class World:
 
     api: ApiServer
     namespace: str
+
+    @contextmanager
+    def neighbour(self) -> Iterator[World]:
+        """Another namespace, for a while."""
+        name = f"it-{uuid.uuid4().hex[:8]}"
+        self.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        try:
+            yield World(self.api, name)
+        finally:
+            self.api.delete(f"/api/v1/namespaces/{name}")
 
     def path(self, plural: str, name: str = "", subresource: str = "") -> str:
         root = {
@@ -412,6 +422,7 @@ class Operator:
         )
     )
     lease_name: str = "penstock-operator"
+    workers: int = 16
     deaf_to: set[str] = field(default_factory=set)
     """Plurals of the kinds whose events get lost."""
     first_resync_seconds: float = 15.0
@@ -503,6 +514,7 @@ class Operator:
             lease_name=self.lease_name,
             lease_times=self.lease_times,
             identity=self.identity,
+            workers=self.workers,
             first_resync_seconds=self.first_resync_seconds,
             resync_seconds=self.resync_seconds,
         )
