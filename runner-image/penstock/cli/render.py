@@ -1,0 +1,117 @@
+"""From a flow in a file to a Flow in YAML, for git."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from penstock.flows import Flow
+
+LONGEST_NAME = 52
+LONGEST_INLINE = 128 * 1024
+DOCKERFILES = ("Dockerfile", "Containerfile")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """What the options of `penstock render` say."""
+
+    image: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    pool: str | None = None
+    entrypoint: str | None = None
+    inline: bool = False
+
+
+def flow_manifest(flow: Flow[..., Any], *, typed: str, options: Rendering) -> dict[str, Any]:
+    """Return the Flow object of a flow that was loaded from the entrypoint `typed`."""
+    from penstock.parameters import parameter_schema
+
+    spec: dict[str, Any] = {"entrypoint": options.entrypoint or cluster_entrypoint(typed)}
+    if options.image:
+        spec["image"] = options.image
+    if options.inline:
+        path, _, function = typed.rpartition(":")
+        spec["entrypoint"] = f"{Path(path).name}:{function}"
+        spec["source"] = {"inline": {"files": {Path(path).name: _read_source(path)}}}
+    if options.pool:
+        spec["workPoolRef"] = {"name": options.pool}
+    spec |= _retries(flow)
+    spec["parameterSchema"] = parameter_schema(flow.fn)
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Flow",
+        "metadata": _metadata(flow, options=options),
+        "spec": spec,
+    }
+
+
+def cluster_entrypoint(typed: str) -> str:
+    """Return the entrypoint as it is inside the image.
+
+    The file's path counts from the nearest folder above it that has a Dockerfile, since that is
+    what images are built from; without one, from the working directory. A module stays as it is.
+    """
+    path, _, function = typed.rpartition(":")
+    if not path.endswith(".py"):
+        return typed
+    file = Path(path).resolve()
+    for folder in file.parents:
+        if any((folder / name).is_file() for name in DOCKERFILES):
+            return f"{file.relative_to(folder).as_posix()}:{function}"
+        if folder == Path.cwd():
+            return f"{file.relative_to(folder).as_posix()}:{function}"
+        if (folder / ".git").exists():
+            break
+    return f"{file.name}:{function}"
+
+
+def object_name(text: str) -> str:
+    """Return the name of a Kubernetes object that comes nearest to a flow's name."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].rstrip("-")
+    if not name:
+        raise CommandError(f"The flow's name {text!r} cannot name an object; give one by --name.")
+    return name
+
+
+def _metadata(flow: Flow[..., Any], *, options: Rendering) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": options.name or object_name(flow.name)}
+    if options.namespace:
+        metadata["namespace"] = options.namespace
+    if flow.description:
+        metadata["annotations"] = {"kubernetes.io/description": flow.description.strip()}
+    return metadata
+
+
+def _retries(flow: Flow[..., Any]) -> dict[str, Any]:
+    """Return the decorator's retries.
+
+    Its delays only if they are one number, which is what the object can say; and not its timeout:
+    that is about one try, the object's about the whole run.
+    """
+    if not flow.retries:
+        return {}
+    delay = flow.retry_delay_seconds
+    is_number = isinstance(delay, int | float) and delay > 0
+    return {"retries": flow.retries} | ({"retryDelaySeconds": delay} if is_number else {})
+
+
+def _read_source(path: str) -> str:
+    file = Path(path)
+    if file.suffix != ".py":
+        raise CommandError(
+            f"--inline takes the code from a file, and {path} is a module; write FILE.py:FLOW."
+        )
+    source = file.read_text(encoding="utf-8")
+    if len(source.encode()) > LONGEST_INLINE:
+        raise CommandError(
+            f"{path} is longer than the {LONGEST_INLINE // 1024} KiB that a Flow can hold; "
+            "build an image from it and use --image."
+        )
+    return source

@@ -1,0 +1,67 @@
+"""Make a run of a flow in the cluster, after looking at whether it can work."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from penstock.cli.cluster import Cluster, Object
+from penstock.cli.errors import ApiError, CommandError
+from penstock.cli.schema import require_fit
+
+LONGEST_STEM = 46
+"""The API server adds five characters to a name's stem and its hyphen; a run's name has 52."""
+
+
+def create_run(
+    cluster: Cluster, flow: str, *, parameters: dict[str, Any], timeout_seconds: int | None
+) -> Object:
+    """Create a FlowRun and return it."""
+    spec = read_flow(cluster, flow)["spec"]
+    require_fit(
+        {**spec.get("parameters", {}), **parameters},
+        schema=spec.get("parameterSchema"),
+        flow=flow,
+    )
+    body = run_manifest(flow, parameters=parameters, timeout_seconds=timeout_seconds)
+    return cluster.create(cluster.path("flowruns"), body)
+
+
+def run_manifest(
+    flow: str, *, parameters: dict[str, Any], timeout_seconds: int | None
+) -> dict[str, Any]:
+    """Return a FlowRun that the API server names after its flow."""
+    spec: dict[str, Any] = {"flowRef": {"name": flow}}
+    if parameters:
+        spec["parameters"] = parameters
+    if timeout_seconds is not None:
+        spec["timeoutSeconds"] = timeout_seconds
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "FlowRun",
+        "metadata": {"generateName": flow[:LONGEST_STEM].rstrip("-") + "-"},
+        "spec": spec,
+    }
+
+
+def read_flow(cluster: Cluster, name: str) -> Object:
+    """Return a Flow, or say which there are."""
+    try:
+        return cluster.get(cluster.path("flows", name))
+    except ApiError as error:
+        if error.status == 404 and name in error.message:
+            raise CommandError(_no_such_flow(cluster, name)) from error
+        raise
+
+
+def _no_such_flow(cluster: Cluster, name: str) -> str:
+    names = [flow["metadata"]["name"] for flow in cluster.items(cluster.path("flows"))]
+    sentence = f"There is no flow {name!r} in the namespace {cluster.namespace}"
+    if not names:
+        return (
+            f"{sentence}, nor any other. Apply one first: penstock render FILE:FLOW --image IMAGE "
+            f"| kubectl apply -n {cluster.namespace} -f -"
+        )
+    if near := get_close_matches(name, names, cutoff=0.5):
+        return f"{sentence}; did you mean {' or '.join(near)}?"
+    return f"{sentence}; there are: {', '.join(sorted(names)[:10])}."

@@ -1,0 +1,64 @@
+"""Whether parameters fit a flow's schema, asked before a run is made of them.
+
+The operator asks the same and decides; asking here saves a person the way there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+SHOWN_PROBLEMS = 5
+
+
+def require_fit(
+    parameters: Mapping[str, Any], *, schema: Mapping[str, Any] | None, flow: str
+) -> None:
+    """Refuse parameters that the flow's schema refuses, in one message for all of them."""
+    problems = parameter_problems(parameters, schema=schema) if schema else []
+    if not problems:
+        return
+    known = ", ".join(schema.get("properties", {})) if schema else ""
+    raise CommandError(
+        "\n".join(
+            [
+                f"The parameters do not fit the flow {flow}:",
+                *(f"  - {problem}" for problem in problems),
+                f"It takes: {known}." if known else "It takes no parameters.",
+            ]
+        )
+    )
+
+
+def parameter_problems(parameters: Mapping[str, Any], *, schema: Mapping[str, Any]) -> list[str]:
+    """Return a clause for each parameter that does not fit; none where the schema is unusable."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    # An empty registry: the default one fetches remote references.
+    validator = Draft202012Validator(dict(schema), registry=Registry())
+    try:
+        Draft202012Validator.check_schema(dict(schema))
+        return [
+            _clause(error) for error in islice(validator.iter_errors(parameters), SHOWN_PROBLEMS)
+        ]
+    except (SchemaError, Unresolvable):
+        return []  # the operator says so on the Flow, which is where it can be mended
+
+
+def _clause(error: ValidationError) -> str:
+    path = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    ).lstrip(".")
+    said = " ".join(error.message.split())
+    if error.validator == "type" and error.validator_value == "string" and len(error.path) == 1:
+        said += f"""; to pass text that reads like JSON, quote it twice: -p '{path}="…"'"""
+    return f"{path}: {said}" if path else said

@@ -1,0 +1,209 @@
+"""What a run looks like on a terminal: a pure function of the FlowRun and the time.
+
+A local run has no FlowRun; it shows one of its own making, of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from penstock.cli.outcome import is_final, state_of
+
+Run = Mapping[str, Any]
+
+STYLES = {
+    "Scheduled": "blue",
+    "Pending": "yellow",
+    "Running": "cyan",
+    "Cancelling": "magenta",
+    "Completed": "green",
+    "Failed": "red",
+    "Crashed": "red",
+    "Cancelled": "magenta",
+}
+SIGNS = {"Completed": "✔", "Failed": "✘", "Crashed": "✘", "Cancelled": "■"}
+BAR_WIDTH = 32
+SHOWN_FAILURES = 3
+NAME_WIDTH = 40
+
+
+class RunView:
+    """Draws a run again and again; it keeps nothing but the spinner's position."""
+
+    def __init__(self) -> None:
+        self._spinner = Spinner("dots")
+
+    def render(self, run: Run, *, now: datetime, trouble: str = "") -> RenderableType:
+        """Return the run as it stands: a line about it, its tasks, and what is wrong."""
+        parts: list[RenderableType] = [self._headline(run, now=now)]
+        if tasks := current_execution(run).get("tasks"):
+            parts.append(Padding(_tasks(tasks), (0, 0, 0, 2)))
+        parts += [Padding(part, (0, 0, 0, 2)) for part in _remarks(run, now=now, trouble=trouble)]
+        return Group(*parts)
+
+    def _headline(self, run: Run, *, now: datetime) -> RenderableType:
+        style = STYLES.get(state_of(run), "")
+        line = Table.grid(padding=(0, 1))
+        sign = Text(SIGNS[state_of(run)], style) if is_final(run) else self._spinner
+        self._spinner.style = style
+        line.add_row(sign, _summary(run, now=now))
+        return line
+
+
+def _summary(run: Run, *, now: datetime) -> Text:
+    state = state_of(run)
+    line = Text(run["metadata"]["name"], "bold", no_wrap=True)
+    line.append(f"  {run['spec']['flowRef']['name']}", "not bold")
+    line.append(f"  {state}", f"not bold {STYLES.get(state, '')}")
+    if progress := current_execution(run).get("progress"):
+        line.append(f"  {progress}", "not bold")
+    if attempt := run.get("status", {}).get("attempt", 1):
+        line.append(f"  attempt {attempt}" if attempt > 1 else "", "not bold yellow")
+    line.append(f"  {duration_of(run, now=now)}", "not bold dim")
+    return line
+
+
+def _tasks(tasks: list[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(max_width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
+    for column in range(3):
+        table.add_column(no_wrap=True, justify="right" if column == 1 else "left")
+    for task in tasks:
+        done = task["completed"] + task["failed"]
+        table.add_row(task["name"], _bar(task), f"{done}/{task['total']}", _asides(task))
+    return table
+
+
+def _bar(task: Mapping[str, Any]) -> Text:
+    """Return a bar of which each part has its colour; a part that is not empty shows."""
+    bar, drawn, counted = Text(), 0, 0
+    for count, style in (
+        (task["completed"], "green"),
+        (task["failed"], "red"),
+        (task["running"], "cyan"),
+        (task["total"], "bright_black"),
+    ):
+        counted = min(counted + count, task["total"])
+        end = round(BAR_WIDTH * counted / task["total"]) if task["total"] else 0
+        bar.append("━" * (end - drawn), style)
+        drawn = end
+    return bar
+
+
+def _asides(task: Mapping[str, Any]) -> Text:
+    aside = Text()
+    if task["running"]:
+        aside.append(f"{task['running']} running ", "cyan")
+    if task["failed"]:
+        aside.append(f"{task['failed']} failed", "red")
+    return aside
+
+
+def _remarks(run: Run, *, now: datetime, trouble: str) -> list[Text]:
+    status = run.get("status", {})
+    remarks = []
+    if trouble:
+        remarks.append(Text(trouble, "yellow"))
+    if waiting := waiting_words(run, now=now):
+        remarks.append(Text(waiting, "yellow"))
+    remarks += _failures(current_execution(run)) if state_of(run) != "Completed" else []
+    if is_final(run) and state_of(run) != "Completed":
+        remarks.append(Text(status.get("message", ""), STYLES[state_of(run)]))
+        if traceback := current_execution(run).get("error", {}).get("traceback"):
+            remarks.append(Text(traceback.rstrip(), "dim"))
+    return remarks
+
+
+def _failures(execution: Mapping[str, Any]) -> list[Text]:
+    failed = [move for move in execution.get("recent", ()) if move.get("message")]
+    lines = (f"{move['name']} {move['state']}: {move['message']}" for move in failed)
+    return [
+        Text(line, "red", no_wrap=True, overflow="ellipsis")
+        for line in list(lines)[-SHOWN_FAILURES:]
+    ]
+
+
+def plain_line(run: Run) -> str:
+    """Return a run as one line for logs and pipes; two equal lines mean that nothing happened."""
+    execution = current_execution(run)
+    words = [run["metadata"]["name"], state_of(run), execution.get("progress", "")]
+    if run.get("status", {}).get("attempt", 1) > 1:
+        words.append(f"attempt {run['status']['attempt']}")
+    words.append(", ".join(f"{task['name']} {_count(task)}" for task in execution.get("tasks", ())))
+    if needs_words(run):
+        words.append(run.get("status", {}).get("message", ""))
+    return "  ".join(word for word in words if word)
+
+
+def _count(task: Mapping[str, Any]) -> str:
+    failed = f" ({task['failed']} failed)" if task["failed"] else ""
+    return f"{task['completed'] + task['failed']}/{task['total']}{failed}"
+
+
+def needs_words(run: Run) -> bool:
+    """Tell whether the state alone does not say enough: the run waits, or ended badly."""
+    return is_final(run) or bool(run.get("status", {}).get("waitingFor"))
+
+
+def waiting_words(run: Run, *, now: datetime) -> str:
+    """Say why a run does not go on, and when that ends; nothing if it goes on."""
+    status = run.get("status", {})
+    if is_final(run):
+        return ""
+    if not status.get("state"):
+        seconds = (now - parse_time(run["metadata"]["creationTimestamp"])).total_seconds()
+        return (
+            "No operator has taken the run up yet; is one running? "
+            "kubectl get pods -A -l app.kubernetes.io/name=penstock"
+            if seconds > 5
+            else ""
+        )
+    waiting = status.get("waitingFor")
+    if not waiting:
+        return ""
+    words = str(status.get("message") or f"It waits for {waiting['kind']}.")
+    if until := waiting.get("until"):
+        left = max(0.0, (parse_time(until) - now).total_seconds())
+        words += f" It gives up in {human_duration(left)}."
+    return words
+
+
+def current_execution(run: Run) -> dict[str, Any]:
+    """Return what the runner of the present attempt reported; an older attempt's is void."""
+    status = run.get("status", {})
+    execution: dict[str, Any] = status.get("execution", {})
+    return execution if execution.get("attempt") == status.get("attempt") else {}
+
+
+def duration_of(run: Run, *, now: datetime) -> str:
+    """Return how long a run has been at it, from its start, or from its creation before that."""
+    status = run.get("status", {})
+    started = status.get("startedAt") or run["metadata"]["creationTimestamp"]
+    finished = status.get("finishedAt")
+    end = parse_time(finished) if finished else now
+    return human_duration((end - parse_time(started)).total_seconds())
+
+
+def human_duration(seconds: float) -> str:
+    """Return a duration in its two largest units: `4s`, `3m 20s`, `2h 5m`, `3d 4h`."""
+    whole = max(0, int(seconds))
+    for size, larger, smaller in ((86400, "d", "h"), (3600, "h", "m"), (60, "m", "s")):
+        if whole >= size:
+            count, rest = divmod(whole, size)
+            rest //= {"h": 3600, "m": 60, "s": 1}[smaller]
+            return f"{count}{larger} {rest}{smaller}" if rest else f"{count}{larger}"
+    return f"{whole}s"
+
+
+def parse_time(text: str) -> datetime:
+    """Return a moment as the API server writes it."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
