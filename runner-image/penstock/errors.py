@@ -18,6 +18,7 @@
 
 The last two are no ``Exception``, so that ``except Exception`` does not swallow them.
 """
+# ruff: noqa: N818 - the names without "Error" are Prefect's
 
 from __future__ import annotations
 

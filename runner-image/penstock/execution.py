@@ -9,30 +9,25 @@ and, from any other thread, ``context.request_cancel()``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from penstock.engine.outcome import Outcome
+from penstock.drivers.call import LiveCall
+from penstock.drivers.context import RunContext
+from penstock.drivers.threads import run_inline
+from penstock.engine.definition import Definition
+from penstock.engine.final import in_words
+from penstock.engine.outcome import Outcome, OutcomeReason
 from penstock.engine.runs import Reporter
+from penstock.errors import ParameterError
+from penstock.logging import show_by_default
+from penstock.states import Failed, State, StateType
+from penstock.tracebacks import report_error
 
 if TYPE_CHECKING:
     from penstock.flows import Flow
 
-
-class RunContext:
-    """The identity of one flow run, and the handle by which another thread cancels it."""
-
-    def __init__(self, run_id: str, *, name: str | None = None) -> None:
-        self.run_id = run_id
-        self.name = name or run_id
-
-    def request_cancel(self, *, message: str = "The run was cancelled.") -> None:
-        """Raise ``CancelledRun`` once, at the flow's next engine call; start no new task.
-
-        Returns at once. May be called from any thread or signal handler's thread, at any time,
-        more than once.
-        """
-        raise NotImplementedError
+__all__ = ["Overrides", "RunContext", "execute"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,4 +52,52 @@ def execute(
     ``parameters`` are validated and coerced from the type hints first. Nothing that the flow
     does makes this raise, ``SystemExit`` and ``KeyboardInterrupt`` in the body included.
     """
-    raise NotImplementedError
+    show_by_default()
+    if reporter is not None:
+        context.reporters = (reporter,)
+    definition = _overridden(flow.definition, overrides or Overrides())
+    try:
+        call = flow.prepare((), dict(parameters), context=context, definition=definition)
+    except ParameterError as error:
+        state: State[object] = Failed(message=str(error), data=error)
+        return _outcome(state, OutcomeReason.INVALID_PARAMETERS)
+    state = _run(call)
+    return _outcome(state, _reason(state))
+
+
+def _overridden(definition: Definition, overrides: Overrides) -> Definition:
+    retry = definition.retry
+    if overrides.retries is not None:
+        retry = replace(retry, retries=overrides.retries)
+    if overrides.retry_delay_seconds is not None:
+        retry = replace(retry, delays=(overrides.retry_delay_seconds,))
+    timeout = overrides.timeout_seconds or definition.timeout_seconds
+    return replace(definition, retry=retry, timeout_seconds=timeout)
+
+
+def _run(call: LiveCall) -> State[object]:
+    if not call.definition.is_async:
+        return run_inline(call)
+    import asyncio
+
+    from penstock.drivers.loops import run_awaited
+
+    return asyncio.run(run_awaited(call))
+
+
+def _reason(state: State[object]) -> OutcomeReason:
+    if state.name == "TimedOut":
+        return OutcomeReason.TIMED_OUT
+    return {
+        StateType.COMPLETED: OutcomeReason.COMPLETED,
+        StateType.CRASHED: OutcomeReason.USER_EXIT,
+        StateType.CANCELLED: OutcomeReason.CANCEL_REQUESTED,
+    }.get(state.type, OutcomeReason.FLOW_FAILED)
+
+
+def _outcome(state: State[object], reason: OutcomeReason) -> Outcome:
+    if state.is_completed():
+        return Outcome(state, reason, state.message or "The flow completed.", result=state.data)
+    error = state.data if isinstance(state.data, BaseException) else state.error()
+    message = state.message or in_words(error)
+    return Outcome(state, reason, message, error=report_error(error))

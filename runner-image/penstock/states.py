@@ -3,6 +3,7 @@
 A state is a value. Its ``type`` is one of nine; its ``name`` says more within the type
 (``AwaitingRetry`` is a kind of ``Scheduled``).
 """
+# ruff: noqa: N802 - states are made by functions that are named like classes, as Prefect's are
 
 from __future__ import annotations
 

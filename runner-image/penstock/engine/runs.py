@@ -60,6 +60,7 @@ class TaskRun:
         "run_count",
         "started_at",
         "state",
+        "tags",
         "task_name",
     )
 
@@ -70,7 +71,8 @@ class TaskRun:
         name: str,
         task_name: str,
         flow_run: FlowRun | None,
-        parent: TaskRun | None,
+        parent: FlowRun | TaskRun | None,
+        tags: frozenset[str],
         state: State[object],
     ) -> None:
         self.id = run_id
@@ -78,10 +80,11 @@ class TaskRun:
         self.name = name
         """``<task's name>-<number>``, or what ``task_run_name`` makes of it."""
         self.task_name = task_name
+        self.tags = tags
         self.flow_run = flow_run
         """The nearest flow run around it; ``None`` for a task called outside any flow."""
         self.parent = parent
-        """The task run whose body called this one, if one did."""
+        """The run whose body called this one."""
         self.run_count = 0
         """How many attempts began; above 1 the task is being retried."""
         self.state = state

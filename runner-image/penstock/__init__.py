@@ -1,0 +1,66 @@
+"""Penstock: Python flows as Kubernetes objects; in process without one.
+
+    from penstock import flow, task
+
+Everything here is imported when it is first used, so that ``import penstock`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock._version import __version__
+
+if TYPE_CHECKING:
+    from penstock.annotations import allow_failure, unmapped
+    from penstock.flows import Flow, flow
+    from penstock.futures import PenstockFuture, as_completed, wait
+    from penstock.logging import get_run_logger
+    from penstock.states import State
+    from penstock.tasks import Task, exponential_backoff, task
+
+__all__ = [
+    "Flow",
+    "PenstockFuture",
+    "State",
+    "Task",
+    "__version__",
+    "allow_failure",
+    "as_completed",
+    "exponential_backoff",
+    "flow",
+    "get_run_logger",
+    "task",
+    "unmapped",
+    "wait",
+]
+
+_HOMES = {
+    "Flow": "flows",
+    "PenstockFuture": "futures",
+    "State": "states",
+    "Task": "tasks",
+    "allow_failure": "annotations",
+    "as_completed": "futures",
+    "exponential_backoff": "tasks",
+    "flow": "flows",
+    "get_run_logger": "logging",
+    "task": "tasks",
+    "unmapped": "annotations",
+    "wait": "futures",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,28 @@
+"""Marks on the arguments of a task call: not to be mapped over, or welcome though failed."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class unmapped(Generic[T]):  # noqa: N801 - reads as a function, as Prefect's does
+    """Hand the same value to every task of a ``.map`` although it is iterable."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+class allow_failure(Generic[T]):  # noqa: N801 - the same
+    """Let a task run although this input failed; the body gets the exception as its value.
+
+    This takes the failure: it no longer fails the flow by itself.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value

@@ -1,0 +1,169 @@
+"""Calls are made here: a run gets its name and its place, and sets off inline or as a job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+
+from penstock.drivers.call import LiveCall
+from penstock.drivers.context import RunContext
+from penstock.drivers.frame import Frame
+from penstock.drivers.job import Job
+from penstock.drivers.scope import Scope, current_scope, enter_engine
+from penstock.engine.definition import Definition
+from penstock.engine.inputs import links_in
+from penstock.engine.runs import FlowRun, TaskRun
+from penstock.errors import MissingContextError
+from penstock.futures import PenstockFuture
+from penstock.states import Pending, State
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def call_task(
+    definition: Definition,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    wait_for: Sequence[object],
+) -> LiveCall:
+    """Return a call that is to run where it is made."""
+    caller = enter_engine()
+    return LiveCall(
+        definition,
+        args,
+        kwargs,
+        run=_task_run(definition, caller),
+        caller=caller,
+        context=caller.context if caller else None,
+        wait_for=wait_for,
+    )
+
+
+def submit_task(
+    definition: Definition,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    wait_for: Sequence[object],
+    index: int | None = None,
+) -> PenstockFuture[object]:
+    """Submit a task to the runner of the flow around, and return its future."""
+    caller = enter_engine()
+    if caller is None or caller.frame is None:
+        raise MissingContextError(
+            f"The task {definition.name} can be submitted or mapped inside a flow only: "
+            "call it directly, or put the code that submits it into a @flow."
+        )
+    run = _task_run(definition, caller)
+    call = LiveCall(
+        definition,
+        args,
+        kwargs,
+        run=run,
+        caller=caller,
+        context=caller.context,
+        wait_for=wait_for,
+        index=index,
+        submitted=True,
+    )
+    future: PenstockFuture[object] = PenstockFuture(run, lock=caller.frame.lock)
+    caller.frame.context.made_links = True
+    if call.upstreams:
+        for link in links_in((args, kwargs, wait_for), tolerated_only=True):
+            link.take()
+    Job(call, frame=caller.frame, future=future).submit()
+    return future
+
+
+def _task_run(definition: Definition, caller: Scope | None) -> TaskRun:
+    name = definition.name
+    frame = caller.frame if caller else None
+    number = frame.draw_number(name) if frame else 0
+    flow_run = frame.run if frame else None
+    numbered = f"{name}-{number}"
+    return TaskRun(
+        f"{flow_run.id}/{numbered}" if flow_run else numbered,
+        name=numbered,
+        task_name=name,
+        flow_run=flow_run,
+        parent=caller.run if caller else None,
+        tags=definition.tags,
+        state=Pending(),
+    )
+
+
+def call_flow(
+    definition: Definition,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    wait_for: Sequence[object],
+    max_workers: int | None,
+    linked: bool,
+    context: RunContext | None = None,
+) -> LiveCall:
+    """Return the call of a flow: a sub-flow where a run is going on, else the root of a new one."""
+    caller = enter_engine() if context is None else None
+    if context is not None and context.name is not None:
+        definition = replace(definition, run_name=None)
+    if context is None:
+        context = caller.context if caller else None
+    if context is None:
+        context = RunContext(_random_id(definition.name))
+    context.made_links = context.made_links or linked
+    run = _flow_run(definition, caller, context)
+    return LiveCall(
+        definition,
+        args,
+        kwargs,
+        run=run,
+        caller=caller,
+        context=context,
+        wait_for=wait_for,
+        own_frame=Frame(run, context=context, max_workers=max_workers),
+    )
+
+
+def _flow_run(definition: Definition, caller: Scope | None, context: RunContext) -> FlowRun:
+    name, run_id = context.name or context.run_id, context.run_id
+    if caller is not None and caller.frame is not None:
+        name = f"{definition.name}-{caller.frame.draw_number(definition.name)}"
+        run_id = f"{caller.frame.run.id}/{name}"
+    return FlowRun(
+        run_id,
+        name=name,
+        flow_name=definition.name,
+        parent=caller.run if caller else None,
+        state=Pending(),
+    )
+
+
+def _random_id(name: str) -> str:
+    return f"{name}-" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(5))
+
+
+def outcome_of(state: State[object]) -> object:
+    """Return the result of an inline call, or raise what its body raised, crashes included."""
+    if state.is_completed():
+        return state.data
+    if isinstance(state.data, BaseException):
+        raise state.data
+    raise state.error()
+
+
+async def outcome_of_awaited(
+    running: Coroutine[object, object, State[object]], *, return_state: bool
+) -> object:
+    """Await an inline call's state, and return what was asked for."""
+    state = await running
+    return given(state) if return_state else outcome_of(state)
+
+
+def given(state: State[object]) -> State[object]:
+    """Note that a state is about, which may be among the arguments of a later call."""
+    scope = current_scope.get()
+    if scope is not None and scope.context is not None:
+        scope.context.made_links = True
+    return state

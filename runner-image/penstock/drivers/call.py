@@ -1,0 +1,141 @@
+"""One call of a flow or task: ties the body, its arguments and its run to where it was called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.drivers.context import RunContext
+from penstock.drivers.frame import Frame
+from penstock.drivers.scope import Scope
+from penstock.drivers.slots import Slots
+from penstock.engine.definition import Definition
+from penstock.engine.identity import CallKey
+from penstock.engine.inputs import Link, links_in
+from penstock.engine.runs import FlowRun, TaskRun
+from penstock.journal.memory import MemoryJournal
+from penstock.journal.protocol import Journal
+
+
+class LiveCall:
+    """A call as the core sees it, and what a driver needs to carry its effects out."""
+
+    __slots__ = (
+        "_inner_journal",
+        "_key",
+        "abandoned",
+        "args",
+        "caller",
+        "context",
+        "definition",
+        "frame",
+        "index",
+        "kwargs",
+        "own_frame",
+        "run",
+        "scope",
+        "slots",
+        "submitted",
+        "upstreams",
+        "wait_for",
+    )
+
+    def __init__(
+        self,
+        definition: Definition,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        *,
+        run: FlowRun | TaskRun,
+        caller: Scope | None,
+        context: RunContext | None,
+        wait_for: Sequence[object] = (),
+        own_frame: Frame | None = None,
+        index: int | None = None,
+        submitted: bool = False,
+    ) -> None:
+        self.definition = definition
+        self.args = args
+        self.kwargs = kwargs
+        self.run = run
+        self.caller = caller
+        """The body that made the call; ``None`` for a root flow or a task outside any flow."""
+        self.context = context
+        self.wait_for = wait_for
+        self.own_frame = own_frame
+        """What the flow run has going, if a flow is called."""
+        self.index = index
+        """Place in the ``.map`` that made the call."""
+        self.submitted = submitted
+        self.abandoned = False
+        """The flow ended before this call did; what becomes of it interests nobody."""
+        self.frame = caller.frame if caller else None
+        self.slots: Slots | None = None
+        """Where a submitted call runs."""
+        self.scope: Scope | None = None
+        """The attempt that runs."""
+        self.upstreams: Sequence[Link] = ()
+        if self.may_meet_links():
+            self.upstreams = links_in((args, kwargs, wait_for))
+        self._inner_journal: Journal | None = None
+        self._key: CallKey | None = None
+        if not self.upstreams:
+            self._key = self.draw_key(args, kwargs)
+
+    def may_meet_links(self) -> bool:
+        """Tell whether the run has made futures or states; outside any run nobody knows."""
+        return self.context is None or self.context.made_links or bool(self.wait_for)
+
+    def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
+        """Return the call's key: drawn when called if the arguments were known, else now."""
+        if self._key is not None or self.caller is None or self.caller.journal is None:
+            return self._key
+        from penstock.engine.digest import digest_of_call
+
+        self._key = self.caller.occurrences.draw(
+            self.caller.path,
+            identity=self.definition.identity,
+            digest=digest_of_call(args, kwargs, index=self.index),
+        )
+        return self._key
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where the call itself is recorded."""
+        return self.caller.journal if self.caller else None
+
+    def name_run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        """Name the run after its arguments, where the author asked for it."""
+        if self.definition.run_name is not None:
+            self.run.name = self.definition.run_name(args, kwargs)
+
+    def waiting_scope(self) -> Scope | None:
+        """Return the body that waits while the call does: the caller, or the flow for its tasks."""
+        return self.scope if self.own_frame is not None and self.scope else self.caller
+
+    def begin_attempt(self) -> Scope:
+        """Return the scope of a new attempt; equal calls are counted afresh in it."""
+        caller = self.caller
+        self.scope = Scope(
+            self.run,
+            path=self._key.path if self._key else self.definition.identity,
+            parent=caller,
+            origin=caller.origin if caller and not self.submitted else None,
+            context=self.context,
+            frame=self.own_frame or self.frame,
+            journal=self.journal or self._journal_of_retries(),
+            log_prints=self._logs_prints(),
+            slots=self.slots,
+        )
+        return self.scope
+
+    def _journal_of_retries(self) -> Journal | None:
+        """Keep what a body finished over its retries; where there are none, nothing is kept."""
+        if self._inner_journal is None and self.definition.retry.retries:
+            self._inner_journal = MemoryJournal()
+        return self._inner_journal
+
+    def _logs_prints(self) -> bool:
+        own = self.definition.log_prints
+        if own is not None:
+            return own
+        return self.caller.log_prints if self.caller else False

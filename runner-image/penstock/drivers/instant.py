@@ -1,0 +1,67 @@
+"""Effects that take no time: the same in both drivers."""
+
+from __future__ import annotations
+
+import random
+
+from penstock.drivers.call import LiveCall
+from penstock.drivers.frame import Frame
+from penstock.drivers.runlog import RUN_LOG
+from penstock.engine.effects import (
+    Announce,
+    CloseTasks,
+    Draw,
+    Effect,
+    Find,
+    Record,
+    StopTasks,
+)
+from penstock.engine.runs import FlowRun
+from penstock.states import State, StateType
+
+
+def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
+    """Carry out an effect that needs no waiting, and return its answer."""
+    match effect:
+        case Announce(state):
+            announce(state, call=call)
+        case Find(key):
+            return call.journal.find(key) if call.journal else None
+        case Record(key, state):
+            if call.journal:
+                call.journal.record(key, state=state)
+        case StopTasks():
+            _frame_of(call).stop()
+        case CloseTasks():
+            return _frame_of(call).close()
+        case Draw():
+            return random.random()  # noqa: S311 - spreads retries, guards nothing
+        case _:
+            raise NotImplementedError(f"No driver knows the effect {effect!r}.")
+    return None
+
+
+def _frame_of(call: LiveCall) -> Frame:
+    assert call.own_frame is not None, "only flows have tasks"
+    return call.own_frame
+
+
+def announce(state: State[object], *, call: LiveCall) -> None:
+    """Make ``state`` the state of the call's run and tell whoever listens."""
+    if call.abandoned:
+        return
+    run = call.run
+    run.state = state
+    if run.started_at is None and state.type is StateType.RUNNING:
+        run.started_at = state.timestamp
+    elif state.is_final():
+        run.ended_at = state.timestamp
+    reporters = call.context.reporters if call.context else ()
+    if isinstance(run, FlowRun):
+        RUN_LOG.flow_run_changed(run, state)
+        for reporter in reporters:
+            reporter.flow_run_changed(run, state)
+        return
+    RUN_LOG.task_run_changed(run, state)
+    for reporter in reporters:
+        reporter.task_run_changed(run, state)

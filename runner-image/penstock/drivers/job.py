@@ -1,0 +1,140 @@
+"""A submitted call: on its way through its inputs, the queue, its attempts and their pauses."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from penstock.drivers import threads
+from penstock.drivers.call import LiveCall
+from penstock.drivers.instant import announce
+from penstock.drivers.progress import Progress
+from penstock.engine.effects import Pause
+from penstock.engine.inputs import Link
+from penstock.states import Cancelled, Pending, State
+
+if TYPE_CHECKING:
+    from penstock.drivers.frame import Frame
+
+
+class _Stage(Enum):
+    WAITING = "for an input, a slot or a retry"
+    RUNNING = "in a thread or loop"
+    ENDED = "final"
+
+
+class Promise(Link):
+    """A link that a job fulfils."""
+
+    __slots__ = ()
+
+    def become_final(self, state: State[object]) -> None:
+        """Set the final state, once, and tell who waits."""
+        raise NotImplementedError
+
+
+class Job:
+    """A task that was submitted. No thread belongs to it while it waits."""
+
+    __slots__ = (
+        "_progress",
+        "_stage",
+        "_unfinished",
+        "call",
+        "context",
+        "frame",
+        "future",
+        "is_cleanup",
+    )
+
+    def __init__(self, call: LiveCall, *, frame: Frame, future: Promise) -> None:
+        self.call = call
+        self.frame = frame
+        self.future = future
+        self.context = copy_context()
+        """The submitter's context variables, as they were."""
+        self.is_cleanup = call.caller is not None and call.caller.origin.cancel_raised
+        """Submitted by a body that already knows that it is cancelled."""
+        self._progress: Progress | None = None
+        self._stage = _Stage.WAITING
+        self._unfinished = 0
+
+    def submit(self) -> None:
+        """Run as soon as every input is final and there is a slot."""
+        announce(Pending(), call=self.call)
+        self.frame.take_on(self)
+        upstreams = [link for link in self.call.upstreams if link.final_state() is None]
+        if not upstreams:
+            self.frame.dispatch(self)
+            return
+        self._unfinished = len(upstreams)
+        for link in upstreams:
+            link.when_final(self._upstream_ended)
+
+    def _upstream_ended(self) -> None:
+        with self.frame.lock:
+            self._unfinished -= 1
+            ready = self._unfinished == 0
+        if ready:
+            self.frame.dispatch(self)
+
+    def advance(self) -> None:
+        """Go on in the calling thread until the call is final or has to pause."""
+        progress = self._begin()
+        if progress is not None:
+            self._follow(self.context.run(threads.resume, progress))
+
+    async def advance_async(self) -> None:
+        """Go on in the running loop, in the task that carries the job's context."""
+        from penstock.drivers import loops
+
+        progress = self._begin()
+        if progress is not None:
+            self._follow(await loops.resume(progress))
+
+    def _begin(self) -> Progress | None:
+        if self.frame.refuses(self):
+            self.drop()
+        if not self._move(_Stage.WAITING, to=_Stage.RUNNING):
+            return None
+        if self._progress is None:
+            self._progress = Progress(self.call)
+        return self._progress
+
+    def _follow(self, step: State[object] | Pause) -> None:
+        if isinstance(step, Pause):
+            if self._move(_Stage.RUNNING, to=_Stage.WAITING):
+                self.frame.dispatch_later(self, seconds=step.seconds)
+        elif self._move(_Stage.RUNNING, to=_Stage.ENDED):
+            self._end(step)
+
+    def drop(self) -> None:
+        """Never start, or start again, if the job is waiting."""
+        if self._move(_Stage.WAITING, to=_Stage.ENDED):
+            state = Cancelled(message="The flow ended before this task could start.")
+            announce(state, call=self.call)
+            self._end(state)
+
+    def abandon(self) -> None:
+        """Wait no longer for a body that runs: drop what will become of it."""
+        self.drop()
+        if self._move(_Stage.RUNNING, to=_Stage.ENDED):
+            if self.call.scope is not None:
+                self.call.scope.abandoned = True
+            state = Cancelled(message="The flow ended before this task did.")
+            announce(state, call=self.call)
+            self.call.abandoned = True
+            self._end(state)
+
+    def _end(self, state: State[object]) -> None:
+        self._progress = None
+        self.future.become_final(state)
+        self.frame.job_ended(self, link=self.future)
+
+    def _move(self, stage: _Stage, *, to: _Stage) -> bool:
+        with self.frame.lock:
+            if self._stage is not stage:
+                return False
+            self._stage = to
+            return True

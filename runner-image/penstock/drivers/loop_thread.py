@@ -1,0 +1,59 @@
+"""The event loop that runs submitted async tasks, in a thread of its own.
+
+So ``future.result()`` in an async flow blocks the flow's loop without deadlock: the task that it
+waits for is not on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from penstock.drivers.slots import Slots
+
+if TYPE_CHECKING:
+    from penstock.drivers.job import Job
+
+
+class LoopThread:
+    """An event loop with a bounded number of jobs on it."""
+
+    def __init__(self, limit: int, *, name: str) -> None:
+        self.slots = Slots(limit, start=self._start)
+        self.loop = asyncio.new_event_loop()
+        self._running: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Cancel what still runs and end the thread; returns at once."""
+        self.loop.call_soon_threadsafe(self._stop)
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+            if self._running:
+                self.loop.run_until_complete(asyncio.wait(self._running, timeout=1))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        finally:
+            self.loop.close()
+
+    def _stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        self.loop.stop()
+
+    def _start(self, job: Job) -> None:
+        self.loop.call_soon_threadsafe(self._launch, job)
+
+    def _launch(self, job: Job) -> None:
+        task = self.loop.create_task(self._serve(job), name=job.call.run.name, context=job.context)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _serve(self, job: Job) -> None:
+        await job.advance_async()
+        following = self.slots.pass_on()
+        if following is not None:
+            self._launch(following)

@@ -1,0 +1,177 @@
+"""The asyncio driver: carries effects out in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from inspect import isawaitable
+from typing import TypeVar, cast
+
+from penstock.drivers.call import LiveCall
+from penstock.drivers.instant import carry_out
+from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
+from penstock.drivers.scope import Scope
+from penstock.drivers.waiting import Wake, all_final, subscribe_to
+from penstock.engine.effects import Ask, Await, AwaitTasks, Effect, Pause, RunBody
+from penstock.engine.ending import Ending
+from penstock.engine.inputs import Link
+from penstock.states import State
+
+T = TypeVar("T")
+
+
+async def run_awaited(call: LiveCall) -> State[object]:
+    """Run ``call`` in the running loop and return its final state."""
+    progress = Progress(call)
+    trouble: BaseException | None = None
+    while isinstance(step := await resume(progress, trouble=trouble), Pause):
+        trouble = None
+        try:
+            await pause(step.seconds, scope=call.waiting_scope())
+        except BaseException as error:  # the core turns it into a final state
+            trouble = error
+    return step
+
+
+async def resume(
+    progress: Progress, *, trouble: BaseException | None = None
+) -> State[object] | Pause:
+    """Go on until the call is final or has to pause; the caller sees to the pause."""
+    call = progress.call
+    answer: object = None
+    while isinstance(step := progress.step(answer, trouble=trouble), Effect):
+        if isinstance(step, Pause):
+            return step
+        answer = trouble = None
+        try:
+            answer = await _perform(step, call)
+        except BaseException as error:  # the core turns it into a final state
+            trouble = error
+    return step
+
+
+async def _perform(effect: Effect[object], call: LiveCall) -> object:
+    match effect:
+        case RunBody(args, kwargs):
+            return await _run_body(call, args, kwargs)
+        case Await(links):
+            await suspend_until_final(list(links), scope=call.waiting_scope())
+            return None
+        case AwaitTasks(seconds):
+            frame = call.own_frame
+            assert frame is not None
+            return await suspend_until(
+                frame.is_idle,
+                subscribe=frame.when_idle,
+                scope=call.waiting_scope(),
+                timeout=seconds,
+            )
+        case Ask(question):
+            return await _ask(question)
+    return carry_out(effect, call=call)
+
+
+async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
+    scope = call.begin_attempt()
+    clock = asyncio.timeout(call.definition.timeout_seconds)
+    try:
+        async with clock:
+            with scope:
+                return Ending(
+                    await cast("Awaitable[object]", call.definition.body(*args, **kwargs))
+                )
+    except BaseException as error:  # whatever it is, the core decides what it means
+        if clock.expired() and isinstance(error, TimeoutError):
+            scope.abandoned = True
+            return time_ran_out(call)
+        return Ending(error=without_engine_frame(error))
+
+
+async def awaited(value: object) -> object:
+    """Await what a body of the author's returned."""
+    return await cast("Awaitable[object]", value)
+
+
+async def _ask(question: Callable[[], object]) -> Ending:
+    try:
+        answer = question()
+        return Ending(await awaited(answer) if isawaitable(answer) else answer)
+    except Exception as error:
+        return Ending(error=error)
+
+
+async def suspend_until(
+    ready: Callable[[], bool],
+    *,
+    subscribe: Callable[[Wake], None],
+    scope: Scope | None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the twin of block_until
+) -> bool:
+    """Suspend until ``ready()``; as ``block_until``, without blocking the loop."""
+    if ready():
+        return True
+    slots = scope.origin.slots if scope else None
+    if slots is None:
+        return await _suspend(ready, subscribe=subscribe, scope=scope, timeout=timeout)
+    slots.give_back()
+    try:
+        return await _suspend(ready, subscribe=subscribe, scope=scope, timeout=timeout)
+    finally:
+        slots.overdraw()
+
+
+async def _suspend(
+    ready: Callable[[], bool],
+    *,
+    subscribe: Callable[[Wake], None],
+    scope: Scope | None,
+    timeout: float | None,  # noqa: ASYNC109 - the same
+) -> bool:
+    woken = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(woken.set)
+
+    context = scope.context if scope else None
+    if context:
+        context.add_waker(wake)
+    try:
+        subscribe(wake)
+        async with asyncio.timeout(timeout):
+            while not ready():
+                if scope:
+                    scope.check()
+                await woken.wait()
+                woken.clear()
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        if context:
+            context.discard_waker(wake)
+
+
+async def suspend_until_final(links: list[Link], *, scope: Scope | None) -> None:
+    """Suspend until every link is final."""
+    unfinished = [link for link in links if link.final_state() is None]
+    await suspend_until(
+        lambda: all_final(unfinished),
+        subscribe=lambda wake: subscribe_to(unfinished, wake),
+        scope=scope,
+    )
+
+
+async def pause(seconds: float, *, scope: Scope | None) -> None:
+    """Let ``seconds`` pass without blocking the loop."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    await suspend_until(
+        lambda: loop.time() >= deadline, subscribe=_never, scope=scope, timeout=seconds
+    )
+
+
+def _never(_: Wake) -> None:
+    """Nothing but time ends a pause."""

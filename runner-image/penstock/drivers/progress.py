@@ -1,0 +1,48 @@
+"""How far the core has come with one call: one step at a time, for either driver."""
+
+from __future__ import annotations
+
+from penstock.drivers.call import LiveCall
+from penstock.engine.core import run_call
+from penstock.engine.definition import Kind
+from penstock.engine.effects import Effect
+from penstock.engine.ending import Ending
+from penstock.errors import FlowRunTimeoutError, TaskRunTimeoutError
+from penstock.states import State
+
+
+class Progress:
+    """A started core."""
+
+    __slots__ = ("_steps", "call")
+
+    def __init__(self, call: LiveCall) -> None:
+        self.call = call
+        self._steps = run_call(call)
+
+    def step(
+        self, answer: object, *, trouble: BaseException | None
+    ) -> Effect[object] | State[object]:
+        """Send what came of the last effect; return the next one, or the final state."""
+        try:
+            if trouble is not None:
+                return self._steps.throw(trouble)
+            return self._steps.send(answer)
+        except StopIteration as stop:
+            state: State[object] = stop.value
+            return state
+
+
+def without_engine_frame(error: BaseException) -> BaseException:
+    """Return the exception as it left the body: without the frame that called the body."""
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next
+    return error
+
+
+def time_ran_out(call: LiveCall) -> Ending:
+    """Return how a body ends that nobody waits for any more."""
+    definition = call.definition
+    kind = FlowRunTimeoutError if definition.kind is Kind.FLOW else TaskRunTimeoutError
+    message = f"{call.run.name} took longer than its {definition.timeout_seconds:g} seconds."
+    return Ending(error=kind(message), timed_out=True)

@@ -1,0 +1,105 @@
+"""Which body is running: found through a context variable by every engine call."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+from penstock.engine.identity import Occurrences
+from penstock.errors import CancelledRun, TaskAbandoned
+
+if TYPE_CHECKING:
+    from penstock.drivers.context import RunContext
+    from penstock.drivers.frame import Frame
+    from penstock.drivers.slots import Slots
+    from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.journal.protocol import Journal
+
+
+class Scope:
+    """One attempt of one body. Engine calls made inside belong to it."""
+
+    __slots__ = (
+        "abandoned",
+        "cancel_raised",
+        "context",
+        "frame",
+        "journal",
+        "log_prints",
+        "occurrences",
+        "origin",
+        "parent",
+        "path",
+        "run",
+        "slots",
+        "token",
+    )
+
+    def __init__(
+        self,
+        run: FlowRun | TaskRun,
+        *,
+        path: str,
+        parent: Scope | None,
+        origin: Scope | None,
+        context: RunContext | None,
+        frame: Frame | None,
+        journal: Journal | None,
+        log_prints: bool,
+        slots: Slots | None,
+    ) -> None:
+        self.run = run
+        self.path = path
+        """Names the body in the keys of its calls."""
+        self.parent = parent
+        """The scope whose body made this call."""
+        self.origin = origin or self
+        """The outermost body of the same stack: the root flow, or a submitted task."""
+        self.context = context
+        self.frame = frame
+        """The nearest flow's; ``None`` in a task called outside any flow."""
+        self.journal = journal
+        self.log_prints = log_prints
+        self.slots = slots
+        """Where the stack's place among the running bodies is counted; of an origin only."""
+        self.occurrences = Occurrences()
+        self.abandoned = False
+        """Nobody waits for this body any more: its time ran out."""
+        self.cancel_raised: bool = parent is not None and parent.origin.cancel_raised
+        """Of an origin: its stack has met the cancellation; later engine calls work again."""
+        self.token: Token[Scope | None] | None = None
+
+    def check(self) -> None:
+        """Raise what must end this body; every engine call begins here."""
+        scope: Scope | None = self
+        while scope is not None:
+            if scope.abandoned:
+                raise TaskAbandoned(f"{self.run.name} ran out of time; nobody waits for it.")
+            scope = scope.parent
+        self.check_cancelled()
+
+    def check_cancelled(self) -> None:
+        """Raise ``CancelledRun`` if the run is cancelled and this stack does not know yet."""
+        context, origin = self.context, self.origin
+        if context is None or context.cancel_message is None or origin.cancel_raised:
+            return
+        origin.cancel_raised = True
+        raise CancelledRun(context.cancel_message)
+
+    def __enter__(self) -> None:
+        self.token = current_scope.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        assert self.token is not None
+        current_scope.reset(self.token)
+
+
+current_scope: ContextVar[Scope | None] = ContextVar("penstock_scope", default=None)
+
+
+def enter_engine() -> Scope | None:
+    """Return the scope of the calling body, after raising what must end it."""
+    scope = current_scope.get()
+    if scope is not None:
+        scope.check()
+    return scope

@@ -1,0 +1,140 @@
+"""The thread driver: carries effects out in the calling thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from inspect import isawaitable
+
+from penstock.drivers.call import LiveCall
+from penstock.drivers.instant import carry_out
+from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
+from penstock.drivers.scope import Scope
+from penstock.drivers.waiting import block_until, block_until_final, pause
+from penstock.engine.effects import Ask, Await, AwaitTasks, Effect, Pause, RunBody
+from penstock.engine.ending import Ending
+from penstock.errors import TaskAbandoned
+from penstock.states import State
+
+
+def run_inline(call: LiveCall) -> State[object]:
+    """Run ``call`` in the calling thread and return its final state."""
+    progress = Progress(call)
+    trouble: BaseException | None = None
+    while isinstance(step := resume(progress, trouble=trouble), Pause):
+        trouble = None
+        try:
+            pause(step.seconds, scope=call.waiting_scope())
+        except BaseException as error:  # the core turns it into a final state
+            trouble = error
+    return step
+
+
+def resume(progress: Progress, *, trouble: BaseException | None = None) -> State[object] | Pause:
+    """Go on until the call is final or has to pause; the caller sees to the pause."""
+    call = progress.call
+    answer: object = None
+    while isinstance(step := progress.step(answer, trouble=trouble), Effect):
+        if isinstance(step, Pause):
+            return step
+        answer = trouble = None
+        try:
+            answer = _perform(step, call)
+        except BaseException as error:  # the core turns it into a final state
+            trouble = error
+    return step
+
+
+def _perform(effect: Effect[object], call: LiveCall) -> object:
+    match effect:
+        case RunBody(args, kwargs):
+            return _run_body(call, args, kwargs)
+        case Await(links):
+            return block_until_final(links, scope=call.waiting_scope())
+        case AwaitTasks(seconds):
+            frame = call.own_frame
+            assert frame is not None
+            return block_until(
+                frame.is_idle,
+                subscribe=frame.when_idle,
+                scope=call.waiting_scope(),
+                timeout=seconds,
+            )
+        case Ask(question):
+            return _ask(question)
+    return carry_out(effect, call=call)
+
+
+def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
+    scope = call.begin_attempt()
+    if call.definition.timeout_seconds is None:
+        return _run_here(call, scope, args, kwargs)
+    return _run_on_helper(call, scope, args, kwargs)
+
+
+def _run_here(
+    call: LiveCall, scope: Scope, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Ending:
+    try:
+        with scope:
+            return Ending(call.definition.body(*args, **kwargs))
+    except BaseException as error:  # whatever it is, the core decides what it means
+        return Ending(error=without_engine_frame(error))
+
+
+def _run_on_helper(
+    call: LiveCall, scope: Scope, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Ending:
+    """Run the body on a thread of its own, and leave it there when its time has run out.
+
+    A thread cannot be killed. The body's outcome is dropped, its engine calls raise, and an
+    asynchronous exception is tried, which Python delivers when the body next runs Python code.
+    """
+    endings: list[Ending] = []
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            endings.append(_run_here(call, scope, args, kwargs))
+        except TaskAbandoned:
+            pass  # delivered after the body had ended
+        finally:
+            ended.set()
+
+    target = copy_context().run
+    name = f"penstock {call.run.name}"
+    helper = threading.Thread(target=target, args=(run,), name=name, daemon=True)
+    helper.start()
+    try:
+        ended.wait(call.definition.timeout_seconds)
+    except BaseException as error:  # Ctrl-C
+        _abandon(scope, helper)
+        return Ending(error=error)
+    if endings:
+        return endings[0]
+    _abandon(scope, helper)
+    return time_ran_out(call)
+
+
+def _abandon(scope: Scope, helper: threading.Thread) -> None:
+    import ctypes
+
+    scope.abandoned = True
+    if helper.ident is not None and helper.is_alive():
+        exception = ctypes.py_object(TaskAbandoned)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(helper.ident), exception)
+
+
+def _ask(question: Callable[[], object]) -> Ending:
+    try:
+        answer = question()
+        if isawaitable(answer):
+            import asyncio
+
+            from penstock.drivers.loops import awaited
+
+            answer = asyncio.run(awaited(answer))
+        return Ending(answer)
+    except Exception as error:
+        return Ending(error=error)

@@ -1,0 +1,122 @@
+"""Engine waits: block a thread, or suspend a coroutine, until something is ready.
+
+A wait ends early when the run is cancelled, and gives the body's slot back while it lasts.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+from penstock.drivers.scope import Scope
+from penstock.engine.inputs import Link
+
+Wake = Callable[[], None]
+
+
+def block_until(
+    ready: Callable[[], bool],
+    *,
+    subscribe: Callable[[Wake], None],
+    scope: Scope | None,
+    timeout: float | None = None,
+) -> bool:
+    """Block until ``ready()``; return False if ``timeout`` seconds pass first.
+
+    ``subscribe`` is given a function to call whenever ``ready`` may have changed; ``scope`` is
+    the body that waits. Raises ``CancelledRun`` if its run is cancelled meanwhile.
+    """
+    if ready():
+        return True
+    slots = scope.origin.slots if scope else None
+    if slots is None:
+        return _block(ready, subscribe=subscribe, timeout=timeout, scope=scope)
+    slots.give_back()
+    try:
+        return _block(ready, subscribe=subscribe, timeout=timeout, scope=scope)
+    finally:
+        slots.take_back()
+
+
+def _block(
+    ready: Callable[[], bool],
+    *,
+    subscribe: Callable[[Wake], None],
+    timeout: float | None,
+    scope: Scope | None,
+) -> bool:
+    wake = threading.Event()
+    context = scope.context if scope else None
+    if context:
+        context.add_waker(wake.set)
+    try:
+        subscribe(wake.set)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not ready():
+            if scope:
+                scope.check()
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            wake.wait(left)
+            wake.clear()
+        return True
+    finally:
+        if context:
+            context.discard_waker(wake.set)
+
+
+def block_until_final(
+    links: Sequence[Link], *, scope: Scope | None, timeout: float | None = None
+) -> bool:
+    """Block until every link is final; return False if ``timeout`` seconds pass first."""
+    unfinished = [link for link in links if link.final_state() is None]
+    if not unfinished:
+        return True
+    refuse_deadlock(scope)
+    return block_until(
+        lambda: all_final(unfinished),
+        subscribe=lambda wake: subscribe_to(unfinished, wake),
+        scope=scope,
+        timeout=timeout,
+    )
+
+
+def all_final(unfinished: list[Link]) -> bool:
+    """Drop final links from the end of the list; tell whether none is left."""
+    while unfinished and unfinished[-1].final_state() is not None:
+        unfinished.pop()
+    return not unfinished
+
+
+def subscribe_to(links: Sequence[Link], wake: Wake) -> None:
+    """Have ``wake`` called as each link becomes final."""
+    for link in list(links):
+        link.when_final(wake)
+
+
+def pause(seconds: float, *, scope: Scope | None) -> None:
+    """Let ``seconds`` pass in the calling thread."""
+    deadline = time.monotonic() + seconds
+    block_until(
+        lambda: time.monotonic() >= deadline, subscribe=_never, scope=scope, timeout=seconds
+    )
+
+
+def _never(_: Wake) -> None:
+    """Nothing but time ends a pause."""
+
+
+def refuse_deadlock(scope: Scope | None) -> None:
+    """Warn of blocking an event loop, and refuse to block the one that runs submitted tasks."""
+    asyncio = sys.modules.get("asyncio")
+    running = asyncio._get_running_loop() if asyncio else None  # noqa: SLF001 - public in CPython for this
+    if running is None:
+        return
+    if scope and scope.frame and scope.frame.runs_loop(running):
+        raise RuntimeError("This async task would wait for itself: await the future instead.")
+    message = "A blocking wait holds up the event loop; await the future instead."
+    warnings.warn(message, RuntimeWarning, stacklevel=4)

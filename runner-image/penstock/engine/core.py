@@ -1,0 +1,158 @@
+"""The core: what happens to one call of a flow or task, from its inputs to its final state.
+
+Written once, for sync and async, tasks and flows, called and submitted. It does nothing itself:
+it yields effects, and a driver of ``penstock.drivers`` carries them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from penstock.engine.definition import Condition, Definition, Kind
+from penstock.engine.effects import (
+    Announce,
+    Ask,
+    Await,
+    Draw,
+    Find,
+    Pause,
+    Record,
+    RunBody,
+    Steps,
+)
+from penstock.engine.ending import Ending, Settlement
+from penstock.engine.final import final_state, in_words
+from penstock.engine.identity import CallKey
+from penstock.engine.inputs import (
+    Link,
+    NotCompleted,
+    links_in,
+    not_ready,
+    results_of,
+    root_errors,
+    values_of,
+)
+from penstock.engine.retry import delay_before_retry, may_retry
+from penstock.engine.runs import FlowRun, TaskRun
+from penstock.engine.settle import settle
+from penstock.states import AwaitingRetry, Retrying, Running, State
+
+
+class Call(Protocol):
+    """One call of a flow or task, as the core sees it."""
+
+    @property
+    def definition(self) -> Definition:
+        """What is called."""
+
+    @property
+    def run(self) -> FlowRun | TaskRun:
+        """The record of the run that the call makes."""
+
+    @property
+    def args(self) -> tuple[object, ...]:
+        """Positional arguments as given, futures and all."""
+
+    @property
+    def kwargs(self) -> dict[str, object]:
+        """Keyword arguments as given, futures and all."""
+
+    @property
+    def wait_for(self) -> Sequence[object]:
+        """What else must complete before the body may run."""
+
+    @property
+    def upstreams(self) -> Sequence[Link]:
+        """Every future among the arguments and in ``wait_for``."""
+
+    def name_run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        """Name the run after its arguments, where the author asked for it."""
+
+    def may_meet_links(self) -> bool:
+        """Tell whether the run has made futures or states: nothing is searched for them before."""
+
+    def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
+        """Return the call's key; ``None`` where nothing is journaled."""
+
+
+def run_call(call: Call) -> Steps[State[object]]:
+    """Bring ``call`` to its final state and return it."""
+    try:
+        state = yield from _lead_to_end(call)
+    except GeneratorExit:
+        raise
+    except BaseException as interruption:  # the driver throws in what ends its waiting
+        state = final_state(Ending(error=interruption), Settlement())
+    yield Announce(state)
+    return state
+
+
+def _lead_to_end(call: Call) -> Steps[State[object]]:
+    if call.upstreams:
+        yield Await(call.upstreams)
+    args, kwargs = call.args, call.kwargs
+    if call.may_meet_links():
+        try:
+            values_of(call.wait_for)
+            args, kwargs = values_of(args), values_of(kwargs)
+        except NotCompleted as problem:
+            return not_ready(problem)
+    key = call.draw_key(args, kwargs)
+    if key is None:
+        return (yield from _attempts(call, args, kwargs))
+    found = yield from Find(key)
+    if found is not None:
+        return found
+    state = yield from _attempts(call, args, kwargs)
+    yield Record(key, state)
+    return state
+
+
+def _attempts(
+    call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Steps[State[object]]:
+    run, policy = call.run, call.definition.retry
+    call.name_run(args, kwargs)
+    while True:
+        run.run_count += 1
+        yield Announce(Running() if run.run_count == 1 else Retrying())
+        state = yield from _attempt(call, args, kwargs)
+        if not may_retry(policy, attempt=run.run_count, state=state):
+            return state
+        if policy.condition and not (yield from _agrees(policy.condition, call.run, state)):
+            return state
+        spread = (yield from Draw()) if policy.jitter_factor else 0.0
+        delay = delay_before_retry(policy, retry=run.run_count, spread=spread)
+        message = f"Attempt {run.run_count} failed ({state.message}); retrying in {delay:g} s."
+        yield Announce(AwaitingRetry(message=message))
+        if delay:
+            yield Pause(delay)
+
+
+def _attempt(
+    call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Steps[State[object]]:
+    ending = yield from RunBody(args, kwargs)
+    handed_back = links_in(ending.value) if call.may_meet_links() else []
+    settlement = Settlement()
+    if call.definition.kind is Kind.FLOW:
+        settlement = yield from settle(ending, handed_back)
+    elif handed_back:
+        yield Await(handed_back)
+    if handed_back and settlement.cancelled is None:
+        failures = root_errors(handed_back)
+        settlement = Settlement(tuple(dict.fromkeys((*failures, *settlement.lost))))
+        if not failures:
+            ending = Ending(results_of(ending.value))
+    return final_state(ending, settlement)
+
+
+def _agrees(condition: Condition, run: FlowRun | TaskRun, state: State[object]) -> Steps[bool]:
+    assert isinstance(run, TaskRun), "flows have no retry condition"
+    answer = yield from Ask(lambda: condition(run, state))
+    if answer.error is None:
+        return bool(answer.value)
+    if isinstance(state.data, BaseException):
+        state.data.add_note(f"retry_condition_fn failed: {in_words(answer.error)}")
+    return False

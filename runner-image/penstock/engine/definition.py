@@ -1,0 +1,53 @@
+"""What the author of a flow or task laid down: the body and the rules for running it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from penstock.engine.runs import TaskRun
+from penstock.states import State
+
+Condition = Callable[[TaskRun, State[object]], bool | Awaitable[bool]]
+"""Asked after a failed attempt whether another one makes sense."""
+
+
+class Kind(Enum):
+    """What a body is to the engine."""
+
+    FLOW = "flow"
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often, and how long after a failure, a body is run again."""
+
+    retries: int = 0
+    """How many attempts may follow the first."""
+    delays: tuple[float, ...] = (0.0,)
+    """Seconds before each retry; the last holds for all that follow."""
+    jitter_factor: float = 0.0
+    """A delay is stretched by up to this part of itself, at random."""
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A flow or task as the engine sees it."""
+
+    kind: Kind
+    name: str
+    identity: str
+    """Tells bodies apart in a journal: the name and the function's ``__qualname__``."""
+    body: Callable[..., object]
+    is_async: bool
+    retry: RetryPolicy
+    timeout_seconds: float | None
+    """Active time that one attempt may take."""
+    run_name: Callable[[tuple[object, ...], dict[str, object]], str] | None
+    """Makes the run's name of the arguments."""
+    tags: frozenset[str] = frozenset()
+    log_prints: bool | None
+    """Whether ``print`` in the body goes to the run's log; ``None``: as in the caller's."""

@@ -1,0 +1,106 @@
+"""A digest of a call's arguments: equal arguments, equal digest, in every process.
+
+Structural and tagged by type, over a table of exact types; never ``repr`` or pickle bytes, which
+differ for equal values. An argument outside the table counts by its type's name alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from typing import cast
+
+Digest = Callable[[object], bytes]
+
+_SIZE = 16
+
+
+def digest_of_call(
+    args: tuple[object, ...], kwargs: dict[str, object], *, index: int | None
+) -> str:
+    """Return the digest of a call's arguments; ``index`` is its place in a ``.map``."""
+    return digest_of((args, kwargs, index)).hex()
+
+
+def digest_of(value: object) -> bytes:
+    """Return the digest of one value."""
+    kind = type(value)
+    known = _EXACT.get(kind)
+    if known is not None:
+        return known(value)
+    if isinstance(value, Enum):
+        return _tagged(_name(kind), [value.name.encode()])
+    if isinstance(value, PurePath):
+        return _tagged("path", [str(value).encode()])
+    if isinstance(value, type):
+        return _tagged("class", [_name(value).encode()])
+    if is_dataclass(value):
+        return _of_fields(
+            value, {field.name: getattr(value, field.name, None) for field in fields(value)}
+        )
+    if kind.__module__ in _BY_TEXT and type(value).__name__ in _BY_TEXT[kind.__module__]:
+        return _tagged(_name(kind), [str(value).encode()])
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and isinstance(value, pydantic.BaseModel):
+        return _of_fields(value, dict(value))
+    return _tagged("opaque", [_name(kind).encode()])
+
+
+_BY_TEXT = {
+    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
+    "decimal": {"Decimal"},
+    "uuid": {"UUID"},
+    "zoneinfo": {"ZoneInfo"},
+    "fractions": {"Fraction"},
+}
+"""Types whose ``str`` tells equal values from others."""
+
+
+def _name(kind: type) -> str:
+    return kind.__qualname__
+
+
+def _tagged(tag: str, parts: Iterable[bytes]) -> bytes:
+    hasher = hashlib.blake2b(tag.encode(), digest_size=_SIZE)
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "big"))
+        hasher.update(part)
+    return hasher.digest()
+
+
+def _of_text(value: object) -> bytes:
+    return _tagged(type(value).__name__, [repr(value).encode("utf-8", "surrogatepass")])
+
+
+def _of_bytes(value: object) -> bytes:
+    return _tagged(type(value).__name__, [cast("bytes", value)])
+
+
+def _of_sequence(value: object) -> bytes:
+    return _tagged(type(value).__name__, map(digest_of, cast("list[object]", value)))
+
+
+def _of_set(value: object) -> bytes:
+    return _tagged(type(value).__name__, sorted(map(digest_of, cast("set[object]", value))))
+
+
+def _of_dict(value: object) -> bytes:
+    items = cast("dict[object, object]", value).items()
+    return _tagged("dict", sorted(digest_of(key) + digest_of(item) for key, item in items))
+
+
+def _of_fields(value: object, parts: dict[str, object]) -> bytes:
+    return _tagged(_name(type(value)), [_of_dict(parts)])
+
+
+_EXACT: dict[type, Digest] = {
+    **dict.fromkeys((int, float, complex, bool, str, type(None), type(...), range), _of_text),
+    **dict.fromkeys((bytes, bytearray), _of_bytes),
+    **dict.fromkeys((list, tuple), _of_sequence),
+    **dict.fromkeys((set, frozenset), _of_set),
+    dict: _of_dict,
+}

@@ -1,0 +1,101 @@
+"""What the core asks of a driver. ``yield from`` an effect evaluates to the driver's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from penstock.engine.ending import Ending
+from penstock.engine.identity import CallKey
+from penstock.engine.inputs import Link
+from penstock.states import State
+
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Effect(Generic[R_co]):
+    """One thing to do; the type parameter is the type of the answer."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Generator[Effect[object], object, R_co]:
+        return cast("R_co", (yield self))
+
+
+Steps = Generator[Effect[object], object, T]
+"""A part of the core: yields effects, is sent answers, returns a ``T``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Await(Effect[None]):
+    """Wait until every one of these is final."""
+
+    links: Sequence[Link]
+
+
+@dataclass(frozen=True, slots=True)
+class RunBody(Effect[Ending]):
+    """Run the body once, with these arguments, for as long as its time-out allows."""
+
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitTasks(Effect[None]):
+    """Wait until every task that the flow submitted has ended, or these seconds passed."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopTasks(Effect[None]):
+    """Let no task of the flow start any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTasks(Effect[tuple[BaseException, ...]]):
+    """Abandon what still runs and free its threads; the answer is the failures nobody took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Effect[Ending]):
+    """Call a function of the author's that is not the body, sync or async."""
+
+    question: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Effect[None]):
+    """Let this many seconds pass; other work may use the thread meanwhile."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draw(Effect[float]):
+    """Draw a random number from [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(Effect[None]):
+    """Make this the state of the run and tell whoever listens."""
+
+    state: State[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Find(Effect[State[object] | None]):
+    """Look the call up in the journal."""
+
+    key: CallKey
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Effect[None]):
+    """Store the call's final state in the journal; the answer is its acknowledgement."""
+
+    key: CallKey
+    state: State[object]

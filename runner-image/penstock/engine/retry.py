@@ -1,0 +1,27 @@
+"""The retry rule: which failed attempts are followed by another, and after how long.
+
+Only failures are retried. A crash or a cancellation is somebody's will, and a task whose inputs
+failed would find them failed again. The condition, user code, is asked last: it may cost time.
+"""
+
+from __future__ import annotations
+
+from penstock.engine.definition import RetryPolicy
+from penstock.states import State
+
+
+def may_retry(policy: RetryPolicy, *, attempt: int, state: State[object]) -> bool:
+    """Tell whether the policy allows another attempt after attempt number ``attempt``, from 1."""
+    return attempt <= policy.retries and state.is_failed()
+
+
+def delay_before_retry(policy: RetryPolicy, *, retry: int, spread: float) -> float:
+    """Return the seconds to wait before retry number ``retry``, from 1.
+
+    ``spread`` is drawn at random from [0, 1). Jitter only lengthens a delay: what an author
+    laid down as the pause that a server needs is never cut short.
+    """
+    if not policy.delays:
+        return 0.0
+    delay = policy.delays[min(retry, len(policy.delays)) - 1]
+    return delay * (1 + policy.jitter_factor * spread)

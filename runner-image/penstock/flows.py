@@ -1,0 +1,197 @@
+"""Flows: the functions that call tasks, and whose runs Penstock reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from functools import update_wrapper
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+
+from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited
+from penstock.drivers.call import LiveCall
+from penstock.drivers.context import RunContext
+from penstock.drivers.threads import run_inline
+from penstock.engine.definition import Definition, Kind, RetryPolicy
+from penstock.engine.inputs import holds_links
+from penstock.logging import show_by_default
+from penstock.options import (
+    Delay,
+    RunName,
+    checked_function,
+    checked_names,
+    checked_timeout,
+    delays_of,
+    is_coroutine_function,
+    run_namer,
+)
+from penstock.parameters import bind, coerce
+from penstock.states import State
+from penstock.task_runners import ThreadPoolTaskRunner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+__all__ = ["Flow", "FlowOptions", "flow"]
+
+
+class FlowOptions(TypedDict, total=False):
+    """The options of ``@flow`` and ``Flow.with_options``."""
+
+    name: str | None
+    description: str | None
+    version: str | None
+    retries: int
+    retry_delay_seconds: Delay
+    timeout_seconds: float | None
+    validate_parameters: bool
+    flow_run_name: RunName | None
+    task_runner: ThreadPoolTaskRunner | None
+    log_prints: bool | None
+
+
+class Flow(Generic[P, R]):
+    """A function that became a flow. Made by ``@flow``."""
+
+    def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
+        checked_names(options, known=FlowOptions.__annotations__, decorator="flow")
+        self.fn = fn
+        """The function itself; calling it starts no run."""
+        self.options = options
+        self.definition = self._define(checked_function(fn, decorator="flow"))
+        self.name = self.definition.name
+        self.description = options.get("description") or fn.__doc__
+        self.version = options.get("version")
+        self.retries = self.definition.retry.retries
+        self.retry_delay_seconds = options.get("retry_delay_seconds", 0.0)
+        self.timeout_seconds = self.definition.timeout_seconds
+        update_wrapper(self, fn)
+
+    def _define(self, function: Callable[..., object]) -> Definition:
+        options = self.options
+        own_name = getattr(function, "__name__", type(function).__name__)
+        name = options.get("name") or own_name.replace("_", "-")
+        retries = options.get("retries", 0)
+        delay = options.get("retry_delay_seconds", 0.0)
+        return Definition(
+            kind=Kind.FLOW,
+            name=name,
+            identity=f"{name}({getattr(function, '__qualname__', own_name)})",
+            body=function,
+            is_async=is_coroutine_function(function),
+            retry=RetryPolicy(retries=retries, delays=delays_of(delay, retries=retries)),
+            timeout_seconds=checked_timeout(options.get("timeout_seconds")),
+            run_name=run_namer(options.get("flow_run_name"), function),
+            log_prints=options.get("log_prints"),
+        )
+
+    def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
+        """Return the same flow with some options changed."""
+        merged = cast("FlowOptions", {**self.options, **options})
+        return Flow(self.fn, **merged)
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(
+        self: Flow[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[T]]: ...
+    @overload
+    def __call__(
+        self: Flow[..., T],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[T]: ...
+    @overload
+    def __call__(self, *args: Any, wait_for: Iterable[object] | None, **kwargs: Any) -> R: ...
+
+    def __call__(  # type: ignore[misc] # P cannot be told to hold no return_state; options.py does
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run the flow in this process and return its result, or its state if told to.
+
+        Inside another flow this makes a sub-flow. Raises ``ParameterError`` before anything runs
+        if the parameters do not fit the signature and its type hints.
+        """
+        show_by_default()
+        call = self.prepare(args, kwargs, wait_for=tuple(wait_for or ()))
+        if self.definition.is_async:
+            from penstock.drivers.loops import run_awaited
+
+            return outcome_of_awaited(run_awaited(call), return_state=return_state)
+        state = run_inline(call)
+        return given(state) if return_state else outcome_of(state)
+
+    def prepare(
+        self,
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        *,
+        wait_for: tuple[object, ...] = (),
+        context: RunContext | None = None,
+        definition: Definition | None = None,
+    ) -> LiveCall:
+        """Return a validated call that a driver can run; for Penstock's own use."""
+        definition = definition or self.definition
+        bound = bind(self.fn, args, kwargs, flow_name=self.name)
+        linked = holds_links((args, kwargs))
+        if linked:  # their values come later: validate when they are there
+            definition = replace(definition, body=self._validating_body())
+        elif self.options.get("validate_parameters", True):
+            coerce(self.fn, bound, flow_name=self.name)
+        bound.apply_defaults()
+        runner = self.options.get("task_runner")
+        return call_flow(
+            definition,
+            bound.args,
+            bound.kwargs,
+            wait_for=wait_for,
+            max_workers=runner.max_workers if runner else None,
+            context=context,
+            linked=linked,
+        )
+
+    def _validating_body(self) -> Callable[..., object]:
+        def body(*args: object, **kwargs: object) -> object:
+            bound = bind(self.fn, args, kwargs, flow_name=self.name)
+            if self.options.get("validate_parameters", True):
+                coerce(self.fn, bound, flow_name=self.name)
+            return cast("Any", self.fn)(*bound.args, **bound.kwargs)
+
+        return body
+
+    def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
+        if instance is None:
+            return self
+        bind_to = cast("Any", self.fn).__get__
+        return Flow(bind_to(instance, owner), **self.options)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name}>"
+
+
+@overload
+def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
+@overload
+def flow(**options: Unpack[FlowOptions]) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+
+
+def flow(fn: Callable[P, R] | None = None, /, **options: Unpack[FlowOptions]) -> Any:
+    """Make a function a flow: ``@flow`` or ``@flow(retries=2)``.
+
+    A retried flow runs its body again, but no task that has finished. ``timeout_seconds`` bounds
+    one attempt. ``flow_run_name`` is a template such as ``"load {day}"``.
+    """
+    if fn is None:
+        return lambda function: Flow(function, **options)
+    return Flow(fn, **options)

@@ -1,0 +1,1 @@
+"""Where the results of finished calls are kept, so that they never run again in their run."""

@@ -1,0 +1,267 @@
+"""Tasks: the units of a flow that are retried, timed out, run side by side and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial, update_wrapper
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
+
+from penstock.calls import call_task, given, outcome_of, outcome_of_awaited, submit_task
+from penstock.drivers.threads import run_inline
+from penstock.engine.definition import Condition, Definition, Kind, RetryPolicy
+from penstock.engine.runs import TaskRun
+from penstock.futures import PenstockFuture, PenstockFutureList
+from penstock.mapping import argument_lists
+from penstock.options import (
+    Delay,
+    RunName,
+    checked_function,
+    checked_names,
+    checked_timeout,
+    delays_of,
+    is_coroutine_function,
+    run_namer,
+)
+from penstock.states import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+__all__ = ["Task", "TaskOptions", "exponential_backoff", "task"]
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options of ``@task`` and ``Task.with_options``."""
+
+    name: str | None
+    description: str | None
+    tags: Iterable[str] | None
+    retries: int
+    retry_delay_seconds: Delay
+    retry_jitter_factor: float | None
+    retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
+    timeout_seconds: float | None
+    log_prints: bool | None
+    task_run_name: RunName | None
+
+
+class Task(Generic[P, R]):
+    """A function that became a task. Made by ``@task``."""
+
+    def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
+        checked_names(options, known=TaskOptions.__annotations__, decorator="task")
+        self.fn = fn
+        """The function itself; calling it runs no task."""
+        self.options = options
+        self.definition = self._define(checked_function(fn, decorator="task"))
+        self.name = self.definition.name
+        self.description = options.get("description") or fn.__doc__
+        self.tags = self.definition.tags
+        self.retries = self.definition.retry.retries
+        self.timeout_seconds = self.definition.timeout_seconds
+        update_wrapper(self, fn)
+
+    def _define(self, function: Callable[..., object]) -> Definition:
+        options = self.options
+        own_name = getattr(function, "__name__", type(function).__name__)
+        name = options.get("name") or own_name
+        return Definition(
+            kind=Kind.TASK,
+            name=name,
+            identity=f"{name}({getattr(function, '__qualname__', own_name)})",
+            body=function,
+            is_async=is_coroutine_function(function),
+            retry=self._retry_policy(),
+            timeout_seconds=checked_timeout(options.get("timeout_seconds")),
+            run_name=run_namer(options.get("task_run_name"), function),
+            tags=frozenset(options.get("tags") or ()),
+            log_prints=options.get("log_prints"),
+        )
+
+    def _retry_policy(self) -> RetryPolicy:
+        options = self.options
+        retries = options.get("retries", 0)
+        asked = options.get("retry_condition_fn")
+        condition: Condition | None = partial(asked, self) if asked else None
+        return RetryPolicy(
+            retries=retries,
+            delays=delays_of(options.get("retry_delay_seconds", 0.0), retries=retries),
+            jitter_factor=options.get("retry_jitter_factor") or 0.0,
+            condition=condition,
+        )
+
+    def with_options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
+        """Return the same task with some options changed."""
+        merged = cast("TaskOptions", {**self.options, **options})
+        return Task(self.fn, **merged)
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[T]]: ...
+    @overload
+    def __call__(
+        self: Task[..., T],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[T]: ...
+    @overload
+    def __call__(self, *args: Any, wait_for: Iterable[object] | None, **kwargs: Any) -> R: ...
+
+    def __call__(  # type: ignore[misc] # P cannot be told to hold no return_state; options.py does
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run the task here and return its result, or its state if told to.
+
+        Futures among the arguments are waited for; the body gets their values.
+        """
+        call = call_task(self.definition, args, kwargs, wait_for=tuple(wait_for or ()))
+        if self.definition.is_async:
+            from penstock.drivers.loops import run_awaited
+
+            return outcome_of_awaited(run_awaited(call), return_state=return_state)
+        state = run_inline(call)
+        return given(state) if return_state else outcome_of(state)
+
+    @overload
+    def submit(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFuture[T]: ...
+    @overload
+    def submit(
+        self: Task[..., T],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFuture[T]: ...
+    @overload
+    def submit(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[T]: ...
+    @overload
+    def submit(
+        self: Task[..., T],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[T]: ...
+
+    def submit(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run the task beside the flow and return its future.
+
+        It starts when every future among its arguments and in ``wait_for`` has completed. With
+        ``return_state=True`` this waits and returns the final state, which takes its failure.
+        """
+        future = submit_task(self.definition, args, kwargs, wait_for=tuple(wait_for or ()))
+        if not return_state:
+            return future
+        future.wait()
+        return future.state
+
+    @overload
+    def map(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFutureList[T]: ...
+    @overload
+    def map(
+        self: Task[..., T],
+        *args: Any,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFutureList[T]: ...
+
+    def map(
+        self,
+        *args: Any,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Submit the task once for each element of its iterable arguments; return the futures.
+
+        All iterables have the same length. ``unmapped(x)``, strings and what cannot be iterated
+        are handed to every task as they are; a future is waited for and mapped over.
+        """
+        waited = tuple(wait_for or ())
+        return PenstockFutureList(
+            submit_task(self.definition, each, named, wait_for=waited, index=index)
+            for index, (each, named) in enumerate(argument_lists(self.name, args, kwargs))
+        )
+
+    def __get__(self, instance: object, owner: type | None = None) -> Task[..., R]:
+        if instance is None:
+            return self
+        bind = cast("Any", self.fn).__get__
+        return Task(bind(instance, owner), **self.options)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) -> Any:
+    """Make a function a task: ``@task`` or ``@task(retries=3)``.
+
+    ``retries`` attempts follow a failed one after ``retry_delay_seconds`` (a number, a list, or a
+    function of the number of retries), stretched at random by up to ``retry_jitter_factor`` of
+    itself, unless ``retry_condition_fn(task, task_run, state)`` says no. ``timeout_seconds``
+    bounds one attempt.
+    """
+    if fn is None:
+        return lambda function: Task(function, **options)
+    return Task(fn, **options)
+
+
+def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
+    """Return retry delays that double each time, beginning with ``backoff_factor`` seconds."""
+
+    def delays(retries: int) -> list[float]:
+        return [backoff_factor * 2**retry for retry in range(retries)]
+
+    return delays
