@@ -38,7 +38,9 @@ def _kill(layout: Layout) -> bool:
     for root in _roots(layout):
         for folder, _, _ in os.walk(root):
             try:
-                pids.update(int(line) for line in (Path(folder) / "cgroup.procs").read_text().split())
+                pids.update(
+                    int(line) for line in (Path(folder) / "cgroup.procs").read_text().split()
+                )
             except OSError:
                 continue
     signal_all(sorted(pids), signal.SIGKILL)

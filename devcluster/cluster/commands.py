@@ -32,28 +32,49 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: object, text: str, *, named: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: object, text: str, *, named: bool = True
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
         if named:
-            sub.add_argument("--name", default="penstock", type=_name, help="the cluster's name (default: penstock)")
+            sub.add_argument(
+                "--name",
+                default="penstock",
+                type=_name,
+                help="the cluster's name (default: penstock)",
+            )
         return sub
 
     up = command("up", _up, "Bring a cluster up, building its binaries once.")
-    up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes it has (default: 1)")
-    up.add_argument("--api-only", action="store_true", help="only etcd and the API server, for integration tests")
+    up.add_argument(
+        "--nodes", type=int, choices=(1, 2), default=1, help="how many nodes it has (default: 1)"
+    )
+    up.add_argument(
+        "--api-only",
+        action="store_true",
+        help="only etcd and the API server, for integration tests",
+    )
     down = command("down", _down, "Take a cluster down, or clear what is left of one.")
     down.add_argument("--all", action="store_true", help="every cluster of this machine")
     status = command("status", _status, "Tell how a cluster is; exit 0 only when it is healthy.")
-    status.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: text)")
+    status.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="(default: text)"
+    )
     command("kubeconfig", _kubeconfig, "Print the path of the cluster's kubeconfig.")
     command("audit-log", _audit_log, "Print the path of the API server's audit log.")
-    load = command("load", _load, "Hand images to the nodes: archives, or names that buildah or Docker holds.")
+    load = command(
+        "load", _load, "Hand images to the nodes: archives, or names that buildah or Docker holds."
+    )
     load.add_argument("images", nargs="+", metavar="IMAGE|ARCHIVE")
     logs = command("logs", _logs, "Print the log of a component.")
-    logs.add_argument("component", help="such as kube-apiserver or node-1-kubelet; `status` lists them")
+    logs.add_argument(
+        "component", help="such as kube-apiserver or node-1-kubelet; `status` lists them"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
-    kill = command("kill", _kill, "Kill a component; a killed kubelet is a node cut off, its pods go on.")
+    kill = command(
+        "kill", _kill, "Kill a component; a killed kubelet is a node cut off, its pods go on."
+    )
     kill.add_argument("component")
     start = command("start", _start, "Start a killed component again.")
     start.add_argument("component")
@@ -73,7 +94,9 @@ def _present(options: argparse.Namespace) -> Layout:
     layout = saved(options.name)
     if layout is None:
         others = f"; up are: {', '.join(names())}" if names() else ""
-        raise DevclusterError(f"There is no cluster {options.name}{others}. Bring it up: devcluster/devcluster up --name {options.name}.")
+        raise DevclusterError(
+            f"There is no cluster {options.name}{others}. Bring it up: devcluster/devcluster up --name {options.name}."
+        )
     return layout
 
 
@@ -90,13 +113,19 @@ def _down(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> int:
     layout = saved(options.name)
     if layout is None:
-        print(json.dumps({"name": options.name, "healthy": False}) if options.output == "json" else f"{options.name}: not up")
+        print(
+            json.dumps({"name": options.name, "healthy": False})
+            if options.output == "json"
+            else f"{options.name}: not up"
+        )
         return 1
     state = lifecycle.state(layout)
     if options.output == "json":
         print(json.dumps(state, indent=2))
     else:
-        print(f"{layout.name}: {'healthy' if state['healthy'] else 'not healthy'}, {state['server']}")
+        print(
+            f"{layout.name}: {'healthy' if state['healthy'] else 'not healthy'}, {state['server']}"
+        )
         for part, pid in state["processes"].items():
             print(f"  {part:28} {pid or 'not running'}")
     return 0 if state["healthy"] else 1
@@ -121,7 +150,9 @@ def _logs(options: argparse.Namespace) -> None:
     path = layout.logs / f"{options.component}.log"
     if not path.exists():
         known = ", ".join(processes.components(layout))
-        raise DevclusterError(f"Cluster {layout.name} has no component {options.component}; it has {known}.")
+        raise DevclusterError(
+            f"Cluster {layout.name} has no component {options.component}; it has {known}."
+        )
     sys.stdout.flush()
     os.execvp("tail", ["tail", "-n", "+1", *(["-F"] if options.follow else []), str(path)])
 

@@ -51,10 +51,16 @@ def start_api(layout: Layout, *, binaries: Path) -> None:
     )
     policy = layout.state / "audit-policy.json"
     policy.write_text(json.dumps(_AUDIT_POLICY))
-    processes.start(layout, "kube-apiserver", _api_command(layout, binaries=binaries, policy=policy))
+    processes.start(
+        layout, "kube-apiserver", _api_command(layout, binaries=binaries, policy=policy)
+    )
     api = Api(layout)
-    if not processes.wait_until(lambda: api.ready() or not processes.running(layout, "kube-apiserver"), seconds=60):
-        raise DevclusterError(f"The API server did not become ready; see `devcluster/devcluster logs kube-apiserver --name {layout.name}`.")
+    if not processes.wait_until(
+        lambda: api.ready() or not processes.running(layout, "kube-apiserver"), seconds=60
+    ):
+        raise DevclusterError(
+            f"The API server did not become ready; see `devcluster/devcluster logs kube-apiserver --name {layout.name}`."
+        )
     if not processes.running(layout, "kube-apiserver"):
         tail = (layout.logs / "kube-apiserver.log").read_text()[-600:]
         raise DevclusterError(f"The API server ended as it started; its last words: {tail}")
@@ -107,7 +113,11 @@ def start_controllers(layout: Layout, *, binaries: Path) -> None:
     processes.start(
         layout,
         "kube-scheduler",
-        [binaries / "kube-scheduler", f"--kubeconfig={pki / 'scheduler.kubeconfig'}", "--leader-elect=false"],
+        [
+            binaries / "kube-scheduler",
+            f"--kubeconfig={pki / 'scheduler.kubeconfig'}",
+            "--leader-elect=false",
+        ],
     )
     _start_proxy(layout, binaries=binaries)
     _start_dns(layout, binaries=binaries)
@@ -162,18 +172,35 @@ def _start_dns(layout: Layout, *, binaries: Path) -> None:
 def _dns_objects(layout: Layout) -> list[tuple[str, dict[str, Any]]]:
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     meta = {"name": "kube-dns", "namespace": "kube-system"}
-    ports = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+    ]
     role = {
         "metadata": {"name": "system:coredns"},
         "rules": [
-            {"apiGroups": [""], "resources": ["services", "pods", "namespaces", "endpoints"], "verbs": ["list", "watch"]},
-            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+            {
+                "apiGroups": [""],
+                "resources": ["services", "pods", "namespaces", "endpoints"],
+                "verbs": ["list", "watch"],
+            },
+            {
+                "apiGroups": ["discovery.k8s.io"],
+                "resources": ["endpointslices"],
+                "verbs": ["list", "watch"],
+            },
         ],
     }
     binding = {
         "metadata": {"name": "system:coredns"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:coredns"}],
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "system:coredns",
+        },
+        "subjects": [
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:coredns"}
+        ],
     }
     service = {"metadata": meta, "spec": {"clusterIP": DNS_ADDRESS, "ports": ports}}
     slice_ = {
@@ -213,7 +240,9 @@ class Api:
             self._call("POST", path, manifest)
         except urllib.error.HTTPError as error:
             if error.code != 409:
-                raise DevclusterError(f"The API server refused {path}: {error.read().decode()[:300]}") from error
+                raise DevclusterError(
+                    f"The API server refused {path}: {error.read().decode()[:300]}"
+                ) from error
 
     def node_ready(self, name: str) -> bool:
         try:

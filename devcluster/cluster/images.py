@@ -54,12 +54,18 @@ def _import(layout: Layout, archive: Path) -> None:
 
 
 def _export(image: str, archive: Path) -> None:
-    if shutil.which("buildah") and succeeds("buildah", "--storage-driver", "vfs", "inspect", "--type", "image", image):
-        run("buildah", "--storage-driver", "vfs", "push", image, f"docker-archive:{archive}:{image}")
+    if shutil.which("buildah") and succeeds(
+        "buildah", "--storage-driver", "vfs", "inspect", "--type", "image", image
+    ):
+        run(
+            "buildah", "--storage-driver", "vfs", "push", image, f"docker-archive:{archive}:{image}"
+        )
     elif shutil.which("docker") and succeeds("docker", "image", "inspect", image):
         run("docker", "save", "--output", archive, image)
     else:
-        raise DevclusterError(f"{image} is neither a file nor an image that buildah (storage driver vfs) or Docker holds; build it first.")
+        raise DevclusterError(
+            f"{image} is neither a file nor an image that buildah (storage driver vfs) or Docker holds; build it first."
+        )
 
 
 def _pause_archive() -> Path:
@@ -87,9 +93,13 @@ def _write_archive(archive: Path, program: Path) -> None:
         }
     ).encode()
     digest = hashlib.sha256(config).hexdigest()
-    index = json.dumps([{"Config": f"{digest}.json", "RepoTags": [PAUSE], "Layers": [f"{diff}.tar"]}]).encode()
+    index = json.dumps(
+        [{"Config": f"{digest}.json", "RepoTags": [PAUSE], "Layers": [f"{diff}.tar"]}]
+    ).encode()
     partial = archive.with_suffix(".partial")
-    partial.write_bytes(_tar({f"{digest}.json": config, f"{diff}.tar": layer, "manifest.json": index}, mode=0o644))
+    partial.write_bytes(
+        _tar({f"{digest}.json": config, f"{diff}.tar": layer, "manifest.json": index}, mode=0o644)
+    )
     partial.rename(archive)
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from cluster import cgroups, control_plane, network, nodes, packages, pki, processes, requirements, toolchain
+from cluster import (
+    cgroups,
+    control_plane,
+    network,
+    nodes,
+    packages,
+    pki,
+    processes,
+    requirements,
+    toolchain,
+)
 from cluster.errors import DevclusterError
 from cluster.layout import STATE_ROOT, Layout, exclusive, names, reserve, saved
 from cluster.output import say, step
@@ -75,7 +85,11 @@ def state(layout: Layout) -> dict[str, Any]:
 
 
 def _start(layout: Layout, *, binaries: Path) -> None:
-    kind = "API server" if not layout.nodes else f"cluster of {layout.nodes} node{'s' * (layout.nodes > 1)}"
+    kind = (
+        "API server"
+        if not layout.nodes
+        else f"cluster of {layout.nodes} node{'s' * (layout.nodes > 1)}"
+    )
     with step(f"Starting {layout.name}: {kind}"):
         network.create(layout)
         pki.create(layout, api_only=not layout.nodes)
@@ -103,7 +117,9 @@ def _cleared_when_interrupted(layout: Layout) -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     except KeyboardInterrupt:

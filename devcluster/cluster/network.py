@@ -13,7 +13,19 @@ def create(layout: Layout) -> None:
     if not exists(layout):
         run("ip", "netns", "add", layout.netns)
     if not Path(f"/sys/class/net/{layout.veth}").exists():
-        run("ip", "link", "add", layout.veth, "type", "veth", "peer", "name", "eth0", "netns", layout.netns)
+        run(
+            "ip",
+            "link",
+            "add",
+            layout.veth,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            layout.netns,
+        )
         run("ip", "address", "add", f"{layout.host_address}/29", "dev", layout.veth)
     run("ip", "link", "set", layout.veth, "up")
     inside = ("ip", "-n", layout.netns)

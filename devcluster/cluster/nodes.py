@@ -130,7 +130,16 @@ def _write_kubelet(node: Node) -> Path:
 def label_role(node: Node, *, binaries: Path) -> None:
     """Give the node the label by which `kubectl get nodes` shows that it is a worker."""
     subprocess.run(
-        [str(binaries / "kubectl"), "--kubeconfig", str(node.layout.kubeconfig), "label", "node", node.name, "node-role.kubernetes.io/worker=", "--overwrite"],
+        [
+            str(binaries / "kubectl"),
+            "--kubeconfig",
+            str(node.layout.kubeconfig),
+            "label",
+            "node",
+            node.name,
+            "node-role.kubernetes.io/worker=",
+            "--overwrite",
+        ],
         capture_output=True,
         check=False,
     )
@@ -142,7 +151,9 @@ def unmount_all(home: Path) -> None:
     for _ in range(5):
         table = Path("/proc/self/mountinfo").read_text().splitlines()
         points = [line.split()[4].replace("\\040", " ") for line in table]
-        below = sorted((point for point in points if point.startswith(prefix)), key=len, reverse=True)
+        below = sorted(
+            (point for point in points if point.startswith(prefix)), key=len, reverse=True
+        )
         if not below:
             return
         for point in below:

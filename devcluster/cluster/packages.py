@@ -27,22 +27,50 @@ def ensure(packages: list[str]) -> None:
 
 def install(packages: list[str]) -> None:
     if not shutil.which("apt-get"):
-        raise DevclusterError(f"Install these with your system's package tool, then run this again: {' '.join(packages)}.")
+        raise DevclusterError(
+            f"Install these with your system's package tool, then run this again: {' '.join(packages)}."
+        )
     had_containerd = _installed("containerd")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with step(f"Installing Debian packages: {' '.join(packages)}"):
         command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-        done = subprocess.run(command, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            env=quiet,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
-            subprocess.run(["apt-get", "update", "-q"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-            done = subprocess.run(command, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            subprocess.run(
+                ["apt-get", "update", "-q"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+            done = subprocess.run(
+                command,
+                env=quiet,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
     if done.returncode != 0:
-        raise DevclusterError(f"apt-get could not install {' '.join(packages)}: {done.stderr.strip()[-500:]}")
+        raise DevclusterError(
+            f"apt-get could not install {' '.join(packages)}: {done.stderr.strip()[-500:]}"
+        )
     if "containerd" in packages and not had_containerd:
         # Ours runs as a process of the cluster; the package's own service would only idle.
         succeeds("systemctl", "disable", "--now", "containerd")
 
 
 def _installed(package: str) -> bool:
-    said = subprocess.run(["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Status}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return said.stdout.strip() == "install ok installed"

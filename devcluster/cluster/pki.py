@@ -31,14 +31,33 @@ def create(layout: Layout, *, api_only: bool) -> None:
     pki = layout.pki
     if not (pki / "ca.crt").exists():
         _key(pki / "ca.key")
-        run("openssl", "req", "-x509", "-new", "-key", pki / "ca.key", "-out", pki / "ca.crt", "-days", _DAYS, "-subj", "/CN=penstock-devcluster")
+        run(
+            "openssl",
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            pki / "ca.key",
+            "-out",
+            pki / "ca.crt",
+            "-days",
+            _DAYS,
+            "-subj",
+            "/CN=penstock-devcluster",
+        )
         _key(pki / "sa.key")
     for identity in _identities(layout, api_only=api_only):
         if not (pki / f"{identity.name}.crt").exists():
             _issue(pki, identity)
     _write_kubeconfig(layout, "admin", layout.kubeconfig)
     if not api_only:
-        users = ["controllers", "scheduler", "proxy", "dns", *(node.name for node in layout.all_nodes())]
+        users = [
+            "controllers",
+            "scheduler",
+            "proxy",
+            "dns",
+            *(node.name for node in layout.all_nodes()),
+        ]
         for user in users:
             _write_kubeconfig(layout, user, pki / f"{user}.kubeconfig")
 
@@ -66,7 +85,9 @@ def _identities(layout: Layout, *, api_only: bool) -> list[Identity]:
     ]
     return [
         *identities,
-        Identity(name="kubelet-client", subject="/O=system:masters/CN=kube-apiserver-kubelet-client"),
+        Identity(
+            name="kubelet-client", subject="/O=system:masters/CN=kube-apiserver-kubelet-client"
+        ),
         Identity(name="controllers", subject="/CN=system:kube-controller-manager"),
         Identity(name="scheduler", subject="/CN=system:kube-scheduler"),
         Identity(name="proxy", subject="/CN=system:kube-proxy"),
@@ -88,14 +109,28 @@ def _issue(pki: Path, identity: Identity) -> None:
         lines.append("subjectAltName=" + ",".join(identity.addresses))
     extensions.write_text("\n".join(lines))
     run(
-        *("openssl", "x509", "-req", "-in", request, "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key", "-CAcreateserial"),
+        *(
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-CA",
+            pki / "ca.crt",
+            "-CAkey",
+            pki / "ca.key",
+            "-CAcreateserial",
+        ),
         *("-out", pki / f"{identity.name}.crt", "-days", _DAYS, "-extfile", extensions),
     )
 
 
 def _write_kubeconfig(layout: Layout, user: str, path: Path) -> None:
     context = f"devcluster-{layout.name}"
-    cluster = {"server": layout.api_url, "certificate-authority-data": _encoded(layout.pki / "ca.crt")}
+    cluster = {
+        "server": layout.api_url,
+        "certificate-authority-data": _encoded(layout.pki / "ca.crt"),
+    }
     credentials = {
         "client-certificate-data": _encoded(layout.pki / f"{user}.crt"),
         "client-key-data": _encoded(layout.pki / f"{user}.key"),

@@ -53,7 +53,9 @@ def restart(layout: Layout, component: str) -> None:
     """Start a component again as it was started first."""
     record = _record(layout, component)
     if record is None:
-        raise DevclusterError(f"Cluster {layout.name} has no component {component}; it has {', '.join(components(layout))}.")
+        raise DevclusterError(
+            f"Cluster {layout.name} has no component {component}; it has {', '.join(components(layout))}."
+        )
     start(layout, component, record["command"][2:])
 
 

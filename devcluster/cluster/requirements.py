@@ -18,9 +18,13 @@ _NEEDED_CONTROLLERS = ("cpu", "memory", "pids", "cpuset")
 def check(*, api_only: bool) -> None:
     """Raise a sentence with its mend for the first thing that is missing."""
     if platform.system() != "Linux":
-        raise DevclusterError("The development cluster runs on Linux only; elsewhere, use kind or set KUBE_CONTEXT.")
+        raise DevclusterError(
+            "The development cluster runs on Linux only; elsewhere, use kind or set KUBE_CONTEXT."
+        )
     if os.geteuid() != 0:
-        raise DevclusterError("The development cluster needs root for its network namespace; run this with sudo.")
+        raise DevclusterError(
+            "The development cluster needs root for its network namespace; run this with sudo."
+        )
     if not api_only:
         _check_cgroups()
         _check_disk()
@@ -34,7 +38,9 @@ def _check_cgroups() -> None:
             " a machine whose containers may make cgroups (a privileged one)."
         )
     if not os.access(CGROUPS / ("" if unified() else "memory"), os.W_OK):
-        raise DevclusterError(f"{CGROUPS} is read-only; run this outside of the container, or in a privileged one.")
+        raise DevclusterError(
+            f"{CGROUPS} is read-only; run this outside of the container, or in a privileged one."
+        )
 
 
 def unified() -> bool:
@@ -46,7 +52,11 @@ def controllers() -> list[Path]:
     """The mounted v1 hierarchies, or the one of v2."""
     if unified():
         return [CGROUPS]
-    return sorted(path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink() and path.name != "unified")
+    return sorted(
+        path
+        for path in CGROUPS.iterdir()
+        if path.is_dir() and not path.is_symlink() and path.name != "unified"
+    )
 
 
 def _has_controller(name: str) -> bool:

@@ -13,11 +13,15 @@ def run(*command: str | Path, cwd: Path | None = None, text: str | None = None) 
     """Run a command and return what it printed; a failure becomes one sentence with its last words."""
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(words, cwd=cwd, input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=cwd, input=text, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError as error:
         raise DevclusterError(f"{words[0]} is missing; run devcluster/devcluster build.") from error
     if done.returncode != 0:
-        raise DevclusterError(f"`{' '.join(words[:6])}` failed: {_last_words(done.stderr or done.stdout)}")
+        raise DevclusterError(
+            f"`{' '.join(words[:6])}` failed: {_last_words(done.stderr or done.stdout)}"
+        )
     return done.stdout
 
 

