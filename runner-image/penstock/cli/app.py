@@ -14,7 +14,7 @@ from penstock.cli.completion import complete_flow, complete_run
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import CommandError
 from penstock.cli.outcome import RunState
-from penstock.cli.output import Document, Format, print_document, say
+from penstock.cli.output import Document, Format, print_document, print_object, say
 from penstock.cli.parameters import read_parameters
 
 if TYPE_CHECKING:
@@ -135,8 +135,10 @@ def run(
     if output is None:
         print(name, flush=True)
     elif not watch:
-        print_document(created, form=output)
+        print_object(created, form=output)
     if watch:
+        if output is not None:
+            say(f"run {name}")
         raise typer.Exit(_watch(cluster, name, form=output, stderr=True))
 
 

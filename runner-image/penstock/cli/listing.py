@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from penstock.cli.cluster import Cluster, Object, penstock_path
 from penstock.cli.outcome import state_of
-from penstock.cli.output import Format, console, print_document, say
+from penstock.cli.output import Format, console, print_document, say, without_bookkeeping
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ def print_runs(runs: list[Object], *, form: str, everywhere: bool, place: str) -
     """Print the runs in a format."""
     if form != Format.TABLE:
         kinds = {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun"}
-        items = [kinds | run for run in runs]
+        items = [kinds | without_bookkeeping(run) for run in runs]
         print_document({"apiVersion": "v1", "kind": "List", "items": items}, form=form)
     elif not runs:
         say(f"No such runs in {'any namespace' if everywhere else f'the namespace {place}'}.")

@@ -29,6 +29,17 @@ class Document(StrEnum):
     YAML = "yaml"
 
 
+def without_bookkeeping(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without the managed fields, which nobody wants to read."""
+    metadata = {key: each for key, each in item["metadata"].items() if key != "managedFields"}
+    return item | {"metadata": metadata}
+
+
+def print_object(item: dict[str, Any], *, form: str) -> None:
+    """Print an object of the API server on stdout."""
+    print_document(without_bookkeeping(item), form=form)
+
+
 def print_document(value: Any, *, form: str) -> None:
     """Print a value of JSON's types on stdout."""
     sys.stdout.write(to_yaml(value) if form == Document.YAML else to_json(value))

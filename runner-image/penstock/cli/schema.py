@@ -59,6 +59,10 @@ def _clause(error: ValidationError) -> str:
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
     ).lstrip(".")
     said = " ".join(error.message.split())
+    if error.validator == "additionalProperties" and not path:
+        known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+        extra = sorted(name for name in error.instance if name not in known)
+        return f"{' and '.join(extra)}: there is no such parameter"
     if error.validator == "type" and error.validator_value == "string" and len(error.path) == 1:
         said += f"""; to pass text that reads like JSON, quote it twice: -p '{path}="…"'"""
     return f"{path}: {said}" if path else said

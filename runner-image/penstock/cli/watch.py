@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from penstock.cli.cluster import Cluster, Object
 from penstock.cli.following import follow_run
 from penstock.cli.outcome import INTERRUPTED, exit_code
-from penstock.cli.output import console, print_document, say
+from penstock.cli.output import console, print_object, say
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -32,7 +32,7 @@ def watch_run(cluster: Cluster, name: str, *, form: str | None, stderr: bool = F
         )
         return INTERRUPTED
     if form is not None:
-        print_document(run, form=form)
+        print_object(run, form=form)
     return exit_code(run)
 
 
@@ -43,7 +43,7 @@ def _show(cluster: Cluster, name: str, *, screen: Console) -> Object:
 
 
 def _draw(cluster: Cluster, name: str, *, screen: Console) -> Object:
-    runs = follow_run(cluster, name, trouble=lambda words: frame.tell(words))
+    runs = follow_run(cluster, name, trouble=lambda words: frame.tell(words))  # noqa: PLW0108 - no frame yet
     run = next(runs)
     frame = Frame(lambda: run)
     with frame.shown_on(screen):
@@ -84,7 +84,7 @@ class Frame:
 
 
 def _write_lines(cluster: Cluster, name: str, *, screen: Console) -> Object:
-    from penstock.cli.view import plain_line
+    from penstock.cli.view import current_execution, plain_line
 
     run: Object = {}
     written = ""
@@ -92,4 +92,6 @@ def _write_lines(cluster: Cluster, name: str, *, screen: Console) -> Object:
         if (line := plain_line(run)) != written:
             screen.print(line, markup=False)
             written = line
+    if traceback := current_execution(run).get("error", {}).get("traceback"):
+        screen.print(traceback.rstrip(), markup=False)
     return run
