@@ -83,4 +83,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [clusterroles]
   resourceNames: [{{ include "penstock.runner" . }}]
   verbs: [bind]
+- apiGroups: [coordination.k8s.io] # its own renewals, seen through its watches, prove that events arrive
+  resources: [leases]
+  resourceNames: [{{ include "penstock.operator" . }}]
+  verbs: [list, watch]
 {{- end -}}
