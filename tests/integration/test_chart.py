@@ -209,8 +209,11 @@ OPERATOR_MAY = [
     *(f"{verb} pods" for verb in ("get", "list")),
     *(f"{verb} events" for verb in ("get", "list")),
     *(f"{verb} configmaps" for verb in ("get", "list", "create", "delete")),
-    *(f"{verb} serviceaccounts" for verb in ("get", "create", "patch")),
-    *(f"{verb} rbac.authorization.k8s.io/rolebindings" for verb in ("get", "create", "patch")),
+    *(f"{verb} serviceaccounts" for verb in ("get", "create")),
+    *(
+        f"{verb} rbac.authorization.k8s.io/rolebindings"
+        for verb in ("get", "create", "patch", "delete")
+    ),
 ]
 OPERATOR_MAY_NOT = [
     *(f"{verb} {kind}" for kind in PENSTOCK for verb in ("create", "update", "patch")),
@@ -226,6 +229,7 @@ OPERATOR_MAY_NOT = [
     "watch configmaps",
     "update configmaps",
     "create serviceaccounts:token",
+    "update serviceaccounts",
     "list namespaces",
     "list nodes",
     "get rbac.authorization.k8s.io/clusterroles",

@@ -75,10 +75,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, list, create, delete]
 - apiGroups: [""] # the runner's account in each namespace with a pool, and its rights
   resources: [serviceaccounts]
-  verbs: [get, create, patch]
-- apiGroups: [rbac.authorization.k8s.io]
+  verbs: [get, create]
+- apiGroups: [rbac.authorization.k8s.io] # deleted to be made anew, since the role of a binding cannot be changed
   resources: [rolebindings]
-  verbs: [get, create, patch]
+  verbs: [get, create, patch, delete]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterroles]
   resourceNames: [{{ include "penstock.runner" . }}]
