@@ -1,0 +1,54 @@
+"""What ten thousand waiting runs cost: memory, idle processor time, and the time of a restart."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.bench.figures import Figure
+from tests.bench.stage import OperatorProcess, api_server, namespace, operator
+from tests.integration.world import eventually
+
+RUNS = 10_000
+IDLE_SECONDS = 30
+
+
+def main() -> None:
+    with api_server() as server, namespace(server, "bench-scale") as world:
+        with ThreadPoolExecutor(16) as people:
+            list(people.map(lambda number: world.create_run(f"run-{number}"), range(RUNS)))
+        with operator(world) as process:
+            _wait_until_all_are_known(process)
+        started = time.monotonic()
+        with operator(world) as process:
+            Figure("operator restart with 10,000 runs", time.monotonic() - started, "s", 20).print()
+            _wait_until_all_are_known(process)
+            _measure_idling(process)
+        jobs = len(world.list("jobs"))
+        Figure("Jobs of 10,000 waiting runs", jobs, "", 0).print()
+
+
+def _wait_until_all_are_known(process: OperatorProcess) -> None:
+    """Wait until each run has been told what it waits for, and nothing is left to do."""
+    eventually(lambda: process.metric("penstock_unfinished_runs") == RUNS, within=120)
+    eventually(lambda: _is_quiet(process), within=600, what="all runs are reconciled")
+
+
+def _is_quiet(process: OperatorProcess) -> bool:
+    before = process.metric("penstock_reconcile_seconds_count")
+    time.sleep(2)
+    return process.metric("penstock_reconcile_seconds_count") == before
+
+
+def _measure_idling(process: OperatorProcess) -> None:
+    time.sleep(60)  # the resync that follows a start is not idling
+    eventually(lambda: _is_quiet(process), within=120)
+    before = process.cpu_seconds()
+    time.sleep(IDLE_SECONDS)
+    share = (process.cpu_seconds() - before) / IDLE_SECONDS * 100
+    Figure("idle processor time with 10,000 runs", share, "% of a core", 2).print()
+    Figure("operator memory with 10,000 runs", process.memory_mib(), "MiB", 200).print()
+
+
+if __name__ == "__main__":
+    main()
