@@ -79,7 +79,7 @@ class Cluster:
             )
             for reference in references
         }
-        path = os.pathsep.join([*tools, os.environ["PATH"]])
+        path = os.pathsep.join([*tools, str(ROOT / ".venv/bin"), os.environ["PATH"]])
         return cls(name, Path(kubeconfig), path, images)
 
     def down(self) -> None:
