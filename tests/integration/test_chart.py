@@ -338,8 +338,7 @@ def _hand_over_the_kinds(api: ApiServer, release: str) -> None:
 def test_install_upgrade_and_uninstall(api: ApiServer, namespace: str, tmp_path: Path) -> None:
     """An upgrade changes the kinds; an uninstall keeps them, and the flows in them."""
     target = (namespace, "--namespace", namespace, "--kubeconfig", str(api.kubeconfig))
-    # Helm 4.0.0 cannot adopt objects by server-side apply (helm/helm#31361).
-    options = ("--server-side=false", "--set", f"watchNamespaces[0]={namespace}")
+    options = ("--force-conflicts", "--set", f"watchNamespaces[0]={namespace}")
     _hand_over_the_kinds(api, namespace)
     newer = tmp_path / "penstock"
     shutil.copytree(CHART, newer)
@@ -370,6 +369,8 @@ def test_install_upgrade_and_uninstall(api: ApiServer, namespace: str, tmp_path:
         succeed("upgrade", *target[:1], str(newer), *target[1:], *options)
         assert short_names() == ["fl", "flo"]
 
+        succeed("uninstall", *target)
+        succeed("install", *target[:1], str(CHART), *target[1:], *options)
         succeed("uninstall", *target)
         assert api.get(f"{GROUP}/namespaces/{namespace}/flows/kept")["spec"]
     finally:
