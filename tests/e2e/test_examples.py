@@ -38,7 +38,7 @@ def test_weather_runs_from_an_image_of_its_own(namespace: Namespace) -> None:
 
     assert status["state"] == "Completed"
     assert status["execution"]["progress"] == "6/6"
-    assert "2014     365   1232.8" in namespace.kubectl("logs", f"job/{run.name}-1")
+    assert "sun  <- wettest" in namespace.kubectl("logs", f"job/{run.name}-1")
 
 
 def test_the_counts_grow_while_a_run_goes_on(namespace: Namespace) -> None:
