@@ -62,22 +62,20 @@ def _connect_by_kubeconfig(path: str, *, target: Target) -> Cluster:
 
 
 def _context(path: str, *, name: str | None) -> dict[str, Any]:
-    contexts, current = _contexts(path)
-    if name is None and current:
-        return current
-    for context in contexts:
-        if context["name"] == name:
-            return context
-    names = ", ".join(context["name"] for context in contexts)
-    raise CommandError(
-        f"{path} has no context {name!r}; it has: {names}."
-        if name
-        else f"{path} has no current context; choose one by --context: {names}."
-    )
+    config = _read_config(path)
+    contexts = {node.value["name"]: node.value for node in config.get("contexts", ())}
+    wanted = name or config.get("current-context")
+    if wanted in contexts:
+        return {"context": {}, **contexts[wanted]}
+    if not contexts:
+        raise CommandError(f"{path} has no contexts; name another kubeconfig by --kubeconfig.")
+    fault = f"has no context {wanted!r}" if wanted else "has no current context"
+    raise CommandError(f"{path} {fault}; choose one by --context: {', '.join(sorted(contexts))}.")
 
 
-def _contexts(path: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    from kubernetes.config import list_kube_config_contexts
+def _read_config(path: str) -> dict[str, Any]:
+    """Return all files of the path as one; the package's own listing insists on a current one."""
+    from kubernetes.config.kube_config import KubeConfigMerger
 
     if not any(Path(part).expanduser().exists() for part in path.split(os.pathsep) if part):
         raise CommandError(
@@ -85,13 +83,12 @@ def _contexts(path: str) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
             "KUBECONFIG, or run the flow here: penstock run FILE:FLOW."
         )
     try:
-        contexts, current = list_kube_config_contexts(path)
+        return dict(KubeConfigMerger(path).config.value)
     except Exception as error:
         raise CommandError(
             f"The kubeconfig {path} cannot be used: {error}. "
             "Mend it, or name another by --kubeconfig or KUBECONFIG."
         ) from error
-    return list(contexts), current
 
 
 def _connect_in_cluster(target: Target) -> Cluster:

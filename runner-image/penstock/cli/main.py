@@ -10,6 +10,8 @@ MISSING = (
     "penstock: The command line needs {name}, which is not installed: pip install 'penstock[cli]'"
 )
 
+EXTRA = {"jsonschema", "kubernetes", "rich", "typer", "yaml"}
+
 
 def main() -> None:
     """Run the command that was typed, and exit."""
@@ -35,11 +37,12 @@ def complete_for_kubectl() -> None:
 def _start(program: str) -> None:
     try:
         from penstock.cli.app import app
+
+        app(prog_name=program)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "penstock":
+        if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         sys.exit(MISSING.format(name=error.name))
-    app(prog_name=program)
 
 
 if __name__ == "__main__":

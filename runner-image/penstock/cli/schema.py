@@ -61,7 +61,8 @@ def _clause(error: ValidationError) -> str:
     said = " ".join(error.message.split())
     if error.validator == "additionalProperties" and not path:
         known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-        extra = sorted(name for name in error.instance if name not in known)
+        instance = error.instance if isinstance(error.instance, dict) else {}
+        extra = sorted(name for name in instance if name not in known)
         return f"{' and '.join(extra)}: there is no such parameter"
     if error.validator == "type" and error.validator_value == "string" and len(error.path) == 1:
         said += f"""; to pass text that reads like JSON, quote it twice: -p '{path}="…"'"""

@@ -1,0 +1,120 @@
+"""From a flow in a file to a Flow in YAML."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from penstock.cli.render import cluster_entrypoint, object_name
+
+Penstock = Callable[..., Any]
+
+
+def test_a_flow_is_rendered_with_its_schema_and_its_retries(
+    penstock: Penstock, flow_file: Path
+) -> None:
+    done = penstock("render", "sums.py:doubled_sum", "--image", "registry.example/sums:1")
+
+    flow = yaml.safe_load(done.stdout)
+    schema = flow["spec"].pop("parameterSchema")
+    assert done.exit_code == 0
+    assert flow == {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Flow",
+        "metadata": {
+            "name": "doubled-sum",
+            "annotations": {"kubernetes.io/description": "Add up doubled numbers."},
+        },
+        "spec": {
+            "entrypoint": "sums.py:doubled_sum",
+            "image": "registry.example/sums:1",
+            "retries": 2,
+            "retryDelaySeconds": 3,
+        },
+    }
+    assert list(schema["properties"]) == ["numbers", "label"]
+    assert schema["required"] == ["numbers"]
+
+
+def test_the_options_stand_in_the_object(penstock: Penstock, flow_file: Path) -> None:
+    done = penstock(
+        *("render", "sums.py:broken", "--image", "i", "--name", "b", "-n", "team-a"),
+        *("--pool", "large", "--entrypoint", "flows/sums.py:broken", "-o", "json"),
+    )
+
+    flow = json.loads(done.stdout)
+    assert flow["metadata"] == {"name": "b", "namespace": "team-a"}
+    assert flow["spec"]["workPoolRef"] == {"name": "large"}
+    assert flow["spec"]["entrypoint"] == "flows/sums.py:broken"
+
+
+def test_an_inline_source_reads_in_yaml_as_it_does_in_the_file(
+    penstock: Penstock, flow_file: Path
+) -> None:
+    done = penstock("render", "sums.py:doubled_sum", "--inline")
+
+    spec = yaml.safe_load(done.stdout)["spec"]
+    assert spec["source"] == {"inline": {"files": {"sums.py": flow_file.read_text()}}}
+    assert "          def double(x: int) -> int:\n              return 2 * x\n" in done.stdout
+
+
+def test_the_place_of_the_code_must_be_said(penstock: Penstock, flow_file: Path) -> None:
+    done = penstock("render", "sums.py:broken")
+
+    assert done.exit_code == 2
+    assert "--image REFERENCE" in done.stderr
+    assert "--inline" in done.stderr
+
+
+def test_a_flow_that_does_not_exist_is_a_sentence(penstock: Penstock, flow_file: Path) -> None:
+    done = penstock("render", "sums.py:trebled", "--inline")
+
+    assert done.exit_code == 2
+    assert "trebled" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "typed", "expected"),
+    [
+        pytest.param(None, "etl/daily.py:daily", "etl/daily.py:daily", id="none"),
+        pytest.param("Dockerfile", "etl/daily.py:daily", "etl/daily.py:daily", id="at the top"),
+        pytest.param("etl/Dockerfile", "etl/daily.py:daily", "daily.py:daily", id="beside it"),
+        pytest.param("etl/Containerfile", "./etl/daily.py:daily", "daily.py:daily", id="podman's"),
+        pytest.param(None, "etl.daily:daily", "etl.daily:daily", id="a module"),
+    ],
+)
+def test_the_entrypoint_counts_from_where_images_are_built(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dockerfile: str | None,
+    typed: str,
+    expected: str,
+) -> None:
+    (tmp_path / "etl").mkdir()
+    if dockerfile:
+        (tmp_path / dockerfile).touch()
+    monkeypatch.chdir(tmp_path)
+
+    assert cluster_entrypoint(typed) == expected
+
+
+def test_a_flow_outside_the_working_directory_is_named_by_its_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    assert cluster_entrypoint(f"{tmp_path}/daily.py:daily") == "daily.py:daily"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("My Flow!", "my-flow"), ("_private_", "private"), ("x" * 60, "x" * 52)],
+)
+def test_names_become_what_kubernetes_allows(text: str, name: str) -> None:
+    assert object_name(text) == name

@@ -1,0 +1,131 @@
+"""What a run looks like on a terminal and in a pipe."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from penstock.cli.view import RunView, human_duration, plain_line, waiting_words
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+TASKS = [
+    {"name": "extract", "total": 1, "completed": 1, "running": 0, "failed": 0},
+    {"name": "clean", "total": 4, "completed": 1, "running": 1, "failed": 1},
+]
+
+
+def run(**status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "daily-x7k2p", "creationTimestamp": "2026-11-20T12:00:00Z"},
+        "spec": {"flowRef": {"name": "daily"}},
+        "status": status,
+    }
+
+
+def running(**more: Any) -> dict[str, Any]:
+    execution = {"attempt": 1, "progress": "3/5", "tasks": TASKS}
+    started = {"startedAt": "2026-11-20T12:00:00Z", "attempt": 1, "execution": execution}
+    return run(**{"state": "Running", **started, **more})
+
+
+def drawn(run: dict[str, Any], *, after: float = 4, trouble: str = "") -> list[str]:
+    console = Console(width=100, height=40, color_system=None, record=True, quiet=False)
+    with console.capture() as capture:
+        now = START + timedelta(seconds=after)
+        console.print(RunView().render(run, now=now, trouble=trouble))
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_a_running_run_shows_its_tasks_by_name() -> None:
+    lines = drawn(running())
+
+    assert lines[0][2:] == "daily-x7k2p  daily  Running  3/5  4s"
+    assert lines[1] == "  extract  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  1/1"
+    assert lines[2] == "  clean    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  2/4  1 running 1 failed"
+
+
+def test_the_bar_is_divided_as_the_task_runs_are() -> None:
+    console = Console(width=100, color_system="standard", force_terminal=True)
+    with console.capture() as capture:
+        console.print(RunView().render(running(), now=START))
+
+    line = capture.get().splitlines()[2]
+
+    assert "\x1b[32m━━━━━━━━\x1b[0m\x1b[31m━━━━━━━━\x1b[0m\x1b[36m━━━━━━━━\x1b[0m" in line
+
+
+def test_a_later_attempt_is_named_and_the_report_of_an_earlier_one_is_void() -> None:
+    lines = drawn(running(attempt=2, state="Pending"))
+
+    assert [line[2:] for line in lines] == ["daily-x7k2p  daily  Pending  attempt 2  4s"]
+
+
+def test_a_run_that_waits_says_for_what_and_until_when() -> None:
+    waiting = {"kind": "Image", "until": "2026-11-20T12:05:00Z"}
+    lines = drawn(run(state="Pending", message="No image x:1.", waitingFor=waiting))
+
+    assert lines[1] == "  No image x:1. It gives up in 4m 56s."
+
+
+def test_a_failed_run_shows_what_failed_and_the_traceback() -> None:
+    execution = {
+        "attempt": 1,
+        "recent": [{"name": "clean-3", "state": "Failed", "message": "ValueError: no rows"}],
+        "error": {"traceback": "Traceback …\nValueError: no rows\n"},
+    }
+    lines = drawn(running(state="Failed", message="The flow failed.", execution=execution))
+
+    assert lines[0].startswith("✘ daily-x7k2p")
+    assert lines[1:] == [
+        "  clean-3 Failed: ValueError: no rows",
+        "  The flow failed.",
+        "  Traceback …",
+        "  ValueError: no rows",
+    ]
+
+
+def test_trouble_with_the_connection_shows_until_it_has_passed() -> None:
+    assert (
+        "The API server does not answer."
+        in drawn(running(), trouble="The API server does not answer.")[-1]
+    )
+
+
+def test_a_run_that_nobody_takes_up_says_where_to_look() -> None:
+    assert waiting_words(run(), now=START + timedelta(seconds=1)) == ""
+    assert "No operator" in waiting_words(run(), now=START + timedelta(seconds=6))
+
+
+def test_square_brackets_are_not_taken_for_markup() -> None:
+    message = "Failed [red]with[/red] brackets [x]."
+
+    assert f"  {message}" in drawn(running(state="Failed", message=message))
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        pytest.param({}, "daily-x7k2p  Scheduled", id="new"),
+        pytest.param(
+            running()["status"],
+            "daily-x7k2p  Running  3/5  extract 1/1, clean 2/4 (1 failed)",
+            id="running",
+        ),
+        pytest.param(
+            {"state": "Completed", "attempt": 2, "message": "The flow completed."},
+            "daily-x7k2p  Completed  attempt 2  The flow completed.",
+            id="ended",
+        ),
+    ],
+)
+def test_a_line_for_pipes_holds_all_of_it(status: dict[str, Any], line: str) -> None:
+    assert plain_line(run(**status)) == line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "0s"), (4.9, "4s"), (60, "1m"), (200, "3m 20s"), (7500, "2h 5m"), (273600, "3d 4h")],
+)
+def test_durations_have_two_units_at_most(seconds: float, words: str) -> None:
+    assert human_duration(seconds) == words
