@@ -78,9 +78,10 @@ def meet(case: RunCase, trouble: Trouble, *, again: timedelta) -> Plan:
     if wait.until is not None:
         words += f" It fails at {clock(wait.until)} otherwise."
     standing = Standing(State.PENDING, trouble.reason, words, wait)
-    status = status_with(standing, run=case.run, now=case.now)
+    patch = case.patch(status_with(standing, run=case.run, now=case.now))
+    mended = _missing_snapshot(case, trouble) if patch else ()
     pause = min(again, wait.until - case.now) if wait.until is not None else again
-    return after(pause, *_missing_snapshot(case, trouble), *case.patch(status))
+    return after(pause, *mended, *patch)
 
 
 def meet_refusal(case: RunCase, refusal: Refusal) -> Plan:
