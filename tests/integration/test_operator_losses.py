@@ -193,3 +193,54 @@ def test_a_quota_shows_what_a_person_must_mend(world: World, operator: Operator)
 
     assert status["waitingFor"]["kind"] == "Quota"
     assert "quota" in status["message"]
+
+
+def test_a_job_that_a_quota_refuses_is_tried_again_when_there_is_room(
+    world: World, operator: Operator
+) -> None:
+    quota = world.api.create(
+        f"/api/v1/namespaces/{world.namespace}/resourcequotas",
+        {"metadata": {"name": "small"}, "spec": {"hard": {"count/jobs.batch": "0"}}},
+    )
+    path = f"/api/v1/namespaces/{world.namespace}/resourcequotas/small"
+    limits = {"hard": quota["spec"]["hard"], "used": {"count/jobs.batch": "0"}}
+    world.api.merge(f"{path}/status", {"status": limits})
+    world.create_pool()
+    world.create_flow()
+    world.create_run("one")
+    status = world.wait_for_reason("one", "QuotaExceeded")
+
+    world.api.delete(path)
+
+    assert status["waitingFor"]["kind"] == "Quota"
+    assert world.wait_for_job("one-1", within=30)
+
+
+def test_a_job_of_somebody_else_is_left_alone(world: World, operator: Operator) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "theirs", "image": "none"}]}
+    world.api.create(
+        world.path("jobs"), {"metadata": {"name": "one-1"}, "spec": {"template": {"spec": pod}}}
+    )
+    world.create_pool()
+    world.create_flow()
+
+    world.create_run("one")
+    status = world.wait_for_reason("one", "PodRefused")
+
+    assert "one-1" in status["message"]
+    assert world.wait_for_job("one-1")["spec"]["template"]["spec"]["containers"][0]["name"] == (
+        "theirs"
+    )
+
+
+def test_a_report_of_a_lost_attempt_does_not_end_the_run(world: World, operator: Operator) -> None:
+    launch(world)
+    world.fail_job("one-1", reason="BackoffLimitExceeded")
+    world.wait_for_job("one-2")
+
+    world.report_outcome("one", attempt=1)  # without the chart's policy the API server takes it
+    world.start_job("one-2")
+    world.report("one", attempt=2, pod_uid="pod-2")
+
+    status = world.wait_for_state("one", "Running")
+    assert status["attempt"] == 2

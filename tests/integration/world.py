@@ -160,6 +160,9 @@ class World:
     # What the job controller and the kubelet do
 
     def set_job_status(self, name: str, **status: Any) -> Object:
+        if "startTime" in status:  # it cannot be changed once it is set
+            known = (self.get("jobs", name) or {}).get("status") or {}
+            status["startTime"] = known.get("startTime") or status["startTime"]
         return self.api.merge(self.path("jobs", name, "status"), {"status": status})
 
     def start_job(self, name: str) -> Object:

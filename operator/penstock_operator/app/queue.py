@@ -23,7 +23,9 @@ class Backlog(Generic[K]):
 
     def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
         self._ready: deque[K] = deque()
+        self._ready_behind: deque[K] = deque()
         self._dirty: set[K] = set()
+        self._in_front: set[K] = set()
         self._running: set[K] = set()
         self._due: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []
@@ -32,7 +34,7 @@ class Backlog(Generic[K]):
         self._jitter = jitter
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._dirty)
 
     @property
     def waiting(self) -> int:
@@ -41,11 +43,24 @@ class Backlog(Generic[K]):
 
     def add(self, key: K) -> None:
         """Let a key run as soon as a worker is free and it is not running already."""
-        if key in self._dirty:
+        self._add(key, self._ready)
+
+    def add_behind(self, key: K) -> None:
+        """Let a key run when no other is ready: for the masses of a start, ahead of which news go.
+
+        A key that is added again as news overtakes; the place it leaves is passed over later.
+        """
+        if key not in self._dirty:
+            self._add(key, self._ready_behind)
+
+    def _add(self, key: K, lane: deque[K]) -> None:
+        if key in self._in_front:
             return
         self._dirty.add(key)
+        if lane is self._ready:
+            self._in_front.add(key)
         if key not in self._running:
-            self._ready.append(key)
+            lane.append(key)
 
     def add_at(self, key: K, when: float) -> None:
         """Let a key run at a time, unless it is to run earlier anyway."""
@@ -70,10 +85,16 @@ class Backlog(Generic[K]):
     def take(self, *, now: float) -> K | None:
         """Hand out the next key, or nothing; `done` gives it back."""
         self._wake(now)
-        if not self._ready:
-            return None
-        key = self._ready.popleft()
+        for lane in (self._ready, self._ready_behind):
+            while lane:
+                key = lane.popleft()
+                if key in self._dirty and key not in self._running:
+                    return self._hand_out(key)
+        return None
+
+    def _hand_out(self, key: K) -> K:
         self._dirty.discard(key)
+        self._in_front.discard(key)
         self._running.add(key)
         # The reconcile at hand sees everything that was to be looked at later.
         self._due.pop(key, None)
@@ -129,6 +150,10 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         self._backlog.add(key)
+        self._changed.set()
+
+    def add_behind(self, key: K) -> None:
+        self._backlog.add_behind(key)
         self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:

@@ -15,6 +15,8 @@ from penstock_operator.reconcile.names import RUN_LABEL
 class Queue(Protocol):
     def add(self, key: Key) -> None: ...
 
+    def add_behind(self, key: Key) -> None: ...
+
     def add_after(self, key: Key, seconds: float) -> None: ...
 
 
@@ -55,13 +57,14 @@ class Triggers:
             self._queue_all(self._concerned_by(resource, obj))
 
     def queue_everything(self) -> None:
-        """Queue every object there is, in the order in which they depend on each other."""
+        """Queue every object there is, in the order of dependence, and behind all news."""
         for kind, cache in (
             (Kind.POOL, self._caches.pools),
             (Kind.FLOW, self._caches.flows),
             (Kind.RUN, self._caches.runs),
         ):
-            self._queue_all(Key(kind, *name) for name in cache.names())
+            for name in cache.names():
+                self._queue.add_behind(Key(kind, *name))
 
     def _queue_all(self, keys: Iterator[Key]) -> None:
         for key in keys:

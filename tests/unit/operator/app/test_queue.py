@@ -48,6 +48,39 @@ def test_what_is_added_during_a_run_runs_once_more() -> None:
     assert drain(work, now=0) == ["a"]
 
 
+def test_news_go_ahead_of_the_masses() -> None:
+    work = backlog()
+    for key in ("a", "b", "c"):
+        work.add_behind(key)
+
+    work.add("new")
+    work.add("c")
+
+    assert drain(work, now=0) == ["new", "c", "a", "b"]
+    assert len(work) == 0
+
+
+def test_what_is_ready_already_is_not_put_behind() -> None:
+    work = backlog()
+    work.add("a")
+
+    work.add_behind("a")
+
+    assert drain(work, now=0) == ["a"]
+
+
+def test_a_running_key_stays_with_its_worker_in_every_lane() -> None:
+    work = backlog()
+    work.add_behind("a")
+    work.add("a")
+    work.take(now=0)
+    work.add("a")
+
+    assert work.take(now=0) is None
+    work.done("a")
+    assert drain(work, now=0) == ["a"]
+
+
 def test_a_key_waits_for_its_time() -> None:
     work = backlog()
     work.add_at("a", 5.0)

@@ -17,6 +17,9 @@ class Queued:
     def add(self, key: Key) -> None:
         self.keys.append(key)
 
+    def add_behind(self, key: Key) -> None:
+        self.keys.append(key)
+
     def add_after(self, key: Key, seconds: float) -> None:
         self.keys.append(key)
 
