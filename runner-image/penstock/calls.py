@@ -12,7 +12,6 @@ from penstock.drivers.frame import Frame
 from penstock.drivers.job import Job
 from penstock.drivers.scope import Scope, current_scope, enter_engine
 from penstock.engine.definition import Definition
-from penstock.engine.inputs import links_in
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import MissingContextError
 from penstock.futures import PenstockFuture
@@ -70,9 +69,6 @@ def submit_task(
     )
     future: PenstockFuture[object] = PenstockFuture(run, lock=caller.frame.lock)
     caller.frame.context.made_links = True
-    if call.upstreams:
-        for link in links_in((args, kwargs, wait_for), tolerated_only=True):
-            link.take()
     Job(call, frame=caller.frame, future=future).submit()
     return future
 

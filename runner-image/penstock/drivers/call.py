@@ -76,6 +76,9 @@ class LiveCall:
         self.upstreams: Sequence[Link] = ()
         if self.may_meet_links():
             self.upstreams = links_in((args, kwargs, wait_for))
+        if self.upstreams:
+            for link in links_in((args, kwargs, wait_for), tolerated_only=True):
+                link.take()
         self._inner_journal: Journal | None = None
         self._key: CallKey | None = None
         if not self.upstreams:

@@ -105,9 +105,15 @@ class Job:
     def _follow(self, step: State[object] | Pause) -> None:
         if isinstance(step, Pause):
             if self._move(_Stage.RUNNING, to=_Stage.WAITING):
-                self.frame.dispatch_later(self, seconds=step.seconds)
+                self._wait_out(step)
         elif self._move(_Stage.RUNNING, to=_Stage.ENDED):
             self._end(step)
+
+    def _wait_out(self, pause: Pause) -> None:
+        if self.frame.refuses(self):  # it was stopped while this attempt ran
+            self.drop()
+        else:
+            self.frame.dispatch_later(self, seconds=pause.seconds)
 
     def drop(self) -> None:
         """Never start, or start again, if the job is waiting."""

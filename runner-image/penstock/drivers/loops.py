@@ -109,6 +109,8 @@ async def suspend_until(
     timeout: float | None = None,  # noqa: ASYNC109 - the twin of block_until
 ) -> bool:
     """Suspend until ``ready()``; as ``block_until``, without blocking the loop."""
+    if scope:
+        scope.check_cancelled()
     if ready():
         return True
     slots = scope.origin.slots if scope else None
@@ -141,12 +143,13 @@ async def _suspend(
     try:
         subscribe(wake)
         async with asyncio.timeout(timeout):
-            while not ready():
+            while True:
                 if scope:
-                    scope.check()
+                    scope.check_cancelled()
+                if ready():
+                    return True
                 await woken.wait()
                 woken.clear()
-        return True
     except TimeoutError:
         return False
     finally:

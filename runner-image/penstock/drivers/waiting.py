@@ -29,6 +29,8 @@ def block_until(
     ``subscribe`` is given a function to call whenever ``ready`` may have changed; ``scope`` is
     the body that waits. Raises ``CancelledRun`` if its run is cancelled meanwhile.
     """
+    if scope:
+        scope.check_cancelled()
     if ready():
         return True
     slots = scope.origin.slots if scope else None
@@ -55,15 +57,16 @@ def _block(
     try:
         subscribe(wake.set)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not ready():
+        while True:
             if scope:
-                scope.check()
+                scope.check_cancelled()
+            if ready():
+                return True
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return False
             wake.wait(left)
             wake.clear()
-        return True
     finally:
         if context:
             context.discard_waker(wake.set)

@@ -80,9 +80,18 @@ def _note_lost(error: BaseException, lost: Sequence[BaseException]) -> None:
 def _state_of_value(value: object) -> State[object]:
     if isinstance(value, State):
         return value if value.is_final() else _unfinished(value)
-    if isinstance(value, list | tuple | set) and value and isinstance(next(iter(value)), State):
-        return _aggregate([state for state in value if isinstance(state, State)])
-    return Completed(data=value)
+    states = _states_in(value)
+    return _aggregate(states) if states else Completed(data=value)
+
+
+def _states_in(value: object) -> list[State[object]]:
+    """Return the states of a collection that holds nothing else."""
+    if not isinstance(value, list | tuple | set):
+        return []
+    for item in value:
+        if not isinstance(item, State):
+            return []
+    return list(value)
 
 
 def _unfinished(state: State[object]) -> State[object]:
