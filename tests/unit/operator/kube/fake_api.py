@@ -38,7 +38,8 @@ class FakeApi:
 
     def put(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
         self._version += 1
-        meta = {"uid": f"uid-{self._version}", **obj["metadata"]}
+        born = {"uid": f"uid-{self._version}", "creationTimestamp": "2026-11-21T12:00:00Z"}
+        meta = {**born, **obj["metadata"]}
         meta["resourceVersion"] = str(self._version)
         self.objects[path] = {**obj, "metadata": meta}
         return self.objects[path]
@@ -77,7 +78,12 @@ class FakeApi:
         stated = request.body["metadata"].get("resourceVersion")
         if stated is not None and stated != known["metadata"]["resourceVersion"]:
             return refusal(409, "Conflict")
-        return answer(self.put(path, dict(request.body)))
+        body = {
+            **known,
+            **request.body,
+            "metadata": {**known["metadata"], **request.body["metadata"]},
+        }
+        return answer(self.put(path, body))
 
     def _delete(self, request: Request) -> Response:
         if self.objects.pop(request.path, None) is None:

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.unit.operator.app.test_triggers import Queued
+from tests.unit.operator.kube.fake_api import FakeApi, refusal
+
+from penstock_operator.app.keys import Key, Kind
+from penstock_operator.app.reconcilers import Reconcilers
+from penstock_operator.app.triggers import Triggers
+from penstock_operator.kube.caches import Caches
+from penstock_operator.kube.client import Client
+from penstock_operator.kube.errors import Unavailable
+from penstock_operator.kube.execute import Executor
+from penstock_operator.kube.resources import CONFIG_MAPS, FLOWS, JOBS, POOLS, RUNS, Resource
+from penstock_operator.kube.transport import Request
+from penstock_operator.reconcile.actions import Action
+from penstock_operator.reconcile.settings import Settings
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+RUN = Key(Kind.RUN, "team", "one")
+
+
+class Place:
+    """A namespace with a pool and a flow that are ready, and the reconcilers that serve it."""
+
+    def __init__(self) -> None:
+        self.api, self.caches, self.queue = FakeApi(), Caches(), Queued()
+        self.done: list[Action] = []
+        client = Client(self.api)
+        triggers = Triggers(self.caches, self.queue)
+        self.reconcilers = Reconcilers(
+            client=client,
+            caches=self.caches,
+            triggers=triggers,
+            queue=self.queue,
+            executor=Executor(client, witness=triggers, done=self.done.append),
+            settings=Settings(runner_image="runner:1", runner_cluster_role="penstock-runner"),
+            now=lambda: NOW,
+        )
+        self.put(POOLS, "default", spec={}, status={"observedGeneration": 1})
+        inline = {"inline": {"files": {"flow.py": "def daily(): ..."}}}
+        self.put(FLOWS, "daily", spec={"source": inline, "entrypoint": "flow.py:daily"})
+
+    def put(self, resource: Resource, name: str, *, known: bool = True, **more: Any) -> Any:
+        created = (NOW - timedelta(seconds=1)).isoformat()
+        meta = {"namespace": "team", "name": name, "generation": 1, "creationTimestamp": created}
+        obj = self.api.put(
+            resource.path(namespace="team", name=name),
+            {"kind": resource.kind, "metadata": meta | more.pop("metadata", {}), **more},
+        )
+        if known:
+            self.caches.of(resource).put(obj)
+        return obj
+
+    def put_run(self, **more: Any) -> Any:
+        return self.put(RUNS, "one", spec={"flowRef": {"name": "daily"}}, **more)
+
+    def put_job(self, owner: Any, *, attempt: int = 1, **more: Any) -> Any:
+        labels = {"penstock.dev/run": "one", "penstock.dev/attempt": str(attempt)}
+        owners = [{"uid": owner["metadata"]["uid"], "controller": True}]
+        meta = {"labels": labels, "ownerReferences": owners}
+        return self.put(JOBS, f"one-{attempt}", metadata=meta, **more)
+
+    def status(self) -> dict[str, Any]:
+        run = self.api.objects[RUNS.path(namespace="team", name="one")]
+        return dict(run["status"])
+
+    def writes(self) -> list[str]:
+        return [f"{request.method} {request.resource}" for request in self.api.writes]
+
+
+async def test_a_new_run_is_fenced_and_then_launched() -> None:
+    place = Place()
+    place.put_run()
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.writes() == ["POST configmaps", "PATCH flowruns/status", "POST jobs"]
+    assert place.status()["attempt"] == 1
+
+
+async def test_own_writes_are_known_at_once() -> None:
+    place = Place()
+    place.put_run()
+    await place.reconcilers.reconcile(RUN)
+    place.api.requests.clear()
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.writes() == []
+    assert len(place.caches.jobs) == 1
+
+
+async def test_a_refused_job_is_judged_by_the_next_plan() -> None:
+    place = Place()
+    place.put_run()
+
+    def refuse_jobs(request: Request) -> None:
+        if request.resource == "jobs":
+            place.api.answers.append(refusal(422, "Invalid", "spec.template is wrong"))
+
+    place.api.before = refuse_jobs
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.status()["state"] == "Failed"
+    assert place.status()["reason"] == "LaunchRefused"
+    assert "spec.template is wrong" in place.status()["message"]
+
+
+async def test_an_api_server_in_trouble_puts_the_key_back() -> None:
+    place = Place()
+    place.put_run()
+
+    def refuse_jobs(request: Request) -> None:
+        if request.resource == "jobs":
+            place.api.answers.append(refusal(503, "ServiceUnavailable"))
+
+    place.api.before = refuse_jobs
+
+    with pytest.raises(Unavailable):
+        await place.reconcilers.reconcile(RUN)
+
+    assert place.status()["state"] == "Pending"
+
+
+async def test_a_run_that_was_deleted_meanwhile_is_forgotten() -> None:
+    place = Place()
+    place.put_run()
+    del place.api.objects[RUNS.path(namespace="team", name="one")]
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert len(place.caches.runs) == 0
+
+
+async def test_a_job_missing_in_the_cache_is_looked_for_before_it_counts_as_lost() -> None:
+    place = Place()
+    report = {"protocol": 1, "attempt": 1, "podName": "one-1-abcde", "podUID": "p"}
+    run = place.put_run(
+        status={
+            "observedGeneration": 1,
+            "state": "Running",
+            "reason": "Running",
+            "attempt": 1,
+            "jobName": "one-1",
+            "codeVersion": "0123456789",
+            "execution": report,
+        }
+    )
+    job = place.put_job(run, status={"active": 1, "ready": 1})
+    place.caches.jobs.remove(job)
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert "POST jobs" not in place.writes()
+    assert place.status()["attempt"] == 1
+
+
+async def test_the_end_of_a_run_concerns_its_flows_history() -> None:
+    place = Place()
+    outcome = {
+        "state": "Completed",
+        "reason": "Completed",
+        "message": "Done.",
+        "finishedAt": NOW.isoformat(),
+    }
+    report = {"protocol": 1, "attempt": 1, "podName": "p", "podUID": "p", "outcome": outcome}
+    place.put_run(status={"state": "Running", "attempt": 1, "execution": report})
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.status()["state"] == "Completed"
+    assert Key(Kind.HISTORY, "team", "daily") in place.queue.keys
+    assert len(place.caches.runs) == 0
+
+
+async def test_a_finished_run_whose_job_lives_on_is_looked_at() -> None:
+    place = Place()
+    run = place.put_run(
+        known=False,
+        status={
+            "state": "Cancelled",
+            "attempt": 1,
+            "finishedAt": (NOW - timedelta(hours=1)).isoformat(),
+        },
+    )
+    place.put_job(run, status={"active": 1})
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.writes() == ["DELETE jobs"]
+
+
+async def test_a_finished_job_of_a_finished_run_costs_nothing() -> None:
+    place = Place()
+    run = place.put_run(known=False, status={"state": "Completed"})
+    place.put_job(run, status={"conditions": [{"type": "Complete", "status": "True"}]})
+    place.api.requests.clear()
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.api.requests == []
+
+
+async def test_a_flow_gets_its_snapshot_and_its_status() -> None:
+    place = Place()
+
+    await place.reconcilers.reconcile(Key(Kind.FLOW, "team", "daily"))
+
+    assert place.writes() == ["POST configmaps", "PATCH flows/status"]
+
+
+async def test_a_pool_gets_its_runner_access_and_then_its_status() -> None:
+    place = Place()
+    place.put(POOLS, "default", spec={})
+    binding = "/apis/rbac.authorization.k8s.io/v1/namespaces/team/rolebindings/penstock-runner"
+
+    def take_bindings(request: Request) -> None:
+        # A server-side apply creates what is absent; the fake one does not.
+        if request.method == "PATCH" and request.resource == "rolebindings":
+            place.api.put(binding, {"metadata": {"namespace": "team", "name": "penstock-runner"}})
+
+    place.api.before = take_bindings
+
+    await place.reconcilers.reconcile(Key(Kind.POOL, "team", "default"))
+
+    assert place.writes() == [
+        "POST serviceaccounts",
+        "PATCH rolebindings",
+        "PATCH workpools/status",
+    ]
+
+
+async def test_only_snapshots_that_nobody_starts_from_are_collected() -> None:
+    place = Place()
+    labels = {"penstock.dev/flow": "daily", "app.kubernetes.io/managed-by": "penstock"}
+    old = (NOW - timedelta(days=1)).isoformat()
+    for name in ("daily-current", "daily-pinned", "daily-unwanted"):
+        place.put(
+            CONFIG_MAPS, name, known=False, metadata={"labels": labels, "creationTimestamp": old}
+        )
+    place.put(FLOWS, "daily", spec={}, status={"codeVersion": "current"})
+    place.put_run(status={"state": "Running", "codeVersion": "pinned"})
+
+    await place.reconcilers.reconcile(Key(Kind.SNAPSHOTS, "team", ""))
+
+    left = [path.rsplit("/", 1)[1] for path in place.api.objects if "configmaps" in path]
+    assert left == ["daily-current", "daily-pinned"]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_key_of_nothing_costs_nothing(kind: Kind) -> None:
+    place = Place()
+
+    await place.reconcilers.reconcile(Key(kind, "team", "nothing"))
+
+    assert place.writes() == []
