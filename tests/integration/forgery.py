@@ -4,9 +4,10 @@ Whoever holds such a token is that pod. No kubelet is needed: the API server bin
 object, and tells policies its name.
 """
 
+import time
 from dataclasses import dataclass
 
-from tests.integration.apiserver import GROUP, ApiServer, Object
+from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 
 ACCOUNT = "penstock-runner"
 
@@ -46,6 +47,19 @@ def start_pod(api: ApiServer, namespace: str, name: str) -> Pod:
     return Pod(api.speaking_as(_token(api, namespace, reference)), namespace, name, uid)
 
 
+def wait_until_in_force(pod: Pod) -> None:
+    """A new policy takes a moment to reach the API server's own caches, and so do new rights."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            pod.report(attempt=99)
+        except Refused as refusal:
+            if refusal.status == 422:
+                return
+        time.sleep(0.1)
+    raise AssertionError("The policy is not in force.")
+
+
 def account_without_pod(api: ApiServer, namespace: str) -> ApiServer:
     """Speak as the runner's account outside of any pod, as one who may make tokens could."""
     return api.speaking_as(_token(api, namespace, None))
@@ -62,8 +76,10 @@ def _token(api: ApiServer, namespace: str, reference: Object | None) -> str:
     return token
 
 
-def admit_runners(api: ApiServer, namespace: str, *, cluster_role: str) -> None:
-    """Do what the operator does for a namespace with a pool."""
+def admit_runners(api: ApiServer, namespace: str, *, release: str) -> None:
+    """Do what the operator does for a namespace with a pool, under the release's policy."""
+    labels = {"metadata": {"labels": {"release": release}}}
+    api.merge(f"/api/v1/namespaces/{namespace}", labels)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}}
     api.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
     binding = {
@@ -73,7 +89,7 @@ def admit_runners(api: ApiServer, namespace: str, *, cluster_role: str) -> None:
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
-            "name": cluster_role,
+            "name": f"{release}-runner",
         },
         "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
     }

@@ -1,11 +1,16 @@
 """A pod may write the report of its own run and nothing else, whatever it tries."""
 
-import time
 from dataclasses import dataclass
 
 import pytest
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
-from tests.integration.forgery import Pod, account_without_pod, admit_runners, start_pod
+from tests.integration.forgery import (
+    Pod,
+    account_without_pod,
+    admit_runners,
+    start_pod,
+    wait_until_in_force,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +50,13 @@ def operator(api: ApiServer, namespace: str, release: str) -> Operator:
 @pytest.fixture
 def pod(api: ApiServer, namespace: str, release: str, operator: Operator) -> Pod:
     """The pod of attempt 1 of the run `daily`, beside another run, with the policy in force."""
-    labels = {"metadata": {"labels": {"release": release}}}
-    api.merge(f"/api/v1/namespaces/{namespace}", labels)
-    admit_runners(api, namespace, cluster_role=f"{release}-runner")
+    admit_runners(api, namespace, release=release)
     for run in ("daily", "neighbour", "daily-1"):
         create_run(api, namespace, run)
         operator.write(run, state="Pending", attempt=1)
     pod = start_pod(api, namespace, "daily-1-bcdfg")
-    _wait_until_in_force(pod)
+    wait_until_in_force(pod)
     return pod
-
-
-def _wait_until_in_force(pod: Pod) -> None:
-    """A new policy takes a moment to reach the API server's own caches, and so do new rights."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            pod.report(attempt=99)
-        except Refused as refusal:
-            if refusal.status == 422:
-                return
-        time.sleep(0.1)
-    raise AssertionError("The policy is not in force.")
 
 
 def test_a_pod_reports_about_its_own_run(pod: Pod) -> None:

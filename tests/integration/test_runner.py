@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 from tests.integration.apiserver import GROUP, ApiServer, Object
-from tests.integration.forgery import Pod, admit_runners, start_pod
+from tests.integration.forgery import Pod, admit_runners, start_pod, wait_until_in_force
 from tests.unit.runner.processes import Place, RunnerProcess
 
 TICKING = """
@@ -94,7 +94,7 @@ class Daily:
 
 @pytest.fixture
 def daily(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Iterator[Daily]:
-    admit_runners(api, namespace, cluster_role=f"{release}-runner")
+    admit_runners(api, namespace, release=release)
     body = {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "FlowRun",
@@ -106,6 +106,7 @@ def daily(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Itera
     operator = api.impersonating(f"system:serviceaccount:{release}:{release}-operator")
     daily = Daily(api, operator, namespace, pod, tmp_path, [])
     daily.write(state="Pending", attempt=1)
+    wait_until_in_force(pod)
     yield daily
     for process in daily.processes:
         process.close()
