@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,18 +41,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-CLUSTER_PANEL = "Cluster"
+PANEL = "Cluster"
 Namespace = Annotated[
     str | None,
-    typer.Option("-n", "--namespace", help="Namespace.", rich_help_panel=CLUSTER_PANEL),
+    typer.Option("-n", "--namespace", help="Instead of the context's.", rich_help_panel=PANEL),
 ]
 Context = Annotated[
     str | None,
-    typer.Option("--context", help="Context of the kubeconfig.", rich_help_panel=CLUSTER_PANEL),
+    typer.Option("--context", help="Instead of the current one.", rich_help_panel=PANEL),
 ]
 Kubeconfig = Annotated[
     str | None,
-    typer.Option("--kubeconfig", help="Path of the kubeconfig.", rich_help_panel=CLUSTER_PANEL),
+    typer.Option("--kubeconfig", help="Instead of KUBECONFIG's.", rich_help_panel=PANEL),
 ]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Name of the run.", autocompletion=complete_run)
@@ -215,7 +216,7 @@ def cancel(
     ctx: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN…", help="Names of the runs.", autocompletion=complete_run),
+        typer.Argument(metavar="RUN", help="Names of the runs.", autocompletion=complete_run),
     ],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until they have ended.")] = False,
     namespace: Namespace = None,
@@ -271,7 +272,9 @@ def render(
     options = Rendering(
         image=image, name=name, namespace=namespace, pool=pool, entrypoint=at, inline=inline
     )
-    print_document(flow_manifest(load(entrypoint), typed=entrypoint, options=options), form=output)
+    with redirect_stdout(sys.stderr):  # what the file prints when it is imported is no YAML
+        flow = load(entrypoint)
+    print_document(flow_manifest(flow, typed=entrypoint, options=options), form=output)
 
 
 @app.command()

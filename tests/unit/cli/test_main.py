@@ -1,13 +1,17 @@
 """The program: its start, its help, its completion."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from penstock import __version__
+from penstock.cli.app import app
 
 Penstock = Callable[..., Any]
 
@@ -73,3 +77,20 @@ def test_kubectl_is_told_what_may_follow() -> None:
     )
 
     assert done.stdout.split() == ["cancel", ":4"]
+
+
+def test_the_page_about_the_command_line_names_every_option_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs/cli.md").read_text()
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {
+        option
+        for command in commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page)) - {"--install-completion"}
+
+    assert named == options - {"--help"}
+    assert set(re.findall(r"`penstock ([a-z]+)", page)) == set(commands)

@@ -61,6 +61,17 @@ def test_an_inline_source_reads_in_yaml_as_it_does_in_the_file(
     assert "          def double(x: int) -> int:\n              return 2 * x\n" in done.stdout
 
 
+def test_what_the_file_prints_does_not_end_up_in_the_yaml(
+    penstock: Penstock, flow_file: Path
+) -> None:
+    flow_file.write_text("print('hello: [')\n" + flow_file.read_text())
+
+    done = penstock("render", "sums.py:broken", "--image", "i")
+
+    assert yaml.safe_load(done.stdout)["metadata"]["name"] == "broken"
+    assert "hello: [" in done.stderr
+
+
 def test_the_place_of_the_code_must_be_said(penstock: Penstock, flow_file: Path) -> None:
     done = penstock("render", "sums.py:broken")
 
