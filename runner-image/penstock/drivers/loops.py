@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out
+from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import Wake, all_final, subscribe_to
@@ -77,7 +78,7 @@ async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, 
     clock = asyncio.timeout(call.definition.timeout_seconds)
     try:
         async with clock:
-            with scope:
+            with scope, prints_of(scope):
                 return Ending(
                     await cast("Awaitable[object]", call.definition.body(*args, **kwargs))
                 )

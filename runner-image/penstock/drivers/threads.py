@@ -9,6 +9,7 @@ from inspect import isawaitable
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out
+from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import block_until, block_until_final, pause
@@ -77,7 +78,7 @@ def _run_here(
     call: LiveCall, scope: Scope, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> Ending:
     try:
-        with scope:
+        with scope, prints_of(scope):
             return Ending(call.definition.body(*args, **kwargs))
     except BaseException as error:  # whatever it is, the core decides what it means
         return Ending(error=without_engine_frame(error))

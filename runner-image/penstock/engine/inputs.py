@@ -73,16 +73,22 @@ def _search(value: object, found: list[Link], *, wanted: bool, seen: set[int]) -
     if parts and id(value) not in seen:
         seen.add(id(value))
         for part in parts:
-            _search(part, found, wanted=wanted, seen=seen)
+            if type(part) not in _LEAVES:
+                _search(part, found, wanted=wanted, seen=seen)
 
 
 def holds_links(value: object) -> bool:
     """Tell whether there is a future or a state in ``value``."""
-    if isinstance(value, Link | State):
-        return True
-    if isinstance(value, allow_failure | unmapped):
-        return holds_links(value.value)
-    return any(holds_links(part) for part in _parts(value))
+    unseen, seen = [value], {id(value)}
+    while unseen:
+        part = unseen.pop()
+        if isinstance(part, Link | State):
+            return True
+        inner = [part.value] if isinstance(part, allow_failure | unmapped) else _parts(part)
+        new = [each for each in inner if type(each) not in _LEAVES and id(each) not in seen]
+        seen.update(map(id, new))
+        unseen.extend(new)
+    return False
 
 
 def _parts(value: object) -> Collection[object]:
@@ -93,6 +99,10 @@ def _parts(value: object) -> Collection[object]:
     if is_dataclass(value) and not isinstance(value, type):
         return [getattr(value, field.name, None) for field in fields(value)]
     return ()
+
+
+_LEAVES = frozenset({type(None), bool, int, float, str, bytes})
+"""Types that hold nothing; telling them early makes long lists of them cheap."""
 
 
 class LinkList(list[L]):
@@ -125,6 +135,8 @@ def results_of(value: object) -> object:
 
 
 def _value(value: object, *, tolerant: bool, states: bool, seen: frozenset[int]) -> object:
+    if type(value) in _LEAVES:
+        return value
     if isinstance(value, Link):
         return _result(value.final_state(), link=value, tolerant=tolerant)
     if isinstance(value, State):
