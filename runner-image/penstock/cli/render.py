@@ -43,7 +43,7 @@ def flow_manifest(flow: Flow[..., Any], *, typed: str, options: Rendering) -> di
     if options.pool:
         spec["workPoolRef"] = {"name": options.pool}
     spec |= _retries(flow)
-    spec["parameterSchema"] = parameter_schema(flow.fn)
+    spec["parameterSchema"] = without_derived_titles(parameter_schema(flow.fn))
     return {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "Flow",
@@ -70,6 +70,20 @@ def cluster_entrypoint(typed: str) -> str:
         if (folder / ".git").exists():
             break
     return f"{file.name}:{function}"
+
+
+def without_derived_titles(schema: Any) -> Any:
+    """Return the schema without the titles that only repeat a property's name."""
+    if isinstance(schema, list):
+        return [without_derived_titles(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: without_derived_titles(each) for key, each in schema.items()}
+    properties = kept.get("properties")
+    for name, rule in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(rule, dict) and rule.get("title") == name.replace("_", " ").title():
+            del rule["title"]
+    return kept
 
 
 def object_name(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.cli.render import cluster_entrypoint, object_name
+from penstock.cli.render import cluster_entrypoint, object_name, without_derived_titles
 
 Penstock = Callable[..., Any]
 
@@ -59,6 +59,24 @@ def test_an_inline_source_reads_in_yaml_as_it_does_in_the_file(
     spec = yaml.safe_load(done.stdout)["spec"]
     assert spec["source"] == {"inline": {"files": {"sums.py": flow_file.read_text()}}}
     assert "          def double(x: int) -> int:\n              return 2 * x\n" in done.stdout
+
+
+def test_titles_that_say_no_more_than_the_name_are_left_out() -> None:
+    schema = {
+        "properties": {
+            "wet_from": {"title": "Wet From", "type": "number"},
+            "day": {"title": "Day of the report"},
+            "title": {"title": "Title", "anyOf": [{"properties": {"a": {"title": "A"}}}]},
+        }
+    }
+
+    assert without_derived_titles(schema) == {
+        "properties": {
+            "wet_from": {"type": "number"},
+            "day": {"title": "Day of the report"},
+            "title": {"anyOf": [{"properties": {"a": {}}}]},
+        }
+    }
 
 
 def test_what_the_file_prints_does_not_end_up_in_the_yaml(
