@@ -1,1 +1,1 @@
-"""A real Kubernetes on a bare Linux machine: standard library only, so that it runs before any set-up."""
+"""A real Kubernetes on a bare Linux machine; standard library only, so that it needs no set-up."""

@@ -1,56 +1,74 @@
-"""The cluster's own control groups, one below another in each hierarchy; the machine's stay as they are."""
+"""The cluster's own control groups, one below another in each hierarchy of the machine."""
 
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
+from cluster.errors import DevclusterError
 from cluster.layout import Layout, Node
-from cluster.processes import signal_all, wait_until
-from cluster.requirements import CGROUPS, controllers, unified
+from cluster.processes import wait_until
+from cluster.requirements import CGROUPS, hierarchies, unified
 
 
 def create(node: Node) -> None:
-    """Make the node's group; in v1 a cpuset is unusable until it is filled from its parent."""
-    for controller in controllers():
-        group = controller
+    """Make the node's group in every hierarchy, with all that a kubelet looks for in it."""
+    for hierarchy in hierarchies():
+        group = hierarchy
         for part in Path(node.cgroup).parts:
             parent, group = group, group / part
+            if unified():
+                _hand_down(parent)
             group.mkdir(exist_ok=True)
-            if controller.name == "cpuset" and not unified():
-                for file in ("cpuset.cpus", "cpuset.mems"):
-                    (group / file).write_text((parent / file).read_text())
+            if hierarchy.name == "cpuset":
+                _fill_cpuset(group, parent=parent)
+        if unified():
+            _hand_down(group)
 
 
-def kill_all(layout: Layout) -> None:
-    """Kill every process of the cluster's containers."""
-    wait_until(lambda: not _kill(layout), seconds=10)
+def processes(layout: Layout) -> set[int]:
+    """Return the processes of the cluster's containers."""
+    found: set[int] = set()
+    for root in _roots(layout):
+        for folder, _, _ in os.walk(root):
+            try:
+                found.update(map(int, (Path(folder) / "cgroup.procs").read_text().split()))
+            except OSError:
+                continue
+    return found
 
 
 def delete(layout: Layout) -> None:
     """Remove the groups from the leaves up; a dying process may hold one for a moment."""
-    wait_until(lambda: all([_remove(root) for root in _roots(layout)]), seconds=5)
+    wait_until(lambda: not [root for root in _roots(layout) if not _remove(root)], seconds=5)
 
 
-def _kill(layout: Layout) -> bool:
-    pids: set[int] = set()
-    for root in _roots(layout):
-        for folder, _, _ in os.walk(root):
-            try:
-                pids.update(
-                    int(line) for line in (Path(folder) / "cgroup.procs").read_text().split()
-                )
-            except OSError:
+def _fill_cpuset(group: Path, *, parent: Path) -> None:
+    """Fill a v1 cpuset from its parent: an empty one takes no process."""
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if not (group / file).read_text().strip():
+            (group / file).write_text((parent / file).read_text())
+
+
+def _hand_down(group: Path) -> None:
+    """Let the groups below a v2 group have its controllers."""
+    for controller in (group / "cgroup.controllers").read_text().split():
+        try:
+            (group / "cgroup.subtree_control").write_text(f"+{controller}")
+        except OSError as error:
+            if controller not in ("cpu", "memory", "pids", "cpuset"):
                 continue
-    signal_all(sorted(pids), signal.SIGKILL)
-    return bool(pids)
+            raise DevclusterError(
+                f"The control group {group} cannot hand its {controller} controller down"
+                f" ({error.strerror}); in a container, move its processes into a group below first,"
+                " or give it the machine's control groups (docker run --cgroupns=host)."
+            ) from error
 
 
 def _roots(layout: Layout) -> list[Path]:
     if not CGROUPS.is_dir():
         return []
-    return [root for controller in controllers() if (root := controller / layout.cgroup).is_dir()]
+    return [root for hierarchy in hierarchies() if (root := hierarchy / layout.cgroup).is_dir()]
 
 
 def _remove(root: Path) -> bool:

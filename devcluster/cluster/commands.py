@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from types import FrameType
 
 from cluster import images, lifecycle, processes, toolchain
 from cluster.errors import DevclusterError
@@ -16,6 +17,8 @@ from cluster.output import say
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         return int(options.run(options) or 0)
     except DevclusterError as error:
@@ -25,10 +28,16 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Let every way of being stopped leave by the one path that cleans up."""
+    raise KeyboardInterrupt
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="devcluster",
-        description="A real Kubernetes on this Linux machine: no Docker, no virtual machine, a network namespace of its own.",
+        description="A real Kubernetes on this Linux machine: no Docker, no virtual machine, and"
+        " nothing that stays behind but a cache of binaries.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -95,13 +104,14 @@ def _present(options: argparse.Namespace) -> Layout:
     if layout is None:
         others = f"; up are: {', '.join(names())}" if names() else ""
         raise DevclusterError(
-            f"There is no cluster {options.name}{others}. Bring it up: devcluster/devcluster up --name {options.name}."
+            f"There is no cluster {options.name}{others}. Bring it up:"
+            f" devcluster/devcluster up --name {options.name}."
         )
     return layout
 
 
 def _up(options: argparse.Namespace) -> None:
-    layout = lifecycle.up(options.name, node_count=options.nodes, api_only=options.api_only)
+    layout = lifecycle.up(options.name, node_count=0 if options.api_only else options.nodes)
     say(f"Cluster {layout.name} is up. To use it: export KUBECONFIG={layout.kubeconfig}")
 
 
@@ -149,19 +159,13 @@ def _logs(options: argparse.Namespace) -> None:
     layout = _present(options)
     path = layout.logs / f"{options.component}.log"
     if not path.exists():
-        known = ", ".join(processes.components(layout))
-        raise DevclusterError(
-            f"Cluster {layout.name} has no component {options.component}; it has {known}."
-        )
+        raise processes.unknown(layout, options.component)
     sys.stdout.flush()
-    os.execvp("tail", ["tail", "-n", "+1", *(["-F"] if options.follow else []), str(path)])
+    os.execvp("tail", ["tail", "-n", "+1", *(["-F"] if options.follow else []), str(path)])  # noqa: S606
 
 
 def _kill(options: argparse.Namespace) -> None:
-    layout = _present(options)
-    if processes.pid(layout, options.component) is None:
-        raise DevclusterError(f"{options.component} is not running in cluster {layout.name}.")
-    processes.kill(layout, options.component, how=signal.SIGKILL)
+    processes.kill(_present(options), options.component)
 
 
 def _start(options: argparse.Namespace) -> None:

@@ -59,7 +59,8 @@ def start_api(layout: Layout, *, binaries: Path) -> None:
         lambda: api.ready() or not processes.running(layout, "kube-apiserver"), seconds=60
     ):
         raise DevclusterError(
-            f"The API server did not become ready; see `devcluster/devcluster logs kube-apiserver --name {layout.name}`."
+            "The API server did not become ready; see"
+            f" `devcluster/devcluster logs kube-apiserver --name {layout.name}`."
         )
     if not processes.running(layout, "kube-apiserver"):
         tail = (layout.logs / "kube-apiserver.log").read_text()[-600:]
@@ -145,7 +146,8 @@ def _start_proxy(layout: Layout, *, binaries: Path) -> None:
             }
         )
     )
-    processes.start(layout, "kube-proxy", [binaries / "kube-proxy", f"--config={config}"])
+    command: list[str | Path] = [binaries / "kube-proxy", f"--config={config}"]
+    processes.start(layout, "kube-proxy", command, sandboxed=True)
 
 
 def _start_dns(layout: Layout, *, binaries: Path) -> None:
@@ -244,6 +246,9 @@ class Api:
                     f"The API server refused {path}: {error.read().decode()[:300]}"
                 ) from error
 
+    def merge(self, path: str, change: dict[str, Any]) -> None:
+        self._call("PATCH", path, change, content="application/merge-patch+json")
+
     def node_ready(self, name: str) -> bool:
         try:
             conditions = self.get(f"/api/v1/nodes/{name}")["status"].get("conditions", [])
@@ -251,12 +256,19 @@ class Api:
             return False
         return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
-        request = urllib.request.Request(
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        content: str = "application/json",
+    ) -> bytes:
+        request = urllib.request.Request(  # noqa: S310 - always our own https URL
             self._url + path,
             method=method,
             data=json.dumps(body).encode() if body else None,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": content},
         )
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls))
         with urllib.request.build_opener(*handlers).open(request, timeout=5) as answer:

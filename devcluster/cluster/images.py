@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
 from cluster.errors import DevclusterError
-from cluster.layout import Layout, Node, cache_root, exclusive
+from cluster.layout import Layout, Node, cache_root
+from cluster.locks import exclusive
 from cluster.shell import run, succeeds
 
 PAUSE = "localhost/pause:1"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PAUSE_SOURCE = """
 #include <signal.h>
 #include <sys/wait.h>
@@ -64,7 +67,8 @@ def _export(image: str, archive: Path) -> None:
         run("docker", "save", "--output", archive, image)
     else:
         raise DevclusterError(
-            f"{image} is neither a file nor an image that buildah (storage driver vfs) or Docker holds; build it first."
+            f"{image} is neither a file nor an image that buildah (storage driver vfs) or Docker"
+            " holds; build it first."
         )
 
 
@@ -72,7 +76,7 @@ def _pause_archive() -> Path:
     """Build the image of the container that holds a pod's namespaces: one static program."""
     archive = cache_root() / f"pause-{hashlib.sha256(_PAUSE_SOURCE.encode()).hexdigest()[:12]}.tar"
     cache_root().mkdir(parents=True, exist_ok=True)
-    with exclusive("pause"):
+    with exclusive(archive.with_suffix(".lock"), what="builds the pause image"):
         if not archive.exists():
             with tempfile.TemporaryDirectory(prefix="penstock-pause-") as folder:
                 program = Path(folder) / "pause"
@@ -86,7 +90,7 @@ def _write_archive(archive: Path, program: Path) -> None:
     diff = hashlib.sha256(layer).hexdigest()
     config = json.dumps(
         {
-            "architecture": "amd64",
+            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",
             "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff}"]},

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import DevclusterError
+from cluster.locks import MACHINE, exclusive
 
 STATE_ROOT = Path("/var/lib/penstock-devcluster")
 SOURCE = Path(__file__).resolve().parent.parent
@@ -58,8 +58,21 @@ class Layout:
         return self.state / "admin.kubeconfig"
 
     @property
+    def complete(self) -> Path:
+        """The file that tells a cluster which has come up from one that was broken off."""
+        return self.state / "complete"
+
+    @property
+    def lock(self) -> Path:
+        return MACHINE / f"penstock-devcluster-{self.name}"
+
+    @property
     def netns(self) -> str:
         return f"penstock-{self.name}"
+
+    @property
+    def netns_path(self) -> Path:
+        return Path("/run/netns") / self.netns
 
     @property
     def cgroup(self) -> str:
@@ -93,9 +106,10 @@ class Layout:
         return [self.node(number) for number in range(1, self.nodes + 1)]
 
     def save(self) -> None:
-        self.state.mkdir(parents=True, exist_ok=True)
         record = {"name": self.name, "index": self.index, "nodes": self.nodes}
-        (self.state / "cluster.json").write_text(json.dumps(record))
+        partial = self.state / "cluster.json.partial"
+        partial.write_text(json.dumps(record))
+        partial.rename(self.state / "cluster.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +138,6 @@ class Node:
     @property
     def pod_subnet(self) -> str:
         return f"10.244.{self.number}.0/24"
-
-    @property
-    def bridge(self) -> str:
-        return f"cni{self.number}"
 
     @property
     def cgroup(self) -> str:
@@ -167,19 +177,25 @@ def names() -> list[str]:
 
 def reserve(name: str, *, nodes: int) -> Layout:
     """Choose a free subnet and record the cluster; two that come up at once get two."""
-    with exclusive("subnets"):
+    with _state_root():
         taken = {layout.index for other in names() if (layout := saved(other))}
         taken |= {int(path.name[8:]) for path in Path("/sys/class/net").glob("penstock[0-9]*")}
         index = next(number for number in range(_SUBNETS) if number not in taken)
         layout = Layout(name=name, index=index, nodes=nodes)
+        for folder in (layout.logs, layout.processes, layout.pki):
+            folder.mkdir(parents=True)
         layout.save()
         return layout
 
 
-@contextmanager
-def exclusive(lock: str) -> Iterator[None]:
-    """Hold a lock of this machine; the kernel releases it when the process dies."""
-    folder = Path("/run/lock") if os.access("/run/lock", os.W_OK) else Path("/tmp")
-    with (folder / f"penstock-devcluster-{lock}").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def forget(layout: Layout) -> None:
+    """Remove the cluster's folder, and the one of all clusters with the last of them."""
+    with _state_root():
+        if layout.state.exists():
+            shutil.rmtree(layout.state)
+        with suppress(OSError):
+            STATE_ROOT.rmdir()
+
+
+def _state_root() -> AbstractContextManager[None]:
+    return exclusive(MACHINE / "penstock-devcluster", what="comes up or goes down")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cluster import (
@@ -19,37 +18,41 @@ from cluster import (
     pki,
     processes,
     requirements,
+    sandbox,
     toolchain,
 )
 from cluster.errors import DevclusterError
-from cluster.layout import STATE_ROOT, Layout, exclusive, names, reserve, saved
+from cluster.layout import Layout, forget, reserve, saved
+from cluster.locks import exclusive
 from cluster.output import say, step
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-def up(name: str, *, node_count: int, api_only: bool) -> Layout:
-    """Bring a cluster up, or find that it is; what an interruption leaves behind is cleared."""
-    requirements.check(api_only=api_only)
-    packages.ensure(packages.needed(api_only=api_only))
+
+def up(name: str, *, node_count: int) -> Layout:
+    """Bring a cluster up, mend one that is damaged, or find that it is up.
+
+    No nodes mean etcd and the API server alone. What a broken-off start or a dead machine has left
+    is cleared first.
+    """
+    requirements.check(nodes=node_count)
+    packages.ensure(packages.needed(nodes=node_count))
     binaries = toolchain.built()
-    wanted = 0 if api_only else node_count
-    with exclusive(f"cluster-{name}"):
+    with _alone(name):
         present = saved(name)
-        if present and present.nodes == wanted and healthy(present):
-            return present
-        if present and _living(present) and present.nodes != wanted:
-            raise DevclusterError(
-                f"Cluster {name} is up with {present.nodes} nodes; take it down first: devcluster/devcluster down --name {name}."
-            )
+        if present and present.complete.exists() and _living(present):
+            return _mend(present, node_count=node_count, binaries=binaries)
         _clear(name)
-        layout = reserve(name, nodes=wanted)
-        with _cleared_when_interrupted(layout):
+        with _cleared_when_interrupted(name):
+            layout = reserve(name, nodes=node_count)
             _start(layout, binaries=binaries)
+            layout.complete.touch()
         return layout
 
 
 def down(name: str) -> None:
     """Leave no process, mount, namespace, interface, control group or file of a cluster."""
-    with exclusive(f"cluster-{name}"):
+    with _alone(name):
         _clear(name)
 
 
@@ -84,53 +87,34 @@ def state(layout: Layout) -> dict[str, Any]:
     }
 
 
+def _mend(present: Layout, *, node_count: int, binaries: Path) -> Layout:
+    """Start again what has died, and add the node that is wanted now."""
+    if node_count and not present.nodes:
+        raise DevclusterError(
+            f"Cluster {present.name} is up without nodes, and none can be added; take it down"
+            f" first: devcluster/devcluster down --name {present.name}."
+        )
+    layout = replace(present, nodes=max(node_count, present.nodes))
+    layout.save()
+    if not healthy(layout):
+        _start(layout, binaries=binaries)
+    return layout
+
+
 def _start(layout: Layout, *, binaries: Path) -> None:
-    kind = (
-        "API server"
-        if not layout.nodes
-        else f"cluster of {layout.nodes} node{'s' * (layout.nodes > 1)}"
-    )
-    with step(f"Starting {layout.name}: {kind}"):
+    """Start all that is not running."""
+    what = {0: "API server", 1: "one node", 2: "two nodes"}[layout.nodes]
+    with step(f"Starting cluster {layout.name} ({what})"):
         network.create(layout)
-        pki.create(layout, api_only=not layout.nodes)
+        pki.create(layout)
         control_plane.start_api(layout, binaries=binaries)
         if layout.nodes:
+            sandbox.start(layout)
             control_plane.start_controllers(layout, binaries=binaries)
             for node in layout.all_nodes():
                 nodes.start(node, binaries=binaries)
-            _wait_for_nodes(layout)
             for node in layout.all_nodes():
-                nodes.label_role(node, binaries=binaries)
-
-
-def _wait_for_nodes(layout: Layout) -> None:
-    api = control_plane.Api(layout)
-    for node in layout.all_nodes():
-        if not processes.wait_until(lambda: api.node_ready(node.name), seconds=60):  # noqa: B023 - called at once
-            raise DevclusterError(
-                f"Node {node.name} did not become Ready; see `devcluster/devcluster logs {node.name}-kubelet --name {layout.name}`."
-            )
-
-
-@contextmanager
-def _cleared_when_interrupted(layout: Layout) -> Iterator[None]:
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    except KeyboardInterrupt:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        say(f"Interrupted; removing cluster {layout.name}.")
-        _clear(layout.name)
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+                nodes.wait_until_ready(node)
 
 
 def _living(layout: Layout) -> bool:
@@ -138,20 +122,30 @@ def _living(layout: Layout) -> bool:
 
 
 def _clear(name: str) -> None:
-    """Remove what there is of a cluster, however it came to be; a machine that died leaves files only."""
-    folder = STATE_ROOT / name
-    if not folder.is_dir():
-        return
-    layout = saved(name) or Layout(name=name, index=-1, nodes=0)
-    processes.stop_all(layout)
-    cgroups.kill_all(layout)
-    processes.signal_all(processes.netns_pids(layout), signal.SIGKILL)
-    nodes.unmount_all(folder)
+    """Remove what there is of a cluster, however it came to be and whatever its files say."""
+    layout = saved(name) or Layout(name=name, index=0, nodes=0)
+    processes.kill_all(layout, others=lambda: cgroups.processes(layout))
     network.delete(layout)
     cgroups.delete(layout)
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        nodes.unmount_all(folder)
-        shutil.rmtree(folder)
-    if not names():
-        shutil.rmtree(STATE_ROOT, ignore_errors=True)
+    sandbox.unmount(layout)
+    forget(layout)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Let one command at a time change a cluster."""
+    lock = Layout(name=name, index=0, nodes=0).lock
+    with exclusive(lock, what=f"works on cluster {name}"):
+        yield
+
+
+@contextmanager
+def _cleared_when_interrupted(name: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        for number in INTERRUPTS:
+            signal.signal(number, signal.SIG_IGN)
+        say(f"Interrupted; removing cluster {name}.")
+        _clear(name)
+        raise

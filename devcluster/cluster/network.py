@@ -1,4 +1,4 @@
-"""A network namespace without an uplink, and a pair of interfaces by which the host reaches the API server."""
+"""A network namespace without an uplink, and a cable from the host to the API server in it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,11 @@ from cluster.shell import run, succeeds
 
 def create(layout: Layout) -> None:
     """Make what is missing of the namespace and its addresses."""
-    if not exists(layout):
+    if not layout.netns_path.exists():
         run("ip", "netns", "add", layout.netns)
     if not Path(f"/sys/class/net/{layout.veth}").exists():
-        run(
-            "ip",
-            "link",
-            "add",
-            layout.veth,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "eth0",
-            "netns",
-            layout.netns,
-        )
+        ends = (layout.veth, "type", "veth", "peer", "name", "eth0", "netns", layout.netns)
+        run("ip", "link", "add", *ends)
         run("ip", "address", "add", f"{layout.host_address}/29", "dev", layout.veth)
     run("ip", "link", "set", layout.veth, "up")
     inside = ("ip", "-n", layout.netns)
@@ -35,13 +24,12 @@ def create(layout: Layout) -> None:
     run(*inside, "link", "set", "eth0", "up")
     # Components pick their address by the default route; behind it nothing forwards.
     run(*inside, "route", "replace", "default", "via", layout.host_address)
-    run("nsenter", f"--net=/run/netns/{layout.netns}", "sysctl", "-qw", "net.ipv4.ip_forward=1")
-
-
-def exists(layout: Layout) -> bool:
-    return (Path("/run/netns") / layout.netns).exists()
+    forward = "echo 1 >/proc/sys/net/ipv4/ip_forward"
+    run("nsenter", f"--net={layout.netns_path}", "sh", "-c", forward)
 
 
 def delete(layout: Layout) -> None:
-    succeeds("ip", "link", "delete", layout.veth)
-    succeeds("ip", "netns", "delete", layout.netns)
+    """Remove the namespace; both ends of the cable go first, as the kernel is slow to do it."""
+    if layout.netns_path.exists():
+        succeeds("ip", "-n", layout.netns, "link", "delete", "eth0")
+        succeeds("ip", "netns", "delete", layout.netns)

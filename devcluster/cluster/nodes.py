@@ -3,50 +3,58 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 from cluster import cgroups, images, processes
-from cluster.control_plane import DNS_ADDRESS
+from cluster.control_plane import DNS_ADDRESS, Api
 from cluster.errors import DevclusterError
 from cluster.layout import Node
-from cluster.shell import run, succeeds
+from cluster.shell import succeeds
 
 PLUGINS = Path("/usr/lib/cni")
 
 
 def start(node: Node, *, binaries: Path) -> None:
     """Start the node's containerd and then its kubelet, which gives up without one."""
-    node.home.mkdir(parents=True, exist_ok=True)
+    node.home.mkdir(exist_ok=True)
     cgroups.create(node)
     _write_network(node)
-    containerd = f"{node.name}-containerd"
-    processes.start(node.layout, containerd, ["containerd", "--config", _write_containerd(node)])
-    if not processes.wait_until(lambda: succeeds(*images.ctr(node), "version"), seconds=30):
-        raise DevclusterError(
-            f"containerd of {node.name} does not answer; see `devcluster/devcluster logs {containerd} --name {node.layout.name}`."
-        )
+    _start_containerd(node)
     images.load_pause(node)
-    processes.start(
-        node.layout,
-        f"{node.name}-kubelet",
-        [
-            binaries / "kubelet",
-            f"--kubeconfig={node.layout.pki / (node.name + '.kubeconfig')}",
-            f"--config={_write_kubelet(node)}",
-            f"--root-dir={node.home / 'kubelet'}",
-            f"--hostname-override={node.name}",
-            f"--node-ip={node.address}",
-        ],
+    command: list[str | Path] = [
+        binaries / "kubelet",
+        f"--kubeconfig={node.layout.pki / (node.name + '.kubeconfig')}",
+        f"--config={_write_kubelet(node)}",
+        f"--root-dir={node.home / 'kubelet'}",
+        f"--hostname-override={node.name}",
+        f"--node-ip={node.address}",
+    ]
+    processes.start(node.layout, f"{node.name}-kubelet", command, sandboxed=True)
+
+
+def _start_containerd(node: Node) -> None:
+    component = f"{node.name}-containerd"
+    command: list[str | Path] = ["containerd", "--config", _write_containerd(node)]
+    processes.start(node.layout, component, command, sandboxed=True)
+    answers = [*images.ctr(node), "--connect-timeout", "1s", "version"]
+    processes.wait_until(
+        lambda: succeeds(*answers) or not processes.running(node.layout, component), seconds=30
     )
+    if not succeeds(*answers):
+        raise DevclusterError(
+            f"containerd of {node.name} does not answer; see"
+            f" `devcluster/devcluster logs {component} --name {node.layout.name}`."
+        )
 
 
 def _write_network(node: Node) -> None:
-    bridge = {
-        "type": "bridge",
-        "bridge": node.bridge,
-        "isGateway": True,
-        "hairpinMode": True,
+    """Join each pod to the namespace by a cable of its own.
+
+    Every packet is routed then, so that Services work without br_netfilter, a kernel module that a
+    bridge would need.
+    """
+    cable = {
+        "type": "ptp",
         "ipam": {
             "type": "host-local",
             "dataDir": str(node.home / "addresses"),
@@ -57,7 +65,7 @@ def _write_network(node: Node) -> None:
     port_map = {"type": "portmap", "capabilities": {"portMappings": True}}
     folder = node.home / "cni"
     folder.mkdir(exist_ok=True)
-    config = {"cniVersion": "0.4.0", "name": node.bridge, "plugins": [bridge, port_map]}
+    config = {"cniVersion": "0.4.0", "name": node.name, "plugins": [cable, port_map]}
     (folder / "10-pods.conflist").write_text(json.dumps(config))
 
 
@@ -74,7 +82,6 @@ state = "{node.home}/run"
   path = "{node.home}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   restrict_oom_score_adj = true
-  netns_mounts_under_state_dir = true
   sandbox_image = "{images.PAUSE}"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -112,6 +119,7 @@ def _write_kubelet(node: Node) -> Path:
                 "clusterDNS": [DNS_ADDRESS],
                 "clusterDomain": "cluster.local",
                 "resolvConf": "",
+                "volumePluginDir": str(node.home / "volume-plugins"),
                 "containerRuntimeEndpoint": f"unix://{node.socket}",
                 # A full disk of the machine is no reason to evict pods of a development cluster.
                 "evictionHard": {
@@ -127,37 +135,13 @@ def _write_kubelet(node: Node) -> Path:
     return path
 
 
-def label_role(node: Node, *, binaries: Path) -> None:
-    """Give the node the label by which `kubectl get nodes` shows that it is a worker."""
-    subprocess.run(
-        [
-            str(binaries / "kubectl"),
-            "--kubeconfig",
-            str(node.layout.kubeconfig),
-            "label",
-            "node",
-            node.name,
-            "node-role.kubernetes.io/worker=",
-            "--overwrite",
-        ],
-        capture_output=True,
-        check=False,
-    )
-
-
-def unmount_all(home: Path) -> None:
-    """Unmount whatever containers and volumes left below a folder, the deepest first."""
-    prefix = f"{home}/"
-    for _ in range(5):
-        table = Path("/proc/self/mountinfo").read_text().splitlines()
-        points = [line.split()[4].replace("\\040", " ") for line in table]
-        below = sorted(
-            (point for point in points if point.startswith(prefix)), key=len, reverse=True
+def wait_until_ready(node: Node) -> None:
+    api = Api(node.layout)
+    if not processes.wait_until(lambda: api.node_ready(node.name), seconds=60):
+        raise DevclusterError(
+            f"Node {node.name} did not become Ready; see"
+            f" `devcluster/devcluster logs {node.name}-kubelet --name {node.layout.name}`."
         )
-        if not below:
-            return
-        for point in below:
-            succeeds("umount", "--lazy", point)
-
-
-__all__ = ["PLUGINS", "label_role", "run", "start", "unmount_all"]
+    # What `kubectl get nodes` shows as its role; a kubelet may not say so itself.
+    labels = {"node-role.kubernetes.io/worker": ""}
+    api.merge(f"/api/v1/nodes/{node.name}", {"metadata": {"labels": labels}})

@@ -15,32 +15,32 @@ def say(text: str) -> None:
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Show a step and, when it is done, how long it took."""
+    """Show a step before it begins and, when it is done, how long it took."""
     start = time.monotonic()
-    done = threading.Event()
-    ticker = threading.Thread(target=_tick, args=(text, start, done), daemon=True)
-    ticker.start()
+    over = threading.Event()
+    clock = threading.Thread(target=_run_clock, args=(text, start, over), daemon=True)
+    clock.start()
+    end = "failed after"
     try:
         yield
-    except BaseException:
-        done.set()
-        ticker.join()
-        say(f"{_lead()}{text} … failed after {time.monotonic() - start:.1f} s")
-        raise
-    done.set()
-    ticker.join()
-    say(f"{_lead()}{text} … {time.monotonic() - start:.1f} s")
+        end = "took"
+    finally:
+        over.set()
+        clock.join()
+        say(f"{_line_start()}{text}: {end} {time.monotonic() - start:.1f} s")
 
 
-def _tick(text: str, start: float, done: threading.Event) -> None:
-    interval = 0.5 if sys.stderr.isatty() else 30.0
-    while not done.wait(interval):
-        passed = time.monotonic() - start
+def _run_clock(text: str, start: float, over: threading.Event) -> None:
+    """Keep one line of a terminal current; elsewhere, give a sign of life twice a minute."""
+    if not sys.stderr.isatty():
+        say(f"{text} …")
+    while not over.wait(0.2 if sys.stderr.isatty() else 30):
+        passed = f"{text} … {time.monotonic() - start:.0f} s"
         if sys.stderr.isatty():
-            print(f"\r\033[K{text} … {passed:.0f} s", end="", file=sys.stderr, flush=True)
+            print(f"{_line_start()}{passed}", end="", file=sys.stderr, flush=True)
         else:
-            say(f"{text} … {passed:.0f} s so far")
+            say(passed)
 
 
-def _lead() -> str:
+def _line_start() -> str:
     return "\r\033[K" if sys.stderr.isatty() else ""

@@ -9,13 +9,13 @@ import subprocess
 from cluster.errors import DevclusterError
 from cluster.layout import SOURCE
 from cluster.output import step
-from cluster.shell import succeeds
+from cluster.shell import last_words, succeeds
 
 
-def needed(*, api_only: bool) -> list[str]:
+def needed(*, nodes: int) -> list[str]:
     lines = (SOURCE / "packages.txt").read_text().splitlines()
     rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    return [row[0] for row in rows if not api_only or "(api)" in row]
+    return [row[0] for row in rows if nodes or "(api)" in row]
 
 
 def ensure(packages: list[str]) -> None:
@@ -26,51 +26,41 @@ def ensure(packages: list[str]) -> None:
 
 
 def install(packages: list[str]) -> None:
-    if not shutil.which("apt-get"):
+    if not shutil.which("apt-get") or os.geteuid() != 0:
         raise DevclusterError(
-            f"Install these with your system's package tool, then run this again: {' '.join(packages)}."
+            f"These Debian packages are missing: {' '.join(packages)}; install them as root, or"
+            " what your system calls them, and run this again."
         )
-    had_containerd = _installed("containerd")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    idle_service = not _installed("containerd")
     with step(f"Installing Debian packages: {' '.join(packages)}"):
-        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-        done = subprocess.run(
-            command,
-            env=quiet,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ("install", "-y", "--no-install-recommends", *packages)
+        done = _apt_get(*command)
         if done.returncode != 0:
-            subprocess.run(
-                ["apt-get", "update", "-q"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
-            done = subprocess.run(
-                command,
-                env=quiet,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            # A bare machine has no package lists, and old ones name versions that are gone.
+            _apt_get("update")
+            done = _apt_get(*command)
     if done.returncode != 0:
         raise DevclusterError(
-            f"apt-get could not install {' '.join(packages)}: {done.stderr.strip()[-500:]}"
+            f"apt-get could not install {' '.join(packages)}: {last_words(done.stderr)}."
         )
-    if "containerd" in packages and not had_containerd:
+    if "containerd" in packages and idle_service:
         # Ours runs as a process of the cluster; the package's own service would only idle.
         succeeds("systemctl", "disable", "--now", "containerd")
 
 
-def _installed(package: str) -> bool:
-    said = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Status}", package],
+def _apt_get(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["apt-get", "-q", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300", *command],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    return said.stdout.strip() == "install ok installed"
+
+
+def _installed(package: str) -> bool:
+    if not shutil.which("dpkg-query"):
+        return False
+    query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout == "installed"

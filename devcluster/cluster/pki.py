@@ -24,33 +24,21 @@ class Identity:
     addresses: tuple[str, ...] = ()
 
 
-def create(layout: Layout, *, api_only: bool) -> None:
+def create(layout: Layout) -> None:
     """Make everything that is missing; what is there stays."""
-    layout.pki.mkdir(parents=True, exist_ok=True)
     layout.pki.chmod(0o700)
     pki = layout.pki
     if not (pki / "ca.crt").exists():
         _key(pki / "ca.key")
-        run(
-            "openssl",
-            "req",
-            "-x509",
-            "-new",
-            "-key",
-            pki / "ca.key",
-            "-out",
-            pki / "ca.crt",
-            "-days",
-            _DAYS,
-            "-subj",
-            "/CN=penstock-devcluster",
-        )
+        files = ("-key", pki / "ca.key", "-out", pki / "ca.crt")
+        subject = "/CN=penstock-devcluster"
+        run("openssl", "req", "-x509", "-new", *files, "-days", _DAYS, "-subj", subject)
         _key(pki / "sa.key")
-    for identity in _identities(layout, api_only=api_only):
+    for identity in _identities(layout):
         if not (pki / f"{identity.name}.crt").exists():
             _issue(pki, identity)
     _write_kubeconfig(layout, "admin", layout.kubeconfig)
-    if not api_only:
+    if layout.nodes:
         users = [
             "controllers",
             "scheduler",
@@ -62,7 +50,7 @@ def create(layout: Layout, *, api_only: bool) -> None:
             _write_kubeconfig(layout, user, pki / f"{user}.kubeconfig")
 
 
-def _identities(layout: Layout, *, api_only: bool) -> list[Identity]:
+def _identities(layout: Layout) -> list[Identity]:
     api = Identity(
         name="apiserver",
         subject="/CN=kube-apiserver",
@@ -77,7 +65,7 @@ def _identities(layout: Layout, *, api_only: bool) -> list[Identity]:
         ),
     )
     identities = [api, Identity(name="admin", subject="/O=system:masters/CN=admin")]
-    if api_only:
+    if not layout.nodes:
         return identities
     nodes = [
         Identity(node.name, f"/O=system:nodes/CN=system:node:{node.name}", (f"IP:{node.address}",))

@@ -15,7 +15,7 @@ _NODE_DISK = 3 * 2**30
 _NEEDED_CONTROLLERS = ("cpu", "memory", "pids", "cpuset")
 
 
-def check(*, api_only: bool) -> None:
+def check(*, nodes: int) -> None:
     """Raise a sentence with its mend for the first thing that is missing."""
     if platform.system() != "Linux":
         raise DevclusterError(
@@ -25,7 +25,7 @@ def check(*, api_only: bool) -> None:
         raise DevclusterError(
             "The development cluster needs root for its network namespace; run this with sudo."
         )
-    if not api_only:
+    if nodes:
         _check_cgroups()
         _check_disk()
 
@@ -34,8 +34,8 @@ def _check_cgroups() -> None:
     missing = [name for name in _NEEDED_CONTROLLERS if not _has_controller(name)]
     if missing:
         raise DevclusterError(
-            f"The cgroup controllers {', '.join(missing)} are not mounted below {CGROUPS}; mount them, or run on"
-            " a machine whose containers may make cgroups (a privileged one)."
+            f"The cgroup controllers {', '.join(missing)} are not mounted below {CGROUPS}; mount"
+            " them, or run on a machine whose containers may make cgroups (a privileged one)."
         )
     if not os.access(CGROUPS / ("" if unified() else "memory"), os.W_OK):
         raise DevclusterError(
@@ -48,15 +48,11 @@ def unified() -> bool:
     return (CGROUPS / "cgroup.controllers").exists()
 
 
-def controllers() -> list[Path]:
-    """The mounted v1 hierarchies, or the one of v2."""
+def hierarchies() -> list[Path]:
+    """The one of v2, or those of v1; where both are mounted, `unified` stands among the latter."""
     if unified():
         return [CGROUPS]
-    return sorted(
-        path
-        for path in CGROUPS.iterdir()
-        if path.is_dir() and not path.is_symlink() and path.name != "unified"
-    )
+    return sorted(path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())
 
 
 def _has_controller(name: str) -> bool:
@@ -66,9 +62,10 @@ def _has_controller(name: str) -> bool:
 
 
 def _check_disk() -> None:
-    STATE_ROOT.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(STATE_ROOT).free
+    folder = STATE_ROOT if STATE_ROOT.exists() else STATE_ROOT.parent
+    free = shutil.disk_usage(folder).free
     if free < _NODE_DISK:
         raise DevclusterError(
-            f"A node needs {_NODE_DISK // 2**30} GiB free below {STATE_ROOT}, and {free / 2**30:.1f} GiB are; free some."
+            f"A node needs {_NODE_DISK // 2**30} GiB free in {folder}, and"
+            f" {free / 2**30:.1f} GiB are; free some."
         )

@@ -10,7 +10,7 @@ from cluster.errors import DevclusterError
 
 
 def run(*command: str | Path, cwd: Path | None = None, text: str | None = None) -> str:
-    """Run a command and return what it printed; a failure becomes one sentence with its last words."""
+    """Run a command and return what it printed; its failure is told by its last words."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -20,7 +20,7 @@ def run(*command: str | Path, cwd: Path | None = None, text: str | None = None) 
         raise DevclusterError(f"{words[0]} is missing; run devcluster/devcluster build.") from error
     if done.returncode != 0:
         raise DevclusterError(
-            f"`{' '.join(words[:6])}` failed: {_last_words(done.stderr or done.stdout)}"
+            f"`{' '.join(words[:6])}` failed: {last_words(done.stderr or done.stdout)}"
         )
     return done.stdout
 
@@ -34,6 +34,6 @@ def succeeds(*command: str | Path) -> bool:
         return False
 
 
-def _last_words(output: str, *, lines: int = 3) -> str:
+def last_words(output: str, *, lines: int = 3) -> str:
     said: Sequence[str] = [line.strip() for line in output.splitlines() if line.strip()]
     return " / ".join(said[-lines:]) or "it said nothing"

