@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from penstock_operator.app import handlers
 from penstock_operator.app.health import Health, serve_health
-from penstock_operator.app.keys import Key
+from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.metrics import Metrics
 from penstock_operator.app.options import Options
 from penstock_operator.app.queue import WorkQueue
@@ -84,7 +84,7 @@ class App:
             caches=self.caches,
             triggers=self._triggers,
             queue=self.queue,
-            executor=Executor(client, witness=self._triggers, done=self._count_action),
+            executor=Executor(client, witness=self._triggers, done=self._note_action),
             settings=options.settings,
         )
         self._resync = Resync(
@@ -94,6 +94,7 @@ class App:
             queue=self.queue,
             namespaces=options.namespaces,
             repaired=self._count_repairs,
+            finished=lambda repairs: self.health.resynced(repairs=repairs),
         )
         self.metrics.watch_sizes(
             queue_depth=lambda: len(self.queue), unfinished_runs=lambda: len(self.caches.runs)
@@ -212,11 +213,14 @@ class App:
     def _count_repairs(self, resource: Resource, count: int) -> None:
         self.metrics.watch_repairs.labels(resource.kind).inc(count)
 
-    def _count_action(self, action: actions.Action) -> None:
+    def _note_action(self, action: actions.Action) -> None:
         match action:
-            case actions.PatchRunStatus():
+            case actions.PatchRunStatus(target, status):
+                key = str(Key(Kind.RUN, target.namespace, target.name))
+                words = f"{status.state}, {status.reason}: {status.message}"
+                logger.info("%s", words, extra={"key": key})
                 if action.ended:
-                    self.metrics.runs.labels(str(action.status.state)).inc()
+                    self.metrics.runs.labels(str(status.state)).inc()
                 if action.recovered_from:
                     self.metrics.recoveries.labels(action.recovered_from).inc()
             case actions.CreateJob():
@@ -224,6 +228,9 @@ class App:
                 if action.run_created_at is not None:
                     delay = datetime.now(UTC) - action.run_created_at
                     self.metrics.launch_delay.observe(max(0.0, delay.total_seconds()))
+            case actions.DeleteRun(namespace, name):
+                key = str(Key(Kind.RUN, namespace, name))
+                logger.info("Deleted by its flow's history.", extra={"key": key})
             case _:
                 pass
 

@@ -1,7 +1,8 @@
 """Whether this process works, as Kubernetes asks: /livez, /readyz, /metrics on one port.
 
 A watch can die without a word (nolar/kopf#1276), and a process that sees no events looks healthy.
-So the holder of the Lease is live only while its own renewals come back to it through the watch.
+So the holder of the Lease is live only while its own renewals come back to it through the watch,
+and while its resyncs do not find again and again what another watch should have told.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from penstock_operator.app.metrics import Metrics
 from penstock_operator.kube.lease import Lease
 
 _PATIENCE_SECONDS = 60.0
+_MAX_BAD_RESYNCS = 3
 
 
 class Health:
@@ -28,6 +30,7 @@ class Health:
         self._heard_at = float("-inf")
         self._leading_since: float | None = None
         self._expects_heartbeats = False
+        self._bad_resyncs = 0
         self.synced = False
 
     def leads(self, *, expects_heartbeats: bool) -> None:
@@ -40,6 +43,10 @@ class Health:
         if holder == self._lease.identity:
             self._heard_at = self._clock()
 
+    def resynced(self, *, repairs: int) -> None:
+        """Note how many changes a resync found that no event had told of."""
+        self._bad_resyncs = self._bad_resyncs + 1 if repairs else 0
+
     def why_dead(self) -> str | None:
         """Say what is wrong if only a restart can mend it."""
         if self._leading_since is None:
@@ -47,6 +54,8 @@ class Health:
             if self._clock() - last > _PATIENCE_SECONDS:
                 return "the loop that waits for the Lease has stopped"
             return None
+        if self._bad_resyncs >= _MAX_BAD_RESYNCS:
+            return f"{self._bad_resyncs} resyncs in a row found changes that no event told of"
         if not self._expects_heartbeats:
             return None
         last = max(self._heard_at, self._leading_since)

@@ -28,7 +28,7 @@ class Backlog(Generic[K]):
         self._in_front: set[K] = set()
         self._running: set[K] = set()
         self._due: dict[K, float] = {}
-        self._timers: list[tuple[float, int, K]] = []
+        self._timers: list[tuple[float, int, K, bool]] = []
         self._serial = 0
         self._failures: dict[K, int] = {}
         self._jitter = jitter
@@ -46,7 +46,7 @@ class Backlog(Generic[K]):
         self._add(key, self._ready)
 
     def add_behind(self, key: K) -> None:
-        """Let a key run when no other is ready: for the masses of a start, ahead of which news go.
+        """Let a key run when no news are waiting: for a start's masses, and for looks by the clock.
 
         A key that is added again as news overtakes; the place it leaves is passed over later.
         """
@@ -62,13 +62,13 @@ class Backlog(Generic[K]):
         if key not in self._running:
             lane.append(key)
 
-    def add_at(self, key: K, when: float) -> None:
+    def add_at(self, key: K, when: float, *, behind: bool = False) -> None:
         """Let a key run at a time, unless it is to run earlier anyway."""
         if when >= self._due.get(key, float("inf")):
             return
         self._due[key] = when
         self._serial += 1
-        heapq.heappush(self._timers, (when, self._serial, key))
+        heapq.heappush(self._timers, (when, self._serial, key, behind))
 
     def retry_at(self, key: K, *, now: float, at_least: float = 0.0) -> float:
         """Let a failed key run again: after 0.1 s, doubling up to 60 s, spread by half."""
@@ -113,9 +113,12 @@ class Backlog(Generic[K]):
     def _wake(self, now: float) -> None:
         self._drop_stale()
         while self._timers and self._timers[0][0] <= now:
-            _, _, key = heapq.heappop(self._timers)
+            _, _, key, behind = heapq.heappop(self._timers)
             del self._due[key]
-            self.add(key)
+            if behind:
+                self.add_behind(key)
+            else:
+                self.add(key)
             self._drop_stale()
 
     def _drop_stale(self) -> None:
@@ -157,7 +160,8 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        self._backlog.add_at(key, self._clock() + max(0.0, seconds))
+        """Look at a key later, behind the news of that time: many pending runs may be polled."""
+        self._backlog.add_at(key, self._clock() + max(0.0, seconds), behind=True)
         self._changed.set()
 
     def stop(self) -> None:

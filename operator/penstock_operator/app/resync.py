@@ -43,6 +43,7 @@ class Resync:
     queue: Queue
     namespaces: Collection[str] = ()
     repaired: Callable[[Resource, int], None] = lambda resource, count: None
+    finished: Callable[[int], None] = lambda repairs: None
     settle_seconds: float = 5.0
     """How long an event may take before what it would have told counts as lost."""
     spread_seconds: float = 30.0
@@ -74,7 +75,7 @@ class Resync:
         await asyncio.sleep(first_after)
         while True:
             try:
-                await self.compare()
+                self.finished(await self.compare())
             except ApiError as error:
                 logger.warning("A resync failed and is tried again later: %s", error)
             self.queue_all()

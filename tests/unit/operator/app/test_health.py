@@ -71,6 +71,20 @@ def test_a_holder_that_cannot_see_its_lease_is_not_judged_by_it() -> None:
     assert health.why_dead() is None
 
 
+def test_a_holder_whose_resyncs_keep_finding_lost_events_is_not_alive() -> None:
+    clock = Clock()
+    health = Health(claim(clock), clock=clock)
+    health.leads(expects_heartbeats=False)
+
+    for repairs in (5, 5, 0, 1, 1):
+        health.resynced(repairs=repairs)
+    once_in_a_while = health.why_dead()
+    health.resynced(repairs=1)
+
+    assert once_in_a_while is None
+    assert health.why_dead() == "3 resyncs in a row found changes that no event told of"
+
+
 async def test_a_standby_lives_while_it_looks_at_the_lease() -> None:
     clock = Clock()
     lease = claim(clock)

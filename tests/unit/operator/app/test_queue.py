@@ -90,6 +90,17 @@ def test_a_key_waits_for_its_time() -> None:
     assert (before, after) == ([], ["a"])
 
 
+def test_looks_by_the_clock_let_news_go_ahead() -> None:
+    work = backlog()
+    work.add_at("poll", 1.0, behind=True)
+    work.add_at("retry", 1.0)
+    work.take(now=2.0)
+
+    work.add("new")
+
+    assert drain(work, now=2.0) == ["new", "poll"]
+
+
 def test_the_earliest_time_holds() -> None:
     work = backlog()
     work.add_at("a", 5.0)
