@@ -107,6 +107,7 @@ def daily(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Itera
     daily = Daily(api, operator, namespace, pod, tmp_path, [])
     daily.write(state="Pending", attempt=1)
     wait_until_in_force(pod)
+    api.merge(f"{daily.path}/status", {"status": {"execution": None}})  # what got through before
     yield daily
     for process in daily.processes:
         process.close()

@@ -65,7 +65,9 @@ def submit(
     except UnreachableError as error:
         return Failed(str(error))
     if answer.ok:
-        return Stored()
+        # Where the admission policies are not installed, the answer still tells of a newer attempt.
+        verdict = judge(answer.body, claim)
+        return verdict if isinstance(verdict, Lost) else Stored()
     if answer.status in REFUSED:
         match inquire(run, claim=claim, timeout=timeout):
             case Lost() as lost:

@@ -76,6 +76,7 @@ class Pod:
             task_name="clean",
             flow_run=None,
             parent=None,
+            tags=frozenset(),
             state=State(StateType.PENDING),
         )
         self.board.task_run_changed(run, State(kind))
@@ -315,6 +316,17 @@ class TestFenced:
 
         assert pod.exit_code() == exits.FENCED
         assert len(server.reports) == 1
+
+
+def test_a_newer_attempt_is_noticed_without_policies(server: FaultyServer, pod: Pod) -> None:
+    """Clusters may lack the admission policies; the answer to a report tells all the same."""
+    pod.claim()
+    server.lenient = True
+    assert server.run is not None
+    server.run["status"]["attempt"] = 2
+    pod.work(1)
+
+    assert pod.exit_code() == exits.FENCED
 
 
 def test_a_deleted_run_stops_its_pod(server: FaultyServer, pod: Pod) -> None:

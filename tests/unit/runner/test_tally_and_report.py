@@ -39,6 +39,7 @@ def task_run(number: int, *, task: str = "clean", name: str | None = None) -> Ta
         task_name=task,
         flow_run=None,
         parent=None,
+        tags=frozenset(),
         state=State(StateType.PENDING, timestamp=NOW),
     )
 
