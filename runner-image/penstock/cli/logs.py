@@ -51,7 +51,7 @@ class LogReader:
             if attempt is not None or not self._goes_on_after(present):
                 return
             copied = present
-            self._tell(f"Attempt {present} of {self._name} has ended; waiting for the next one.")
+            self._tell(f"Attempt {present} of {self._name} has ended; the next one follows.")
 
     def _await_pod(self, attempt: int | None, *, after: int = 0) -> tuple[str, int]:
         """Return the pod whose container has started, and its attempt; say why it takes long."""

@@ -113,7 +113,7 @@ def test_following_goes_on_over_attempts_to_the_runs_end(screen: Screen, script:
     screen.reader.follow(attempt=None)
 
     assert screen.printed == b"first\nsecond\n"
-    assert screen.told == ["Attempt 1 of daily-1 has ended; waiting for the next one."]
+    assert screen.told == ["Attempt 1 of daily-1 has ended; the next one follows."]
 
 
 @pytest.mark.parametrize("breaks", [True, False], ids=["connection lost", "server stopped"])
