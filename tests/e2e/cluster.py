@@ -21,6 +21,8 @@ SYSTEM = "penstock-system"
 # Long enough for a busy machine, short enough to see a deadline pass.
 LAUNCH_DEADLINE = 25
 
+FRAGILE = "penstock.dev/fragile"
+
 Object = dict[str, Any]
 
 
@@ -146,6 +148,10 @@ class Cluster:
             raise Refused(answer.status, answered.get("message"))
         return answered
 
+    def protect_from_the_fragile_node(self) -> None:
+        """Keep all pods off the node that gets hurt, but those that tolerate it."""
+        self.kubectl("taint", "node", self.nodes()[-1], f"{FRAGILE}=:NoSchedule", "--overwrite")
+
     def nodes(self) -> list[str]:
         """Return the nodes that take pods: the first is left alone, the last may be hurt."""
         nodes = self.request("GET", "/api/v1/nodes")["items"]
@@ -170,6 +176,8 @@ class Cluster:
         return pods
 
     def leader(self) -> str:
-        """Return the name of the pod that holds the operators' Lease."""
+        """Return the name of the operator's pod that holds the Lease, or nothing."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/penstock-operator"
-        return str(self.request("GET", path)["spec"].get("holderIdentity") or "")
+        holder = self.request("GET", path)["spec"].get("holderIdentity") or ""
+        names = [pod["metadata"]["name"] for pod in self.operators()]
+        return next((name for name in names if holder.startswith(name)), "")

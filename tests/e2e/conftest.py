@@ -67,6 +67,7 @@ def cluster() -> Iterator[Cluster]:
     """The cluster with Penstock on it. ``E2E_KEEP=1`` leaves it up for the next session."""
     cluster = Cluster.ensure("penstock-e2e")
     try:
+        cluster.protect_from_the_fragile_node()
         cluster.install()
         yield cluster
     finally:

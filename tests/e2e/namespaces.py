@@ -7,24 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.cluster import Cluster, Object, wait_until
+from tests.e2e.cluster import FRAGILE, Cluster, Object, wait_until
 
 GROUP = "/apis/penstock.dev/v1alpha1"
 FLOWS = Path(__file__).with_name("flows.py")
 TERMINAL = {"Completed", "Failed", "Crashed", "Cancelled"}
 
 
-def _on_node(name: str) -> Object:
-    return {"nodeSelector": {"kubernetes.io/hostname": name}}
-
-
-def _rather_on_node(name: str) -> Object:
+def _on_the_fragile_node(name: str) -> Object:
+    """Prefer that node, so that there is somewhere to go when it is hurt."""
     wish = {"key": "kubernetes.io/hostname", "operator": "In", "values": [name]}
     preference = {"weight": 100, "preference": {"matchExpressions": [wish]}}
     return {
         "affinity": {
             "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}
-        }
+        },
+        "tolerations": [{"key": FRAGILE, "operator": "Exists"}],
     }
 
 
@@ -56,12 +54,14 @@ class Namespace:
             text=True,
         )
 
-    def pool(self, *, rather_on: str | None = None, **spec: Any) -> None:
-        """Create the pool ``default``, whose pods stay off the node that other tests hurt."""
-        where = _rather_on_node(rather_on) if rather_on else _on_node(self.cluster.nodes()[0])
-        template = spec.pop("podTemplate", {"spec": {}})
-        template["spec"] = where | template["spec"]
-        self._post("workpools", "WorkPool", "default", {"podTemplate": template, **spec})
+    def pool(self, **spec: Any) -> None:
+        """Create the pool ``default``."""
+        self._post("workpools", "WorkPool", "default", spec)
+
+    def fragile_pool(self) -> None:
+        """Create the pool ``default`` for pods that shall be on the node that is hurt."""
+        template = {"spec": _on_the_fragile_node(self.cluster.nodes()[-1])}
+        self.pool(podTemplate=template)
 
     def flow(self, entrypoint: str, **spec: Any) -> str:
         """Create a Flow of one of the functions in flows.py, and return its name."""

@@ -49,7 +49,8 @@ def test_a_pod_is_at_its_first_task_soon(namespace: Namespace) -> None:
     status = run.end()
 
     pod = json.loads(namespace.kubectl("get", "pod", run.pod(), "-o", "json"))
-    container = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    state = pod["status"]["containerStatuses"][0]["state"]
+    container = state.get("terminated") or state["running"]
     started, first_report = (
         datetime.fromisoformat(moment)
         for moment in (container["startedAt"], status["execution"]["startedAt"])

@@ -4,6 +4,8 @@ import pytest
 from tests.e2e.cluster import LAUNCH_DEADLINE, Refused, wait_until
 from tests.e2e.namespaces import Namespace, Object, Run
 
+# Nothing listens there, so the pull fails at once and everywhere.
+NO_IMAGE = "127.0.0.1:9/nothing:1"
 NO_PODS = {
     "apiVersion": "v1",
     "kind": "ResourceQuota",
@@ -33,14 +35,14 @@ def _forbid_pods(namespace: Namespace) -> None:
 
 def test_an_image_that_cannot_be_pulled_fails_at_its_deadline(namespace: Namespace) -> None:
     namespace.pool()
-    run = namespace.run(namespace.flow("steps", image="registry.invalid/nothing:1"))
+    run = namespace.run(namespace.flow("steps", image=NO_IMAGE))
     waiting = _waits(run, "ImageUnavailable", "Image")
 
     status = run.end(within=LAUNCH_DEADLINE + 30)
 
-    assert "registry.invalid/nothing:1" in waiting["message"]
+    assert NO_IMAGE in waiting["message"]
     assert (status["state"], status["reason"]) == ("Failed", "ImageUnavailable")
-    assert "registry.invalid/nothing:1" in status["message"]
+    assert NO_IMAGE in status["message"]
 
 
 def test_a_pod_that_fits_no_node_fails_at_its_deadline(namespace: Namespace) -> None:

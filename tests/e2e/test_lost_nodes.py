@@ -17,7 +17,7 @@ _drained = threading.Event()
 
 def _run_on_last_node(namespace: Namespace) -> Run:
     node = namespace.cluster.nodes()[-1]
-    namespace.pool(rather_on=node)
+    namespace.fragile_pool()
     run = namespace.run(namespace.flow("long_first_attempt"))
     run.until(lambda status: status["state"] == "Running", "it runs")
     assert namespace.kubectl("get", "pod", run.pod(), "-o", "jsonpath={.spec.nodeName}") == node
