@@ -89,4 +89,4 @@ def configure(*, stream: TextIO | None = None, level: str | int = "INFO") -> Non
 def show_by_default() -> None:
     """Make the logs of runs visible in a program that has set up no logging."""
     if not _PENSTOCK.hasHandlers():
-        configure()
+        configure(level=_PENSTOCK.level or "INFO")

@@ -1,4 +1,7 @@
-"""What the core asks of a driver. ``yield from`` an effect evaluates to the driver's answer."""
+"""What the core asks of a driver. ``yield from`` an effect evaluates to the driver's answer.
+
+Effects are made at every step of every call, and read once: they do without what freezing costs.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,14 @@ Steps = Generator[Effect[object], object, T]
 """A part of the core: yields effects, is sent answers, returns a ``T``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Await(Effect[None]):
     """Wait until every one of these is final."""
 
     links: Sequence[Link]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class RunBody(Effect[Ending]):
     """Run the body once, with these arguments, for as long as its time-out allows."""
 
@@ -43,57 +46,57 @@ class RunBody(Effect[Ending]):
     kwargs: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class AwaitTasks(Effect[None]):
     """Wait until every task that the flow submitted has ended, or these seconds passed."""
 
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class StopTasks(Effect[None]):
     """Let no task of the flow start any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class CloseTasks(Effect[tuple[BaseException, ...]]):
     """Abandon what still runs and free its threads; the answer is the failures nobody took."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Ask(Effect[Ending]):
     """Call a function of the author's that is not the body, sync or async."""
 
     question: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Pause(Effect[None]):
     """Let this many seconds pass; other work may use the thread meanwhile."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Draw(Effect[float]):
     """Draw a random number from [0, 1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Announce(Effect[None]):
     """Make this the state of the run and tell whoever listens."""
 
     state: State[object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Find(Effect[State[object] | None]):
     """Look the call up in the journal."""
 
     key: CallKey
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Record(Effect[None]):
     """Store the call's final state in the journal; the answer is its acknowledgement."""
 
