@@ -6,7 +6,7 @@ pod of the `restricted` standard: their template is held to an allow-list. The A
 unknown fields of the pod already; here are the depths that its schema leaves open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from pydantic import JsonValue
@@ -39,12 +39,24 @@ _SECURITY_FIELDS = frozenset(
 _VOLUME_TYPES = frozenset(
     {"configMap", "csi", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
+_SECURITY_ANNOTATIONS = (
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+)
 _CHOOSE = "choose another name"
 
 
 def flow_template_fault(spec: JsonObject) -> str | None:
     """Say which field of a Flow's pod template is refused, by its path, or return None."""
     return next(_flow_faults(spec), None)
+
+
+def flow_annotation_fault(annotations: Mapping[str, str]) -> str | None:
+    """Say which annotation of a Flow's pods is refused, or return None."""
+    loosening = sorted(each for each in annotations if each.startswith(_SECURITY_ANNOTATIONS))
+    at = "spec.podTemplate.metadata.annotations"
+    return f"{at}[{loosening[0]}] is not allowed in a Flow; remove it" if loosening else None
 
 
 def pool_template_fault(spec: JsonObject) -> str | None:

@@ -45,10 +45,10 @@ def follow_launch(case: RunCase, job: JobView) -> Plan:
     trouble = launch_trouble(job, pod=pod, events=case.observed.events, now=case.now)
     if trouble is not None:
         return meet(case, trouble, again=poll_interval(age))
-    reason = case.status.reason
-    if case.status.waiting_for is None or reason is None:
+    wait, reason = case.status.waiting_for, case.status.reason
+    if wait is None or reason is None:
         return after(poll_interval(age))
-    if is_over(reason, pod=pod):
+    if is_over(wait, reason=reason, pod=pod, events=case.observed.events):
         status = status_with(launching(case), run=case.run, now=case.now)
         return after(poll_interval(age), *case.patch(status))
     return end_by_deadline(case) if is_past_deadline(case) else after(poll_interval(age))

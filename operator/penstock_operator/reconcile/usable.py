@@ -2,7 +2,12 @@
 
 from penstock_operator.model.states import ReadyReason
 from penstock_operator.model.workpool import WorkPool
-from penstock_operator.reconcile.allowed import clash, flow_template_fault, pool_template_fault
+from penstock_operator.reconcile.allowed import (
+    clash,
+    flow_annotation_fault,
+    flow_template_fault,
+    pool_template_fault,
+)
 from penstock_operator.reconcile.code import Code, Fault
 from penstock_operator.reconcile.parameters import parameter_problems
 from penstock_operator.reconcile.schemas import schema_fault
@@ -33,7 +38,8 @@ def flow_fault(code: Code, *, pool: WorkPool | None, settings: Settings) -> Faul
             f"The flow's default parameters do not fit its parameterSchema: {wrong}. Mend either.",
         )
     template = flow.pod_template.spec if flow.pod_template is not None else {}
-    wrong = flow_template_fault(template) or ""
+    annotations = flow.pod_template.metadata.annotations if flow.pod_template is not None else None
+    wrong = flow_template_fault(template) or flow_annotation_fault(annotations or {}) or ""
     if not wrong and pool is not None and pool.spec.pod_template is not None:
         wrong = clash(template, pool=pool.spec.pod_template.spec) or ""
     if wrong:

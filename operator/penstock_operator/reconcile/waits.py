@@ -7,7 +7,9 @@ ever. The order of the questions is the order in which a pod comes to life.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from penstock_operator.model.flowrun import WaitingFor
 from penstock_operator.model.states import Reason, WaitKind
+from penstock_operator.reconcile.events import has_got_further, latest_hindrance, latest_refusal
 from penstock_operator.reconcile.names import FLOW_CONTAINER
 from penstock_operator.reconcile.observed import ContainerView, EventView, JobView, PodView
 from penstock_operator.reconcile.settings import Settings
@@ -25,10 +27,6 @@ _CONTAINER_TROUBLES = frozenset(
         "PreCreateHookError", "PreStartHookError", "PostStartHookError", "CrashLoopBackOff",
     }
 )  # fmt: skip
-
-_PASSING_EVENTS = frozenset(
-    {"FailedScheduling", "Unhealthy", "Evicted", "Preempted", "Killing", "BackOff"}
-)
 
 SILENCE = timedelta(seconds=30)
 """How long a container may run, or a Job have no pod, without a word before that is a trouble."""
@@ -87,7 +85,9 @@ def launch_trouble(
     return _pod_trouble(pod, events=events, now=now)
 
 
-def is_over(reason: Reason, *, pod: PodView | None) -> bool:
+def is_over(
+    wait: WaitingFor, *, reason: Reason, pod: PodView | None, events: tuple[EventView, ...]
+) -> bool:
     """Tell whether a trouble that shows no more has really passed: they come and go meanwhile."""
     if pod is None:
         return False
@@ -95,7 +95,11 @@ def is_over(reason: Reason, *, pod: PodView | None) -> bool:
         return True
     if reason == Reason.UNSCHEDULABLE:
         return bool(pod.node)
-    return any(_runs_flow(each) for each in pod.containers)
+    if wait.kind == WaitKind.POD and wait.name != pod.name:
+        return True  # it was the pod that was missing
+    pulls = reason == Reason.IMAGE_UNAVAILABLE
+    started = any(_runs_flow(each) for each in pod.containers)
+    return started or has_got_further(events, pod=pod, than_pulling=pulls)
 
 
 def _runs_flow(container: ContainerView) -> bool:
@@ -112,7 +116,7 @@ def _no_pod(job: JobView, *, events: tuple[EventView, ...], now: datetime) -> Tr
             "wait for the queue, or resume the Job",
             has_deadline=False,
         )
-    refused = _latest(events, kind="Job", reasons=frozenset({"FailedCreate"}))
+    refused = latest_refusal(events, job=job.name)
     if refused is not None:
         return refusal_trouble(refused.message, job=job.name)
     if now - job.created_at < SILENCE:
@@ -184,8 +188,8 @@ def _pod_trouble(pod: PodView, *, events: tuple[EventView, ...], now: datetime) 
         return _silence(pod, since=flow.running_since or pod.created_at, now=now)
     if any(each.running or each.exit_code is not None for each in pod.containers):
         return None
-    stuck = _latest(events, kind="Pod", reasons=None)
-    if stuck is None or stuck.name != pod.name or now - pod.created_at < HICCUP:
+    stuck = latest_hindrance(events, pod=pod)
+    if stuck is None or now - pod.created_at < HICCUP:
         return None
     return Trouble(
         Reason.POD_NOT_STARTING,
@@ -208,17 +212,3 @@ def _silence(pod: PodView, *, since: datetime, now: datetime) -> Trouble | None:
         f"read its log (kubectl logs {pod.name} -c flow), and look whether the pod reaches the API"
         " server",
     )
-
-
-def _latest(
-    events: tuple[EventView, ...], *, kind: str, reasons: frozenset[str] | None
-) -> EventView | None:
-    """The last warning about an object of the kind, with one of the reasons."""
-    told = [
-        each
-        for each in events
-        if each.kind == kind
-        and each.warning
-        and (each.reason in reasons if reasons is not None else each.reason not in _PASSING_EVENTS)
-    ]
-    return max(told, key=lambda each: each.seen_at, default=None)

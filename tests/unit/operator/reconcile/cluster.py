@@ -280,15 +280,20 @@ class Cluster:
         self.touch()
 
     def warn(self, kind: str, name: str, reason: str, message: str) -> None:
-        self.events.append(
-            {
-                "type": "Warning",
-                "involvedObject": {"kind": kind, "name": name},
-                "reason": reason,
-                "message": message,
-                "lastTimestamp": wire_time(self.now),
-            }
-        )
+        self.tell(kind, name, reason, message, type="Warning")
+
+    def tell(
+        self,
+        kind: str,
+        name: str,
+        reason: str,
+        message: str = "",
+        *,
+        type: str = "Normal",  # noqa: A002
+    ) -> None:
+        about = {"kind": kind, "name": name}
+        event = {"type": type, "involvedObject": about, "reason": reason, "message": message}
+        self.events.append(event | {"lastTimestamp": wire_time(self.now)})
 
 
 def owner(pod: Object) -> str:

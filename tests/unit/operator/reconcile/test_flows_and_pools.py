@@ -93,6 +93,19 @@ def test_a_change_that_the_code_does_not_see_takes_no_snapshot() -> None:
             "InvalidPodTemplate",
             id="template",
         ),
+        pytest.param(
+            {
+                "podTemplate": {
+                    "metadata": {
+                        "annotations": {
+                            "container.apparmor.security.beta.kubernetes.io/flow": "unconfined"
+                        }
+                    }
+                }
+            },
+            "InvalidPodTemplate",
+            id="annotation",
+        ),
         pytest.param({"source": {"image": {}}}, "ImageMissing", id="image"),
         pytest.param({"entrypoint": "no.py:f"}, "InvalidSource", id="file"),
         pytest.param({"entrypoint": 3}, "Malformed", id="malformed"),

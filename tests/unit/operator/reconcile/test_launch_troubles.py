@@ -177,6 +177,76 @@ def test_a_pull_that_is_tried_again_is_one_wait() -> None:
     assert len(cluster.writes) == writes
 
 
+def test_a_pull_that_is_tried_again_is_one_wait_with_its_events_too() -> None:
+    cluster, operator = launched()
+    pod = cluster.start_pod(1, **waiting("ErrImagePull", "not found"))
+    name = pod["metadata"]["name"]
+    operator.wait(seconds=5)
+    first, writes = cluster.status["waitingFor"], len(cluster.writes)
+
+    for reason in ("ImagePullBackOff", "ContainerCreating", "ErrImagePull"):
+        cluster.tell("Pod", name, "Pulling")
+        cluster.warn("Pod", name, "Failed", "Error: ErrImagePull")
+        pod["status"] = waiting(reason, "whatever")
+        operator.wait(seconds=10)
+
+    assert cluster.status["waitingFor"] == first
+    assert len(cluster.writes) == writes
+
+
+def test_a_mended_image_is_no_trouble_while_an_init_container_takes_its_time() -> None:
+    cluster, operator = launched()
+    pod = cluster.start_pod(1, **waiting("ErrImagePull", "not found"))
+    name = pod["metadata"]["name"]
+    cluster.warn("Pod", name, "Failed", "Error: ErrImagePull")
+    operator.wait(seconds=60)
+
+    pod["status"] = waiting("PodInitializing", "")
+    cluster.tell("Pod", name, "Pulled")
+    operator.wait(seconds=600)
+
+    assert (cluster.state, cluster.status["reason"]) == ("Pending", "Launching")
+
+
+def test_a_volume_that_came_late_is_no_trouble_while_a_large_image_is_pulled() -> None:
+    cluster, operator = launched()
+    volume_is_missing(cluster)
+    pod = cluster.newest_pod(1)
+    assert pod is not None
+    operator.wait(seconds=6)
+    trouble = cluster.status["reason"]
+
+    cluster.tell("Pod", pod["metadata"]["name"], "Pulling")
+    operator.wait(seconds=600)
+
+    assert trouble == "PodNotStarting"
+    assert (cluster.state, cluster.status["reason"]) == ("Pending", "Launching")
+
+
+def test_a_warning_that_was_mended_before_it_was_seen_is_no_trouble() -> None:
+    cluster, operator = launched()
+    volume_is_missing(cluster)
+    pod = cluster.newest_pod(1)
+    assert pod is not None
+    cluster.tell("Pod", pod["metadata"]["name"], "Pulling")
+
+    operator.wait(seconds=400)
+
+    assert cluster.states == ["Pending"]
+
+
+def test_a_pod_that_came_late_has_all_its_time_to_start() -> None:
+    cluster, operator = launched()
+    operator.wait(seconds=40)
+    without_pod = cluster.status["reason"]
+    cluster.start_pod(1, **waiting("ContainerCreating", ""))
+
+    operator.wait(seconds=600)
+
+    assert without_pod == "PodNotStarting"
+    assert (cluster.state, cluster.status["reason"]) == ("Pending", "Launching")
+
+
 def test_an_image_name_that_can_never_be_pulled_fails_at_once() -> None:
     cluster, operator = launched()
 

@@ -167,7 +167,7 @@ KEYWORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     schema=st.dictionaries(
         KEYWORDS, JSON | st.dictionaries(KEYWORDS, JSON, max_size=2), max_size=3
