@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from penstock_operator.app.keys import Key, Kind
-from penstock_operator.kube.caches import Caches, Name, name_of
+from penstock_operator.kube.caches import Caches, Name, name_of, text_at
 from penstock_operator.kube.client import Object
 from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, Resource
 from penstock_operator.reconcile.names import RUN_LABEL
@@ -57,7 +57,10 @@ class Triggers:
             self._queue_all(self._concerned_by(resource, obj))
 
     def queue_everything(self) -> None:
-        """Queue every object there is, in the order of dependence, and behind all news."""
+        """Queue every object there is, in the order of dependence, and behind all news.
+
+        A run that no operator has looked at yet is news.
+        """
         for kind, cache in (
             (Kind.POOL, self._caches.pools),
             (Kind.FLOW, self._caches.flows),
@@ -65,6 +68,9 @@ class Triggers:
         ):
             for name in cache.names():
                 self._queue.add_behind(Key(kind, *name))
+        for run in self._caches.runs:
+            if not text_at(run, "status", "state"):
+                self._queue.add(Key(Kind.RUN, *name_of(run)))
 
     def _queue_all(self, keys: Iterator[Key]) -> None:
         for key in keys:

@@ -13,12 +13,14 @@ class Queued:
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
+        self.behind: list[Key] = []
 
     def add(self, key: Key) -> None:
         self.keys.append(key)
 
     def add_behind(self, key: Key) -> None:
         self.keys.append(key)
+        self.behind.append(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
         self.keys.append(key)
@@ -165,7 +167,7 @@ def test_only_the_very_object_is_lost() -> None:
 def test_everything_is_queued_in_the_order_of_dependence() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
-    noticed.notice(RUNS, None, run("one"))
+    noticed.notice(RUNS, None, {**run("one"), "status": {"state": "Running"}})
     noticed.notice(FLOWS, None, flow())
     noticed.notice(POOLS, None, obj("default"))
     queue.keys.clear()
@@ -177,6 +179,19 @@ def test_everything_is_queued_in_the_order_of_dependence() -> None:
         key(Kind.FLOW, "daily"),
         key(Kind.RUN, "one"),
     ]
+
+
+def test_a_run_that_nobody_has_looked_at_goes_ahead_at_a_start() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(RUNS, None, run("new"))
+    queue.keys.clear()
+    queue.behind.clear()
+
+    noticed.queue_everything()
+
+    assert queue.behind == [key(Kind.RUN, "new")]
+    assert queue.keys == [key(Kind.RUN, "new"), key(Kind.RUN, "new")]
 
 
 def test_an_object_of_any_shape_is_taken_in() -> None:
