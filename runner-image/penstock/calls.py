@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
@@ -12,12 +13,20 @@ from penstock.drivers.frame import Frame
 from penstock.drivers.job import Job
 from penstock.drivers.scope import Scope, current_scope, enter_engine
 from penstock.engine.definition import Definition
+from penstock.engine.inputs import Link
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import MissingContextError
 from penstock.futures import PenstockFuture
 from penstock.states import Pending, State
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def waited(wait_for: object) -> tuple[object, ...]:
+    """Return what ``wait_for`` names: any iterable, or a single future."""
+    if wait_for is None:
+        return ()
+    return (wait_for,) if isinstance(wait_for, Link) else tuple(cast("Iterable[object]", wait_for))
 
 
 def call_task(

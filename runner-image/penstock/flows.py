@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import update_wrapper
 from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
-from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited
+from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, waited
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.threads import run_inline
@@ -124,7 +124,7 @@ class Flow(Generic[P, R]):
         if the parameters do not fit the signature and its type hints.
         """
         show_by_default()
-        call = self.prepare(args, kwargs, wait_for=tuple(wait_for or ()))
+        call = self.prepare(args, kwargs, wait_for=waited(wait_for))
         if self.definition.is_async:
             from penstock.drivers.loops import run_awaited
 

@@ -16,7 +16,7 @@ from typing import (
     overload,
 )
 
-from penstock.calls import call_task, given, outcome_of, outcome_of_awaited, submit_task
+from penstock.calls import call_task, given, outcome_of, outcome_of_awaited, submit_task, waited
 from penstock.drivers.threads import run_inline
 from penstock.engine.definition import Condition, Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
@@ -138,7 +138,7 @@ class Task(Generic[P, R]):
 
         Futures among the arguments are waited for; the body gets their values.
         """
-        call = call_task(self.definition, args, kwargs, wait_for=tuple(wait_for or ()))
+        call = call_task(self.definition, args, kwargs, wait_for=waited(wait_for))
         if self.definition.is_async:
             from penstock.drivers.loops import run_awaited
 
@@ -191,7 +191,7 @@ class Task(Generic[P, R]):
         It starts when every future among its arguments and in ``wait_for`` has completed. With
         ``return_state=True`` this waits and returns the final state, which takes its failure.
         """
-        future = submit_task(self.definition, args, kwargs, wait_for=tuple(wait_for or ()))
+        future = submit_task(self.definition, args, kwargs, wait_for=waited(wait_for))
         if not return_state:
             return future
         future.wait()
@@ -223,9 +223,9 @@ class Task(Generic[P, R]):
         All iterables have the same length. ``unmapped(x)``, strings and what cannot be iterated
         are handed to every task as they are; a future is waited for and mapped over.
         """
-        waited = tuple(wait_for or ())
+        upstreams = waited(wait_for)
         return PenstockFutureList(
-            submit_task(self.definition, each, named, wait_for=waited, index=index)
+            submit_task(self.definition, each, named, wait_for=upstreams, index=index)
             for index, (each, named) in enumerate(argument_lists(self.name, args, kwargs))
         )
 

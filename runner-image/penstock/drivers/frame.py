@@ -54,7 +54,9 @@ class Frame:
         self._jobs.add(job)
 
     def dispatch(self, job: Job) -> None:
-        """Let ``job`` run as soon as there is a slot."""
+        """Let ``job`` run as soon as there is a slot, unless it was dropped meanwhile."""
+        if job.has_ended():
+            return
         job.call.slots = self._loop().slots if job.call.definition.is_async else self._pool().slots
         job.call.slots.admit(job)
 

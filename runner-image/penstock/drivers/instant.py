@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 
 from penstock.drivers.call import LiveCall
@@ -16,7 +17,7 @@ from penstock.engine.effects import (
     Record,
     StopTasks,
 )
-from penstock.engine.runs import FlowRun
+from penstock.engine.runs import FlowRun, Reporter, TaskRun
 from penstock.states import State, StateType
 
 
@@ -56,12 +57,17 @@ def announce(state: State[object], *, call: LiveCall) -> None:
         run.started_at = state.timestamp
     elif state.is_final():
         run.ended_at = state.timestamp
-    reporters = call.context.reporters if call.context else ()
-    if isinstance(run, FlowRun):
-        RUN_LOG.flow_run_changed(run, state)
-        for reporter in reporters:
+    report_to(RUN_LOG, run, state)
+    for reporter in call.context.reporters if call.context else ():
+        report_to(reporter, run, state)
+
+
+def report_to(reporter: Reporter, run: FlowRun | TaskRun, state: State[object]) -> None:
+    """Tell one reporter; that it breaks must not break the run."""
+    try:
+        if isinstance(run, FlowRun):
             reporter.flow_run_changed(run, state)
-        return
-    RUN_LOG.task_run_changed(run, state)
-    for reporter in reporters:
-        reporter.task_run_changed(run, state)
+        else:
+            reporter.task_run_changed(run, state)
+    except Exception:
+        logging.getLogger("penstock").exception("A reporter failed; the run goes on.")

@@ -79,6 +79,10 @@ class Job:
         if ready:
             self.frame.dispatch(self)
 
+    def has_ended(self) -> bool:
+        """Tell whether the future is final."""
+        return self._stage is _Stage.ENDED
+
     def advance(self) -> None:
         """Go on in the calling thread until the call is final or has to pause."""
         progress = self._begin()

@@ -21,6 +21,7 @@ class Slots:
     def __init__(self, limit: int, *, start: Callable[[Job], None]) -> None:
         self._start = start
         self._free = limit
+        self._closed = False
         self._lock = threading.Lock()
         self._queue: deque[Job] = deque()
         self._returning: deque[threading.Lock] = deque()
@@ -54,13 +55,20 @@ class Slots:
     def take_back(self) -> None:
         """Wait for a slot before a body goes on; those who return precede the queue."""
         with self._lock:
-            if self._free > 0:
+            if self._free > 0 or self._closed:
                 self._free -= 1
                 return
             gate = threading.Lock()
             gate.acquire()
             self._returning.append(gate)
         gate.acquire()
+
+    def close(self) -> None:
+        """Let every body go on that waits for a slot: nobody will give one up any more."""
+        with self._lock:
+            self._closed = True
+            while self._returning:
+                self._returning.popleft().release()
 
     def overdraw(self) -> None:
         """Go on at once, in a slot too many if need be: an event loop must not be blocked."""

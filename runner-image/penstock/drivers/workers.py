@@ -44,6 +44,7 @@ class Workers:
 
     def close(self) -> None:
         """Let every idle worker leave, and every busy one when its job ends."""
+        self.slots.close()
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

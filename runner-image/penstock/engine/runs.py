@@ -96,9 +96,9 @@ class TaskRun:
 class Reporter(Protocol):
     """Hears of every change of state, while it happens and in the thread where it happens.
 
-    Calls may come from many threads at once, hold the run up while they last, and must not
-    raise. The first change heard of a run is its creation: ``Pending`` for a submitted task,
-    ``Running`` for one that is called.
+    Calls may come from many threads at once and hold the run up while they last; what they
+    raise is logged. The first change heard of a run is its creation: ``Pending`` for a submitted
+    task, ``Running`` for one that is called.
     """
 
     def flow_run_changed(self, run: FlowRun, state: State[object]) -> None:

@@ -194,3 +194,17 @@ def test_a_run_that_was_given_a_name_keeps_it(diary: Diary) -> None:
     run(named, reporter=diary, context=RunContext("id", name="daily-x7k2p"))
 
     assert set(diary.seen) == {"daily-x7k2p"}
+
+
+def test_a_reporter_that_breaks_does_not_break_the_run() -> None:
+    class Broken(Diary):
+        def task_run_changed(self, run: object, state: object) -> None:
+            raise RuntimeError("of the reporter")
+
+    @task
+    def step() -> int:
+        return 1
+
+    outcome = run(flow(lambda: step.submit().result(), name="f"), reporter=Broken())
+
+    assert outcome.result == 1
