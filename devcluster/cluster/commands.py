@@ -150,9 +150,7 @@ def _audit_log(options: argparse.Namespace) -> None:
 
 
 def _load(options: argparse.Namespace) -> None:
-    layout = _present(options)
-    for image in options.images:
-        images.load(layout, image)
+    images.load(_present(options), options.images)
 
 
 def _logs(options: argparse.Namespace) -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import ssl
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
-from cluster import processes
+from cluster import dns, processes
+from cluster.api import Api
 from cluster.errors import DevclusterError
 from cluster.layout import Layout
 from cluster.pki import SERVICE_NETWORK
 
-DNS_ADDRESS = "10.96.0.10"
 _POD_NETWORK = "10.244.0.0/16"
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -121,10 +117,12 @@ def start_controllers(layout: Layout, *, binaries: Path) -> None:
         ],
     )
     _start_proxy(layout, binaries=binaries)
-    _start_dns(layout, binaries=binaries)
+    dns.start(layout, binaries=binaries)
 
 
 def _start_proxy(layout: Layout, *, binaries: Path) -> None:
+    if processes.running(layout, "kube-proxy"):
+        return  # it ends when its settings are written again
     config = layout.state / "kube-proxy.json"
     config.write_text(
         json.dumps(
@@ -148,128 +146,3 @@ def _start_proxy(layout: Layout, *, binaries: Path) -> None:
     )
     command: list[str | Path] = [binaries / "kube-proxy", f"--config={config}"]
     processes.start(layout, "kube-proxy", command, sandboxed=True)
-
-
-def _start_dns(layout: Layout, *, binaries: Path) -> None:
-    corefile = layout.state / "Corefile"
-    corefile.write_text(
-        f""".:53 {{
-    bind {layout.api_address}
-    errors
-    ready 127.0.0.1:8181
-    kubernetes cluster.local in-addr.arpa ip6.arpa {{
-        kubeconfig {layout.pki / "dns.kubeconfig"}
-        pods insecure
-    }}
-    cache 10
-}}
-"""
-    )
-    api = Api(layout)
-    for path, manifest in _dns_objects(layout):
-        api.create(path, manifest)
-    processes.start(layout, "coredns", [binaries / "coredns", "-conf", corefile])
-
-
-def _dns_objects(layout: Layout) -> list[tuple[str, dict[str, Any]]]:
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
-    meta = {"name": "kube-dns", "namespace": "kube-system"}
-    ports = [
-        {"name": "dns", "port": 53, "protocol": "UDP"},
-        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-    ]
-    role = {
-        "metadata": {"name": "system:coredns"},
-        "rules": [
-            {
-                "apiGroups": [""],
-                "resources": ["services", "pods", "namespaces", "endpoints"],
-                "verbs": ["list", "watch"],
-            },
-            {
-                "apiGroups": ["discovery.k8s.io"],
-                "resources": ["endpointslices"],
-                "verbs": ["list", "watch"],
-            },
-        ],
-    }
-    binding = {
-        "metadata": {"name": "system:coredns"},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": "system:coredns",
-        },
-        "subjects": [
-            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:coredns"}
-        ],
-    }
-    service = {"metadata": meta, "spec": {"clusterIP": DNS_ADDRESS, "ports": ports}}
-    slice_ = {
-        "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kube-dns"}},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [layout.api_address]}],
-        "ports": ports,
-    }
-    return [
-        (f"{rbac}/clusterroles", role),
-        (f"{rbac}/clusterrolebindings", binding),
-        ("/api/v1/namespaces/kube-system/services", service),
-        ("/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices", slice_),
-    ]
-
-
-class Api:
-    """The few calls to the API server that bringing a cluster up takes."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._url = layout.api_url
-        self._tls = ssl.create_default_context(cafile=str(layout.pki / "ca.crt"))
-        self._tls.load_cert_chain(layout.pki / "admin.crt", layout.pki / "admin.key")
-
-    def ready(self) -> bool:
-        try:
-            return bool(self._call("GET", "/readyz") == b"ok")
-        except (OSError, urllib.error.HTTPError):
-            return False
-
-    def get(self, path: str) -> dict[str, Any]:
-        return dict(json.loads(self._call("GET", path)))
-
-    def create(self, path: str, manifest: dict[str, Any]) -> None:
-        """Create an object; one that is there already is right."""
-        try:
-            self._call("POST", path, manifest)
-        except urllib.error.HTTPError as error:
-            if error.code != 409:
-                raise DevclusterError(
-                    f"The API server refused {path}: {error.read().decode()[:300]}"
-                ) from error
-
-    def merge(self, path: str, change: dict[str, Any]) -> None:
-        self._call("PATCH", path, change, content="application/merge-patch+json")
-
-    def node_ready(self, name: str) -> bool:
-        try:
-            conditions = self.get(f"/api/v1/nodes/{name}")["status"].get("conditions", [])
-        except (OSError, urllib.error.HTTPError, KeyError):
-            return False
-        return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        content: str = "application/json",
-    ) -> bytes:
-        request = urllib.request.Request(  # noqa: S310 - always our own https URL
-            self._url + path,
-            method=method,
-            data=json.dumps(body).encode() if body else None,
-            headers={"Content-Type": content},
-        )
-        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls))
-        with urllib.request.build_opener(*handlers).open(request, timeout=5) as answer:
-            return bytes(answer.read())

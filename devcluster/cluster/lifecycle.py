@@ -21,6 +21,7 @@ from cluster import (
     sandbox,
     toolchain,
 )
+from cluster.api import Api
 from cluster.errors import DevclusterError
 from cluster.layout import Layout, forget, reserve, saved
 from cluster.locks import exclusive
@@ -60,7 +61,7 @@ def healthy(layout: Layout) -> bool:
     parts = processes.components(layout)
     if not parts or not all(processes.running(layout, part) for part in parts):
         return False
-    api = control_plane.Api(layout)
+    api = Api(layout)
     return api.ready() and all(api.node_ready(node.name) for node in layout.all_nodes())
 
 
@@ -95,9 +96,9 @@ def _mend(present: Layout, *, node_count: int, binaries: Path) -> Layout:
             f" first: devcluster/devcluster down --name {present.name}."
         )
     layout = replace(present, nodes=max(node_count, present.nodes))
-    layout.save()
     if not healthy(layout):
         _start(layout, binaries=binaries)
+        layout.save()
     return layout
 
 

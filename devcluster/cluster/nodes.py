@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cluster import cgroups, images, processes
-from cluster.control_plane import DNS_ADDRESS, Api
+from cluster import cgroups, dns, images, pause, processes
+from cluster.api import Api
 from cluster.errors import DevclusterError
 from cluster.layout import Node
 from cluster.shell import succeeds
@@ -82,7 +82,7 @@ state = "{node.home}/run"
   path = "{node.home}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   restrict_oom_score_adj = true
-  sandbox_image = "{images.PAUSE}"
+  sandbox_image = "{pause.REFERENCE}"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -116,7 +116,7 @@ def _write_kubelet(node: Node) -> Path:
                 "failCgroupV1": False,
                 "failSwapOn": False,
                 "oomScoreAdj": 0,
-                "clusterDNS": [DNS_ADDRESS],
+                "clusterDNS": [dns.ADDRESS],
                 "clusterDomain": "cluster.local",
                 "resolvConf": "",
                 "volumePluginDir": str(node.home / "volume-plugins"),
