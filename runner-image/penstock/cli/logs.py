@@ -176,8 +176,9 @@ def _require_hope(run: Object, *, attempt: int, pods: list[Object]) -> None:
             f"The pod of attempt {attempt} of {name} never started, so there is no log."
         )
     raise CommandError(
-        f"The pod of attempt {attempt} of {name} is gone, and its log with it. Pods are kept "
-        "until their Job's ttlSecondsAfterFinished has passed; what is older, a log collector has."
+        f"The pod of attempt {attempt} of {name} is gone, and its log with it. The pod of a "
+        "run that was cancelled or timed out goes at once, others when their Job's "
+        "ttlSecondsAfterFinished has passed; a log collector keeps what they printed."
     )
 
 

@@ -117,8 +117,8 @@ def _remarks(run: Run, *, now: datetime, trouble: str) -> list[Text]:
     remarks += _failures(current_execution(run)) if state_of(run) != "Completed" else []
     if is_final(run) and state_of(run) != "Completed":
         remarks.append(Text(status.get("message", ""), STYLES[state_of(run)]))
-        if traceback := current_execution(run).get("error", {}).get("traceback"):
-            remarks.append(Text(traceback.rstrip(), "dim"))
+        if traceback := traceback_of(run):
+            remarks.append(Text(traceback, "dim"))
     return remarks
 
 
@@ -181,6 +181,13 @@ def current_execution(run: Run) -> dict[str, Any]:
     status = run.get("status", {})
     execution: dict[str, Any] = status.get("execution", {})
     return execution if execution.get("attempt") == status.get("attempt") else {}
+
+
+def traceback_of(run: Run) -> str:
+    """Return what explains a bad end; where a cancellation met the flow explains nothing."""
+    if state_of(run) not in ("Failed", "Crashed"):
+        return ""
+    return str(current_execution(run).get("error", {}).get("traceback", "")).rstrip()
 
 
 def duration_of(run: Run, *, now: datetime) -> str:

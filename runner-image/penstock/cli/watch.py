@@ -84,7 +84,7 @@ class Frame:
 
 
 def _write_lines(cluster: Cluster, name: str, *, screen: Console) -> Object:
-    from penstock.cli.view import current_execution, plain_line
+    from penstock.cli.view import plain_line, traceback_of
 
     run: Object = {}
     written = ""
@@ -92,6 +92,6 @@ def _write_lines(cluster: Cluster, name: str, *, screen: Console) -> Object:
         if (line := plain_line(run)) != written:
             screen.print(line, markup=False)
             written = line
-    if traceback := current_execution(run).get("error", {}).get("traceback"):
-        screen.print(traceback.rstrip(), markup=False)
+    if traceback := traceback_of(run):
+        screen.print(traceback, markup=False)
     return run

@@ -85,6 +85,13 @@ def test_a_failed_run_shows_what_failed_and_the_traceback() -> None:
     ]
 
 
+def test_a_cancelled_run_needs_no_traceback() -> None:
+    execution = {"attempt": 1, "error": {"traceback": "CancelledRun: The run was cancelled."}}
+    lines = drawn(running(state="Cancelled", message="It was cancelled.", execution=execution))
+
+    assert lines[1:] == ["  It was cancelled."]
+
+
 def test_trouble_with_the_connection_shows_until_it_has_passed() -> None:
     assert (
         "The API server does not answer."
