@@ -232,7 +232,7 @@ def test_a_config_map_is_the_source_of_a_flow(world: World, operator: Operator) 
         world.path("configmaps"), {"metadata": {"name": "code"}, "data": {"flow.py": "# here"}}
     )
 
-    world.wait_for_job("one-1", within=60)
+    world.wait_for_job("one-1", within=20)
     version = world.status("one")["codeVersion"]
     snapshot = world.get("configmaps", f"daily-{version}")
     assert snapshot is not None

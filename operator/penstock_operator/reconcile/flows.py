@@ -3,9 +3,9 @@
 The snapshot is made when the Flow changes, so that launching a run does not cost a write for it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from penstock_operator.model.flow import FlowStatus
+from penstock_operator.model.flow import Flow, FlowStatus
 from penstock_operator.model.states import ReadyReason
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.actions import CreateSnapshot, PatchFlowStatus, Plan, target_of
@@ -14,6 +14,9 @@ from penstock_operator.reconcile.observed import Look, Malformed, NotLooked, Obs
 from penstock_operator.reconcile.readiness import readiness, usable
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.usable import flow_fault
+
+SOURCE_CHANGES, SOURCE_APPEARS = timedelta(seconds=60), timedelta(seconds=5)
+"""How often a ConfigMap is looked at that a Flow has its code from, and one that is of no use."""
 
 
 def plan_flow(observed: ObservedFlow, *, now: datetime, settings: Settings) -> Plan:
@@ -39,13 +42,21 @@ def plan_flow(observed: ObservedFlow, *, now: datetime, settings: Settings) -> P
         code_version=version,
         conditions=readiness(verdict, old=flow.status.conditions, generation=generation, now=now),
     )
+    again = _next_look(flow, code)
     if status == flow.status:
-        return Plan()
+        return Plan(requeue_after=again)
     patch = PatchFlowStatus(target_of(flow.metadata), status)
     if isinstance(code, Code) and version != flow.status.code_version:
         manifest = snapshot_manifest(code, namespace=flow.metadata.namespace)
-        return Plan(actions=(CreateSnapshot(manifest), patch))
-    return Plan(actions=(patch,))
+        return Plan(actions=(CreateSnapshot(manifest), patch), requeue_after=again)
+    return Plan(actions=(patch,), requeue_after=again)
+
+
+def _next_look(flow: Flow, code: Code | Fault) -> timedelta | None:
+    """Return when to look at the Flow's ConfigMap again, which nothing watches."""
+    if flow.spec.source.config_map is None:
+        return None
+    return SOURCE_CHANGES if isinstance(code, Code) else SOURCE_APPEARS
 
 
 def _launchable(

@@ -151,6 +151,19 @@ def test_code_in_a_config_map_is_looked_up_and_too_much_of_it_is_refused() -> No
     assert readiness(plan) == ("False", "True", "InvalidSource")
 
 
+def test_a_config_map_is_looked_at_again_by_the_clock() -> None:
+    observed = observed_flow(source={"configMap": {"name": "code"}})
+    code = ConfigMapView("code", {"flow.py": "def daily(): ..."})
+
+    absent = plan_flow(replace(observed, source=None), now=START, settings=SETTINGS)
+    present = plan_flow(replace(observed, source=code), now=START, settings=SETTINGS)
+    inline = plan_flow(observed_flow(), now=START, settings=SETTINGS)
+
+    assert absent.requeue_after == timedelta(seconds=5)
+    assert present.requeue_after == timedelta(seconds=60)
+    assert inline.requeue_after is None
+
+
 def observed_pool(access: RunnerAccess | None = None, **spec: Any) -> ObservedPool:
     cluster = Cluster.with_run(pool=spec)
     assert cluster.pool is not None
