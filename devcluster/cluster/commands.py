@@ -14,6 +14,16 @@ from cluster.errors import DevclusterError
 from cluster.layout import Layout, checked_name, names, saved
 from cluster.output import say
 
+_EXAMPLES = """\
+examples:
+  devcluster up --nodes 2
+  export KUBECONFIG=$(devcluster kubeconfig) PATH=$(devcluster path):$PATH
+  devcluster load localhost/my-flows:1 build/another-image.tar
+  devcluster kill node-2-kubelet        # a node that is cut off
+  devcluster logs kube-apiserver -f
+  devcluster down
+"""
+
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
@@ -33,18 +43,24 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _wide(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=100)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="devcluster",
-        description="A real Kubernetes on this Linux machine: no Docker, no virtual machine, and"
-        " nothing that stays behind but a cache of binaries.",
+        description="A real Kubernetes on this Linux machine: no Docker, no virtual machine,\n"
+        "and nothing that stays behind but a cache of binaries.",
+        epilog=_EXAMPLES,
+        formatter_class=_wide,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(
         name: str, run: object, text: str, *, named: bool = True
     ) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = commands.add_parser(name, help=text, description=text, formatter_class=_wide)
         sub.set_defaults(run=run)
         if named:
             sub.add_argument(
@@ -55,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
             )
         return sub
 
-    up = command("up", _up, "Bring a cluster up, building its binaries once.")
+    up = command(
+        "up", _up, "Bring a cluster up, or mend one that is; the first time, build its binaries."
+    )
     up.add_argument(
         "--nodes", type=int, choices=(1, 2), default=1, help="how many nodes it has (default: 1)"
     )
@@ -73,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     command("kubeconfig", _kubeconfig, "Print the path of the cluster's kubeconfig.")
     command("audit-log", _audit_log, "Print the path of the API server's audit log.")
     load = command(
-        "load", _load, "Hand images to the nodes: archives, or names that buildah or Docker holds."
+        "load", _load, "Hand images to the nodes: archives, or names that buildah or Docker knows."
     )
     load.add_argument("images", nargs="+", metavar="IMAGE|ARCHIVE")
     logs = command("logs", _logs, "Print the log of a component.")
