@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import reprlib
-import traceback
 from datetime import UTC, datetime
 
-from penstock.engine.outcome import ErrorReport, Outcome
+from penstock.engine.outcome import Outcome
 from penstock.runner.report import Conclusion, Result
 from penstock.states import StateType
+from penstock.tracebacks import report_error
 
 PREVIEW = 1024
 CANCELLED_BEFORE_START = "The run was cancelled before its flow began."
@@ -29,18 +29,13 @@ def conclude_outcome(outcome: Outcome, *, preview: bool) -> Conclusion:
 
 def conclude_not_loaded(error: BaseException) -> Conclusion:
     """Tell that there was no flow to run."""
-    cause = error.__cause__ or error
     sentence, _, _ = str(error).partition("\n")
     return Conclusion(
         state="Failed",
         reason="EntrypointNotLoaded",
         message=sentence,
         finished_at=datetime.now(UTC),
-        error=ErrorReport(
-            type=type(cause).__qualname__,
-            message=str(cause),
-            traceback="".join(traceback.format_exception(cause)),
-        ),
+        error=report_error(error.__cause__ or error),
     )
 
 

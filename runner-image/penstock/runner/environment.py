@@ -55,7 +55,7 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     if missing:
         raise NotInPodError(
             "penstock.runner works inside a pod that the Penstock operator started, and this is "
-            f"not one: {', '.join(missing)} is not set. To run a flow here, type "
+            f"not one, for it lacks {', '.join(missing)}. To run a flow here, type "
             "`penstock run FILE:FLOW`, or call the flow from Python."
         )
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
@@ -51,7 +52,11 @@ def _run(environment: Environment) -> int:
     # Imported late: the claim is on its way meanwhile.
     from penstock.runner.flow import run_flow
 
-    conclusion = board.conclude(run_flow(environment, publisher=publisher, board=board))
+    try:
+        conclusion = board.conclude(run_flow(environment, publisher=publisher, board=board))
+    except BaseException:  # the user's threads would hold the process up, without an outcome
+        traceback.print_exc()
+        exits.leave(exits.CRASHED, "The runner failed, which is a bug in Penstock.")
     publisher.deliver()
     code = exits.OF_STATE[conclusion.state]
     exits.leave_after(LINGER_SECONDS, code=code)

@@ -23,8 +23,8 @@ class Pace:
     """For finding out what a SIGTERM means."""
     margin: float = 5.0
     """Between leaving and the kubelet's SIGKILL."""
-    farewell: float = 3.0
-    """For the last report of a process that must leave."""
+    farewell: float = 2.0
+    """For each answer of the API server, once the process must leave."""
     first_retry: float = 0.2
     """After a failed report; doubled for each further one."""
     longest_retry: float = 5.0

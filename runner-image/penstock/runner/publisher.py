@@ -65,7 +65,8 @@ class Publisher:
         self._leave = leave
         self._pace = pace or Pace()
         self._backoff = Backoff(self._pace)
-        self._usable_grace = max(grace_seconds - self._pace.margin, grace_seconds / 2)
+        self._margin = min(self._pace.margin, grace_seconds / 2)
+        self._usable_grace = grace_seconds - self._margin
         self._claimed: Mapping[str, Any] = {}
         self._settled = threading.Event()
         self._owed = False
@@ -200,15 +201,13 @@ class Publisher:
         if self._leave_by is None or self._cancelling:
             return
         give_up = min(self._leave_by, time.monotonic() + self._pace.inquiry)
-        standing = self._inquire(timeout=self._pace.farewell)
-        while isinstance(standing, Failed) and time.monotonic() < give_up:
+        while isinstance(standing := self._inquire(), Failed) and time.monotonic() < give_up:
             self._pause(self._pace.first_retry)
-            standing = self._inquire(timeout=self._pace.farewell)
         if isinstance(standing, Owned) and standing.cancelled:
             self._start_cancelling()
             return
         if self._has_news and not self._concluded.is_set():
-            self._submit(timeout=self._pace.farewell)
+            self._submit()
         raise Leave(
             exits.TERMINATED,
             "The pod is being stopped; the operator will start the run again elsewhere.",
@@ -222,26 +221,34 @@ class Publisher:
     def _abandon_flow(self) -> None:
         """Report a cancelled run whose flow does not end, and leave without it."""
         self._board.abandon()
-        self._submit(timeout=self._pace.farewell)
+        self._submit()
         raise Leave(exits.CANCELLED, "The flow did not end in time after the cancel.")
 
     # What each stage does with an answer
 
-    def _inquire(self, *, timeout: float | None = None) -> Owned | Reported | Failed:
-        standing = inquire(self._run, claim=self._claim, timeout=timeout)
+    def _inquire(self) -> Owned | Reported | Failed:
+        standing = inquire(self._run, claim=self._claim, timeout=self._timeout)
         if isinstance(standing, Lost):
             raise Leave(exits.FENCED, standing.sentence)
         return standing
 
-    def _submit(self, *, timeout: float | None = None) -> Failed | None:
+    def _submit(self) -> Failed | None:
         report = self._board.render(terse=self._terse)
-        submitted = submit(self._run, report, claim=self._claim, timeout=timeout)
+        submitted = submit(self._run, report, claim=self._claim, timeout=self._timeout)
         if isinstance(submitted, Lost):
             raise Leave(exits.FENCED, submitted.sentence)
         if isinstance(submitted, Stored):
             return None
         self._terse = self._terse or submitted.indigestible
         return submitted
+
+    @property
+    def _timeout(self) -> float | None:
+        """How long one request may take: ever shorter, the closer the kubelet's SIGKILL is."""
+        if self._leave_by is None:
+            return None
+        to_sigkill = self._leave_by + self._margin - time.monotonic()
+        return max(0.1, min(self._pace.farewell, to_sigkill / 4))
 
     def _complain(self, what: str, failed: Failed) -> None:
         """Say what goes wrong, once for each cause."""

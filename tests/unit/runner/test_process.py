@@ -15,7 +15,7 @@ from tests.unit.runner.processes import Place, RunnerProcess
 Start = Callable[..., RunnerProcess]
 
 PRELUDE = """
-import ctypes, os, sys, threading, time
+import hashlib, os, sys, threading, time
 from penstock import flow, get_run_logger, task
 """
 WAITING = """
@@ -45,11 +45,27 @@ def daily():
     finally:
         print("cleaned up")
 """
+ASYNC = """
+import asyncio
+
+@task
+async def tick():
+    await asyncio.sleep(0.05)
+
+@flow
+async def daily():
+    print("waiting")
+    try:
+        while True:
+            await tick()
+    finally:
+        print("cleaned up")
+"""
 STUCK = """
 @flow
 def daily():
     print("waiting")
-    ctypes.CDLL(None).usleep(60_000_000)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)  # not interrupted by signals
 """
 
 
@@ -238,7 +254,11 @@ def test_a_thread_that_is_left_over_does_not_hold_the_pod(
     assert outcome(server) == ("Completed", "Completed")
 
 
-@pytest.mark.parametrize("code", [WAITING, TICKING, STUCK], ids=["waiting", "busy", "in a C call"])
+@pytest.mark.parametrize(
+    "code",
+    [WAITING, TICKING, ASYNC, STUCK],
+    ids=["waiting", "busy", "in an event loop", "in a C call"],
+)
 def test_a_disruption_ends_the_process_at_once(
     server: FaultyServer, start: Start, code: str
 ) -> None:
@@ -254,7 +274,9 @@ def test_a_disruption_ends_the_process_at_once(
     assert "cleaned up" not in runner.output
 
 
-@pytest.mark.parametrize("code", [WAITING, TICKING], ids=["waiting", "busy"])
+@pytest.mark.parametrize(
+    "code", [WAITING, TICKING, ASYNC], ids=["waiting", "busy", "in an event loop"]
+)
 def test_a_cancel_lets_the_flow_clean_up(server: FaultyServer, start: Start, code: str) -> None:
     runner = start(code)
     runner.wait_for_line("waiting")

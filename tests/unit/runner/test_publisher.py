@@ -3,6 +3,7 @@
 import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -415,6 +416,24 @@ def test_a_run_cancelled_before_it_began_says_so_to_the_main_thread(
     pod.claim()
 
     assert pod.publisher.cancelling
+
+
+def test_an_api_server_that_hangs_does_not_hold_a_cancelled_pod(
+    server: FaultyServer, pod: Pod
+) -> None:
+    """Each request's time shrinks as the kubelet's SIGKILL comes closer."""
+    pod.claim()
+    assert server.run is not None
+    server.run["spec"]["cancel"] = True
+    pod.terminate()
+    assert pod.cancelled.wait(5)
+    asked = time.monotonic()
+    server.faults["PATCH"].extend([Delay(0.3)] * 20)
+    server.faults["GET"].extend([Delay(0.3)] * 20)
+    pod.work(1)
+
+    assert pod.exit_code() == exits.CANCELLED
+    assert time.monotonic() - asked < 1.0
 
 
 def test_sigterm_while_the_outcome_is_on_its_way_bounds_the_wait(
