@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+import threading
 from types import FrameType
 
 NEWS = b"\0"
@@ -31,7 +32,10 @@ class Wakeup:
         """Hear SIGTERM from now on; call it from the main thread."""
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._handle)
-        os.register_at_fork(after_in_child=_forget_signals)
+        fork = _Fork()
+        os.register_at_fork(
+            before=fork.hold, after_in_parent=fork.release, after_in_child=fork.forget
+        )
 
     def poke(self) -> None:
         """Wake the waiting thread because there is news."""
@@ -58,8 +62,22 @@ class Wakeup:
             self._sender.send(message)
 
 
-def _forget_signals() -> None:
-    """Undo `listen` in a forked child, whose SIGTERM would else be heard as the parent's own."""
-    with contextlib.suppress(ValueError):  # not in the main thread: then there is no descriptor
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+class _Fork(threading.local):
+    """Undoes `listen` in a forked child, whose SIGTERM would else be heard as the parent's own.
+
+    SIGTERM is held back meanwhile: a child may be told to end before it has undone anything.
+    """
+
+    mask: frozenset[int] = frozenset()
+
+    def hold(self) -> None:
+        self.mask = frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+    def release(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+
+    def forget(self) -> None:
+        with contextlib.suppress(ValueError):  # in a subinterpreter, which hears no signals
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self.release()
