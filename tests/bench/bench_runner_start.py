@@ -3,9 +3,6 @@
 The API server is the one of the runner's own tests, in this process; a real one answers in 2 ms.
 """
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -38,8 +35,6 @@ def main() -> None:
     )
     Figure("runner's process start to first task", plain, "s", 0.3).print()
     Figure("the same, parameters validated", typed, "s", 0.3).print()
-    milliseconds = median(_import_milliseconds() for _ in range(ROUNDS))
-    Figure("import of the runner, engine left out", milliseconds, "ms", 60).print()
 
 
 def _seconds_to_first_task(parameters: str, values: dict[str, object]) -> float:
@@ -65,17 +60,6 @@ def _seconds_to_first_task(parameters: str, values: dict[str, object]) -> float:
             runner.close()
             server.stop()
         return float(line.split()[-1]) - started
-
-
-def _import_milliseconds() -> float:
-    program = (
-        "import time; t = time.perf_counter(); import penstock.runner.main; "
-        "print((time.perf_counter() - t) * 1000)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    return float(json.loads(done.stdout))
 
 
 if __name__ == "__main__":
