@@ -66,6 +66,8 @@ def start_api(layout: Layout, *, binaries: Path) -> None:
 def _api_command(layout: Layout, *, binaries: Path, policy: Path) -> list[str | Path]:
     pki = layout.pki
     command: list[str | Path] = [
+        "env",
+        "GOGC=300",  # a quarter less work to start, for 70 MB
         binaries / "kube-apiserver",
         "--etcd-servers=http://127.0.0.1:2379",
         "--secure-port=6443",

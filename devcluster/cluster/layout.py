@@ -190,11 +190,10 @@ def reserve(name: str, *, nodes: int) -> Layout:
 
 def forget(layout: Layout) -> None:
     """Remove the cluster's folder, and the one of all clusters with the last of them."""
-    with _state_root():
-        if layout.state.exists():
-            shutil.rmtree(layout.state)
-        with suppress(OSError):
-            STATE_ROOT.rmdir()
+    if layout.state.exists():
+        shutil.rmtree(layout.state)
+    with _state_root(), suppress(OSError):
+        STATE_ROOT.rmdir()
 
 
 def _state_root() -> AbstractContextManager[None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,14 +30,22 @@ def exclusive(path: Path, *, what: str) -> Iterator[None]:
 def _locked(path: Path, *, what: str) -> IO[str]:
     while True:
         file = path.open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked_within(file, seconds=1):
             say(f"Waiting for another devcluster that {what} …")
             fcntl.flock(file, fcntl.LOCK_EX)
         if _is_at(file, path):
             return file
         file.close()  # the one before us has removed the file while we waited
+
+
+def _locked_within(file: IO[str], *, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
