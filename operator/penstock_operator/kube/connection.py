@@ -10,8 +10,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import getproxies_environment
 
 import aiohttp
+import yaml
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
@@ -40,6 +42,14 @@ class Connection:
         token = await self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
         return str(token) if token else None
 
+    def __post_init__(self) -> None:
+        # aiohttp asks a thread about proxies ahead of every request; here it is asked only once.
+        self.configuration.client_session_kwargs = {"trust_env": self._has_proxy}
+
+    @property
+    def _has_proxy(self) -> bool:
+        return bool(getproxies_environment())
+
     def open_session(self) -> aiohttp.ClientSession:
         """Open an HTTP session for long watches; whoever asks for it closes it."""
 
@@ -54,6 +64,7 @@ class Connection:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             middlewares=(authorize,),
+            trust_env=self._has_proxy,
             read_bufsize=2**21,
         )
 
@@ -77,7 +88,7 @@ async def connect(*, context: str | None = None, kubeconfig: str | None = None) 
             client_configuration=configuration,
             persist_config=False,
         )
-    except (ConfigException, OSError, AttributeError, TypeError) as error:
+    except (ConfigException, OSError, AttributeError, TypeError, yaml.YAMLError) as error:
         # An empty or missing file surfaces as an AttributeError inside the package.
         raise UnreachableError(
             f"The kubeconfig {path} cannot be used ({error}); "
