@@ -102,6 +102,12 @@ class LiveCall:
         return self._key
 
     @property
+    def cancel_grace_seconds(self) -> float:
+        """How long a flow's running tasks may take to end once it is cancelled."""
+        assert self.context is not None, "every flow has a context"
+        return self.context.cancel_grace_seconds
+
+    @property
     def journal(self) -> Journal | None:
         """Where the call itself is recorded."""
         return self.caller.journal if self.caller else None

@@ -7,17 +7,26 @@ from collections.abc import Callable
 
 from penstock.engine.runs import Reporter
 
+MAX_ABANDONED = 100
+"""Bodies that ran out of time and still run: each is a thread that cannot be killed."""
+
 
 class RunContext:
     """The identity of one flow run, and the handle by which another thread cancels it."""
 
-    def __init__(self, run_id: str, *, name: str | None = None) -> None:
+    def __init__(
+        self, run_id: str, *, name: str | None = None, cancel_grace_seconds: float = 10.0
+    ) -> None:
         self.run_id = run_id
         self.name = name
         """Name of the run; its id, or what ``flow_run_name`` makes of it, when ``None``."""
+        self.cancel_grace_seconds = cancel_grace_seconds
+        """How long running tasks may take to end once the flow has met its cancellation."""
         self.reporters: tuple[Reporter, ...] = ()
         self.made_links = False
         """Whether the run made futures or states, which arguments might hold."""
+        self.abandoned: list[threading.Thread] = []
+        """Threads whose bodies ran out of time, as far as is known still running."""
         self.cancel_message: str | None = None
         """Set once the run is to be cancelled."""
         self._lock = threading.Lock()
@@ -35,6 +44,17 @@ class RunContext:
             wakers = list(self._wakers)
         for wake in wakers:
             wake()
+
+    def abandon(self, thread: threading.Thread) -> None:
+        """Note that nobody waits for ``thread`` any more."""
+        with self._lock:
+            self.abandoned = [*(each for each in self.abandoned if each.is_alive()), thread]
+
+    def may_abandon(self) -> bool:
+        """Tell whether the process can bear another body that does not end."""
+        return len(self.abandoned) < MAX_ABANDONED or (
+            sum(thread.is_alive() for thread in self.abandoned) < MAX_ABANDONED
+        )
 
     def add_waker(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when the run is cancelled: something waits in an engine call."""

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from penstock.drivers.slots import Slots
 
 if TYPE_CHECKING:
     from penstock.drivers.job import Job
+
+
+CLEANUP_SECONDS = 1.0
+"""How long abandoned coroutines may take to clean up; nobody waits for them."""
 
 
 class LoopThread:
@@ -27,25 +32,28 @@ class LoopThread:
         self._thread.start()
 
     def close(self) -> None:
-        """Cancel what still runs and end the thread; returns at once."""
-        self.loop.call_soon_threadsafe(self._stop)
+        """End the thread once what still runs has been cancelled; returns at once."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
     def _run(self) -> None:
         try:
             self.loop.run_forever()
-            if self._running:
-                self.loop.run_until_complete(asyncio.wait(self._running, timeout=1))
+            self.loop.run_until_complete(self._see_off())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         finally:
             self.loop.close()
 
-    def _stop(self) -> None:
-        for task in self._running:
+    async def _see_off(self) -> None:
+        """Cancel what still runs, and give it a moment to clean up."""
+        running = set(self._running)
+        for task in running:
             task.cancel()
-        self.loop.stop()
+        if running:
+            await asyncio.wait(running, timeout=CLEANUP_SECONDS)
 
     def _start(self, job: Job) -> None:
-        self.loop.call_soon_threadsafe(self._launch, job)
+        with suppress(RuntimeError):  # the loop is closed, and every job has ended
+            self.loop.call_soon_threadsafe(self._launch, job)
 
     def _launch(self, job: Job) -> None:
         task = self.loop.create_task(self._serve(job), name=job.call.run.name, context=job.context)

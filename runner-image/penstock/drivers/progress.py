@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from penstock.drivers.call import LiveCall
+from penstock.drivers.context import MAX_ABANDONED
 from penstock.engine.core import run_call
 from penstock.engine.definition import Kind
 from penstock.engine.effects import Effect
 from penstock.engine.ending import Ending
-from penstock.errors import FlowRunTimeoutError, TaskRunTimeoutError
+from penstock.errors import FlowRunTimeoutError, RunTimeoutError, TaskRunTimeoutError
 from penstock.states import State
 
 
@@ -38,6 +39,15 @@ def without_engine_frame(error: BaseException) -> BaseException:
     if error.__traceback__ is not None:
         error.__traceback__ = error.__traceback__.tb_next
     return error
+
+
+def too_many_abandoned(call: LiveCall) -> Ending:
+    """Return how an attempt ends that is not even begun."""
+    message = (
+        f"{call.run.name} was not started: {MAX_ABANDONED} bodies of this run ran out of time and "
+        "still run. Give the functions that they call time-outs of their own."
+    )
+    return Ending(error=RunTimeoutError(message))
 
 
 def time_ran_out(call: LiveCall) -> Ending:

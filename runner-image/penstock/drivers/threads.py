@@ -10,7 +10,12 @@ from inspect import isawaitable
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out
 from penstock.drivers.prints import prints_of
-from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
+from penstock.drivers.progress import (
+    Progress,
+    time_ran_out,
+    too_many_abandoned,
+    without_engine_frame,
+)
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import block_until, block_until_final, pause
 from penstock.engine.effects import Ask, Await, AwaitTasks, Effect, Pause, RunBody
@@ -92,6 +97,8 @@ def _run_on_helper(
     A thread cannot be killed. The body's outcome is dropped, its engine calls raise, and an
     asynchronous exception is tried, which Python delivers when the body next runs Python code.
     """
+    if call.context is not None and not call.context.may_abandon():
+        return too_many_abandoned(call)
     endings: list[Ending] = []
     ended = threading.Event()
 
@@ -122,6 +129,8 @@ def _abandon(scope: Scope, helper: threading.Thread) -> None:
     import ctypes
 
     scope.abandoned = True
+    if scope.context is not None:
+        scope.context.abandon(helper)
     if helper.ident is not None and helper.is_alive():
         exception = ctypes.py_object(TaskAbandoned)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(helper.ident), exception)

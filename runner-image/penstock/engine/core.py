@@ -66,6 +66,10 @@ class Call(Protocol):
     def upstreams(self) -> Sequence[Link]:
         """Every future among the arguments and in ``wait_for``."""
 
+    @property
+    def cancel_grace_seconds(self) -> float:
+        """How long a flow's running tasks may take to end once it is cancelled."""
+
     def name_run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
         """Name the run after its arguments, where the author asked for it."""
 
@@ -137,7 +141,7 @@ def _attempt(
     handed_back = links_in(ending.value) if call.may_meet_links() else []
     settlement = Settlement()
     if call.definition.kind is Kind.FLOW:
-        settlement = yield from settle(ending, handed_back)
+        settlement = yield from settle(ending, handed_back, grace=call.cancel_grace_seconds)
     elif handed_back:
         yield Await(handed_back)
     if handed_back and settlement.cancelled is None:

@@ -14,23 +14,23 @@ from penstock.engine.final import is_cancellation
 from penstock.engine.inputs import Link
 from penstock.errors import CancelledRun
 
-CANCEL_GRACE_SECONDS = 10.0
-"""How long the running tasks of a cancelled flow may take to end."""
 
+def settle(ending: Ending, handed_back: Sequence[Link], *, grace: float) -> Steps[Settlement]:
+    """See to the end of a flow's tasks; ``handed_back`` are the futures that its body returned.
 
-def settle(ending: Ending, handed_back: Sequence[Link]) -> Steps[Settlement]:
-    """See to the end of a flow's tasks; ``handed_back`` are the futures that its body returned."""
+    ``grace`` is how many seconds the running tasks of a cancelled flow may take to end.
+    """
     cancelled = None
     try:
         if ending.error is not None:
             yield StopTasks()
-        yield AwaitTasks(patience_after(ending))
+        yield AwaitTasks(patience_after(ending, grace=grace))
         if handed_back:
             yield Await(handed_back)
     except CancelledRun as request:
         cancelled = request
         yield StopTasks()
-        yield AwaitTasks(CANCEL_GRACE_SECONDS)
+        yield AwaitTasks(grace)
     except GeneratorExit:
         raise
     except BaseException:
@@ -40,11 +40,11 @@ def settle(ending: Ending, handed_back: Sequence[Link]) -> Steps[Settlement]:
     return Settlement(lost, cancelled=cancelled)
 
 
-def patience_after(ending: Ending) -> float | None:
+def patience_after(ending: Ending, *, grace: float) -> float | None:
     """Return how many seconds to wait for running tasks; ``None``: as long as they take."""
     error = ending.error
     if error is None:
         return None
     if is_cancellation(error):
-        return CANCEL_GRACE_SECONDS
+        return grace
     return None if isinstance(error, Exception) and not ending.timed_out else 0.0

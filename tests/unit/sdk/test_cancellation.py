@@ -184,3 +184,19 @@ def test_cancelling_a_sub_flow_cancels_its_parent() -> None:
         child()
 
     assert run(parent, context=context).state.is_cancelled()
+
+
+def test_a_running_task_is_abandoned_when_the_grace_is_over(diary: Diary) -> None:
+    context = RunContext("r", cancel_grace_seconds=0.01)
+    body_may_end = threading.Event()
+
+    @task
+    def stuck() -> None:
+        context.request_cancel()
+        body_may_end.wait(5)
+
+    outcome = run(flow(lambda: stuck.submit().result(), name="f"), context=context, reporter=diary)
+    body_may_end.set()
+
+    assert outcome.state.is_cancelled()
+    assert diary.states_of("stuck-0") == ["Pending", "Running", "Cancelled"]

@@ -11,6 +11,7 @@ import pytest
 
 from penstock import flow, task
 from penstock.errors import FlowRunTimeoutError, TaskAbandoned, TaskRunTimeoutError
+from penstock.futures import PenstockFutureList
 
 from .diary import Diary, run
 
@@ -163,3 +164,25 @@ def test_nested_waits_under_a_timeout_give_their_slot_back() -> None:
         return depth.submit(3).result()
 
     assert nested() == 3
+
+
+def test_bodies_that_never_end_are_capped() -> None:
+    body_may_end = threading.Event()
+
+    @task(timeout_seconds=0.001)
+    def stuck(_: int) -> None:
+        body_may_end.wait(10)
+
+    @flow
+    def many() -> list[str]:
+        return [future.state.message for future in _all_ended(stuck.map(range(120)))]
+
+    messages = many()
+    body_may_end.set()
+
+    assert any("was not started: 100 bodies" in message for message in messages)
+
+
+def _all_ended(futures: PenstockFutureList[None]) -> PenstockFutureList[None]:
+    futures.wait()
+    return futures
