@@ -34,6 +34,9 @@ def main(arguments: list[str]) -> int:
     except DevclusterError as error:
         say(f"devcluster: {error}")
         return 1
+    except PermissionError as error:
+        say(f"devcluster: {error.filename or 'This'} is root's; run this with sudo.")
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import DevclusterError
 from cluster.locks import MACHINE, exclusive
+from cluster.shell import run
 
 STATE_ROOT = Path("/var/lib/penstock-devcluster")
 SOURCE = Path(__file__).resolve().parent.parent
@@ -190,8 +190,7 @@ def reserve(name: str, *, nodes: int) -> Layout:
 
 def forget(layout: Layout) -> None:
     """Remove the cluster's folder, and the one of all clusters with the last of them."""
-    if layout.state.exists():
-        shutil.rmtree(layout.state)
+    run("rm", "-rf", "--one-file-system", layout.state)
     with _state_root(), suppress(OSError):
         STATE_ROOT.rmdir()
 

@@ -41,7 +41,7 @@ def up(name: str, *, node_count: int) -> Layout:
     binaries = toolchain.built()
     with _alone(name):
         present = saved(name)
-        if present and present.complete.exists() and _living(present):
+        if present and _living(present):
             return _mend(present, node_count=node_count, binaries=binaries)
         _clear(name)
         with _cleared_when_interrupted(name):
@@ -53,6 +53,7 @@ def up(name: str, *, node_count: int) -> Layout:
 
 def down(name: str) -> None:
     """Leave no process, mount, namespace, interface, control group or file of a cluster."""
+    requirements.check_root()
     with _alone(name):
         _clear(name)
 
@@ -119,7 +120,10 @@ def _start(layout: Layout, *, binaries: Path) -> None:
 
 
 def _living(layout: Layout) -> bool:
-    return any(processes.running(layout, part) for part in processes.components(layout))
+    """Tell whether enough is left of a cluster, which once was complete, to mend it."""
+    parts = processes.components(layout)
+    some_run = any(processes.running(layout, part) for part in parts)
+    return layout.complete.exists() and some_run and network.stands(layout)
 
 
 def _clear(name: str) -> None:

@@ -28,6 +28,11 @@ def create(layout: Layout) -> None:
     run("nsenter", f"--net={layout.netns_path}", "sh", "-c", forward)
 
 
+def stands(layout: Layout) -> bool:
+    """Tell whether the cable is there; of a namespace, a file of its name may be all that is."""
+    return succeeds("ip", "-n", layout.netns, "link", "show", "eth0")
+
+
 def delete(layout: Layout) -> None:
     """Remove the namespace; both ends of the cable go first, as the kernel is slow to do it."""
     if layout.netns_path.exists():

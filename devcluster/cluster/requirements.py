@@ -21,13 +21,17 @@ def check(*, nodes: int) -> None:
         raise DevclusterError(
             "The development cluster runs on Linux only; elsewhere, use kind or set KUBE_CONTEXT."
         )
+    check_root()
+    if nodes:
+        _check_cgroups()
+        _check_disk()
+
+
+def check_root() -> None:
     if os.geteuid() != 0:
         raise DevclusterError(
             "The development cluster needs root for its network namespace; run this with sudo."
         )
-    if nodes:
-        _check_cgroups()
-        _check_disk()
 
 
 def _check_cgroups() -> None:
