@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, waited
@@ -18,9 +18,12 @@ from penstock.options import (
     Delay,
     RunName,
     checked_function,
+    checked_hooks,
     checked_names,
     checked_timeout,
     delays_of,
+    hook_of,
+    hooks_of,
     is_coroutine_function,
     run_namer,
 )
@@ -31,6 +34,12 @@ from penstock.task_runners import ThreadPoolTaskRunner
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+H = TypeVar("H", bound=Callable[..., Any])
+
+Hook = Callable[..., Any]
+"""Called with the flow, its run and the state; may be async."""
+
+_EVENTS = ("on_running", "on_completion", "on_failure", "on_cancellation", "on_crashed")
 
 __all__ = ["Flow", "FlowOptions", "flow"]
 
@@ -48,6 +57,11 @@ class FlowOptions(TypedDict, total=False):
     flow_run_name: RunName | None
     task_runner: ThreadPoolTaskRunner | None
     log_prints: bool | None
+    on_running: Sequence[Hook] | None
+    on_completion: Sequence[Hook] | None
+    on_failure: Sequence[Hook] | None
+    on_cancellation: Sequence[Hook] | None
+    on_crashed: Sequence[Hook] | None
 
 
 class Flow(Generic[P, R]):
@@ -83,12 +97,39 @@ class Flow(Generic[P, R]):
             timeout_seconds=checked_timeout(options.get("timeout_seconds")),
             run_name=run_namer(options.get("flow_run_name"), function),
             log_prints=options.get("log_prints"),
+            hooks=hooks_of(cast("Any", options), events=_EVENTS, owner=self),
         )
 
     def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
         """Return the same flow with some options changed."""
         merged = cast("FlowOptions", {**self.options, **options})
         return Flow(self.fn, **merged)
+
+    def on_running(self, hook: H) -> H:
+        """Call ``hook(flow, flow_run, state)`` when a run begins."""
+        return self._add_hook("on_running", hook)
+
+    def on_completion(self, hook: H) -> H:
+        """Call ``hook(flow, flow_run, state)`` when a run has completed."""
+        return self._add_hook("on_completion", hook)
+
+    def on_failure(self, hook: H) -> H:
+        """Call ``hook(flow, flow_run, state)`` when a run has failed for good."""
+        return self._add_hook("on_failure", hook)
+
+    def on_cancellation(self, hook: H) -> H:
+        """Call ``hook(flow, flow_run, state)`` when a run was cancelled."""
+        return self._add_hook("on_cancellation", hook)
+
+    def on_crashed(self, hook: H) -> H:
+        """Call ``hook(flow, flow_run, state)`` when a run has crashed."""
+        return self._add_hook("on_crashed", hook)
+
+    def _add_hook(self, event: str, hook: H) -> H:
+        listed = checked_hooks(cast("Any", self.options).get(event) or (), event=event)
+        self.options = cast("FlowOptions", {**self.options, event: [*listed, hook]})
+        self.definition.hooks.add(event, hook_of(hook, owner=self))
+        return hook
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -162,6 +203,7 @@ class Flow(Generic[P, R]):
         )
 
     def _validating_body(self) -> Callable[..., object]:
+        @wraps(self.fn)  # so that its signature is the flow's
         def body(*args: object, **kwargs: object) -> object:
             bound = bind(self.fn, args, kwargs, flow_name=self.name)
             if self.options.get("validate_parameters", True):

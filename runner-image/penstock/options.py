@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
+from penstock.engine.hooks import Hook, Hooks
 from penstock.errors import PenstockError
 
 Delay = float | Sequence[float] | Callable[[int], Sequence[float]]
@@ -88,6 +91,30 @@ def checked_names(
     unknown = sorted(options.keys() - known.keys())
     if unknown:
         raise TypeError(f"@{decorator} has no option {unknown[0]}; it has {', '.join(known)}.")
+
+
+def checked_hooks(hooks: object, *, event: str) -> list[Callable[..., object]]:
+    """Return the functions that an option such as ``on_failure`` lists."""
+    listed: list[Any] = list(hooks) if isinstance(hooks, list | tuple | set) else [hooks]
+    for hook in listed:
+        if not callable(hook):
+            raise TypeError(f"{event} is a list of functions; {hook!r} is none.")
+    return listed
+
+
+def hook_of(function: Callable[..., object], *, owner: object) -> Hook:
+    """Return the hook that calls ``function(owner, run, state)``."""
+    name = getattr(function, "__name__", repr(function))
+    return Hook(name, partial(function, owner))
+
+
+def hooks_of(options: Mapping[str, object], *, events: Iterable[str], owner: object) -> Hooks:
+    """Return the hooks that the options list."""
+    hooks = Hooks()
+    for event in events:
+        for function in checked_hooks(options.get(event) or (), event=event):
+            hooks.add(event, hook_of(function, owner=owner))
+    return hooks
 
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:

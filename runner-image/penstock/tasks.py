@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial, update_wrapper
 from typing import (
     Any,
@@ -26,9 +26,12 @@ from penstock.options import (
     Delay,
     RunName,
     checked_function,
+    checked_hooks,
     checked_names,
     checked_timeout,
     delays_of,
+    hook_of,
+    hooks_of,
     is_coroutine_function,
     run_namer,
 )
@@ -37,6 +40,12 @@ from penstock.states import State
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+H = TypeVar("H", bound=Callable[..., Any])
+
+Hook = Callable[..., Any]
+"""Called with the task, its run and the state; may be async."""
+
+_EVENTS = ("on_running", "on_completion", "on_failure")
 
 __all__ = ["Task", "TaskOptions", "exponential_backoff", "task"]
 
@@ -53,6 +62,9 @@ class TaskOptions(TypedDict, total=False):
     retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
     timeout_seconds: float | None
     log_prints: bool | None
+    on_running: Sequence[Hook] | None
+    on_completion: Sequence[Hook] | None
+    on_failure: Sequence[Hook] | None
     task_run_name: RunName | None
 
 
@@ -87,6 +99,7 @@ class Task(Generic[P, R]):
             run_name=run_namer(options.get("task_run_name"), function),
             tags=frozenset(options.get("tags") or ()),
             log_prints=options.get("log_prints"),
+            hooks=hooks_of(cast("Any", options), events=_EVENTS, owner=self),
         )
 
     def _retry_policy(self) -> RetryPolicy:
@@ -105,6 +118,24 @@ class Task(Generic[P, R]):
         """Return the same task with some options changed."""
         merged = cast("TaskOptions", {**self.options, **options})
         return Task(self.fn, **merged)
+
+    def on_running(self, hook: H) -> H:
+        """Call ``hook(task, task_run, state)`` when a run begins."""
+        return self._add_hook("on_running", hook)
+
+    def on_completion(self, hook: H) -> H:
+        """Call ``hook(task, task_run, state)`` when a run has completed."""
+        return self._add_hook("on_completion", hook)
+
+    def on_failure(self, hook: H) -> H:
+        """Call ``hook(task, task_run, state)`` when a run has failed for good."""
+        return self._add_hook("on_failure", hook)
+
+    def _add_hook(self, event: str, hook: H) -> H:
+        listed = checked_hooks(cast("Any", self.options).get(event) or (), event=event)
+        self.options = cast("TaskOptions", {**self.options, event: [*listed, hook]})
+        self.definition.hooks.add(event, hook_of(hook, owner=self))
+        return hook
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...

@@ -121,11 +121,13 @@ class LiveCall:
         """Return the body that waits while the call does: the caller, or the flow for its tasks."""
         return self.scope if self.own_frame is not None and self.scope else self.caller
 
-    def begin_attempt(self) -> Scope:
+    def begin_attempt(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Scope:
         """Return the scope of a new attempt; equal calls are counted afresh in it."""
         caller = self.caller
         self.scope = Scope(
             self.run,
+            body=self.definition.body,
+            arguments=(args, kwargs),
             path=self._key.path if self._key else self.definition.identity,
             parent=caller,
             origin=caller.origin if caller and not self.submitted else None,
@@ -136,6 +138,27 @@ class LiveCall:
             slots=self.slots,
         )
         return self.scope
+
+    def aside(self) -> Scope:
+        """Return the scope of what runs in the run's name beside its body, as its hooks do.
+
+        Engine calls made there work, even in a run that was cancelled, and belong to no flow run.
+        """
+        scope = Scope(
+            self.run,
+            body=self.definition.body,
+            arguments=self.scope.arguments if self.scope else (self.args, self.kwargs),
+            path=self.definition.identity,
+            parent=None,
+            origin=None,
+            context=self.context,
+            frame=None,
+            journal=None,
+            log_prints=self._logs_prints(),
+            slots=None,
+        )
+        scope.cancel_raised = True
+        return scope
 
     def _journal_of_retries(self) -> Journal | None:
         """Keep what a body finished over its retries; where there are none, nothing is kept."""

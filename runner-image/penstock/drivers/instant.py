@@ -7,10 +7,11 @@ import random
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.frame import Frame
-from penstock.drivers.runlog import RUN_LOG
+from penstock.drivers.runlog import RUN_LOG, complain
 from penstock.engine.effects import (
     Announce,
     CloseTasks,
+    Complain,
     Draw,
     Effect,
     Find,
@@ -31,6 +32,8 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
         case Record(key, state):
             if call.journal:
                 call.journal.record(key, state=state)
+        case Complain(message, error):
+            complain(call.run, message, error=error)
         case StopTasks():
             _frame_of(call).stop()
         case CloseTasks():

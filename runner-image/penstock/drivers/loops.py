@@ -14,7 +14,7 @@ from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import Wake, all_final, subscribe_to
-from penstock.engine.effects import Ask, Await, AwaitTasks, Effect, Pause, RunBody
+from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody
 from penstock.engine.ending import Ending
 from penstock.engine.inputs import Link
 from penstock.states import State
@@ -70,11 +70,14 @@ async def _perform(effect: Effect[object], call: LiveCall) -> object:
             )
         case Ask(question):
             return await _ask(question)
+        case CallHook():
+            await _call_hook(effect, call)
+            return None
     return carry_out(effect, call=call)
 
 
 async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
-    scope = call.begin_attempt()
+    scope = call.begin_attempt(args, kwargs)
     clock = asyncio.timeout(call.definition.timeout_seconds)
     try:
         async with clock:
@@ -92,6 +95,16 @@ async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, 
 async def awaited(value: object) -> object:
     """Await what a body of the author's returned."""
     return await cast("Awaitable[object]", value)
+
+
+async def _call_hook(effect: CallHook, call: LiveCall) -> None:
+    if call.abandoned:
+        return
+    scope = call.aside()
+    with scope, prints_of(scope):
+        ending = await _ask(lambda: effect.hook.function(call.run, effect.state))
+    if ending.error is not None:
+        raise ending.error
 
 
 async def _ask(question: Callable[[], object]) -> Ending:

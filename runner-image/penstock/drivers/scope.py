@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
     from penstock.journal.protocol import Journal
 
 
+Arguments = tuple[tuple[object, ...], dict[str, object]]
+
+
 class Scope:
     """One attempt of one body. Engine calls made inside belong to it."""
 
     __slots__ = (
         "abandoned",
+        "arguments",
+        "body",
         "cancel_raised",
         "context",
         "frame",
@@ -39,6 +45,8 @@ class Scope:
         self,
         run: FlowRun | TaskRun,
         *,
+        body: Callable[..., object],
+        arguments: Arguments,
         path: str,
         parent: Scope | None,
         origin: Scope | None,
@@ -49,6 +57,9 @@ class Scope:
         slots: Slots | None,
     ) -> None:
         self.run = run
+        self.body = body
+        self.arguments = arguments
+        """What the body is called with: positional and keyword arguments, futures resolved."""
         self.path = path
         """Names the body in the keys of its calls."""
         self.parent = parent

@@ -18,7 +18,7 @@ from penstock.drivers.progress import (
 )
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import block_until, block_until_final, pause
-from penstock.engine.effects import Ask, Await, AwaitTasks, Effect, Pause, RunBody
+from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody
 from penstock.engine.ending import Ending
 from penstock.errors import TaskAbandoned
 from penstock.states import State
@@ -69,11 +69,14 @@ def _perform(effect: Effect[object], call: LiveCall) -> object:
             )
         case Ask(question):
             return _ask(question)
+        case CallHook():
+            _call_hook(effect, call)
+            return None
     return carry_out(effect, call=call)
 
 
 def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
-    scope = call.begin_attempt()
+    scope = call.begin_attempt(args, kwargs)
     if call.definition.timeout_seconds is None:
         return _run_here(call, scope, args, kwargs)
     return _run_on_helper(call, scope, args, kwargs)
@@ -134,6 +137,16 @@ def _abandon(scope: Scope, helper: threading.Thread) -> None:
     if helper.ident is not None and helper.is_alive():
         exception = ctypes.py_object(TaskAbandoned)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(helper.ident), exception)
+
+
+def _call_hook(effect: CallHook, call: LiveCall) -> None:
+    if call.abandoned:
+        return
+    scope = call.aside()
+    with scope, prints_of(scope):
+        ending = _ask(lambda: effect.hook.function(call.run, effect.state))
+    if ending.error is not None:
+        raise ending.error
 
 
 def _ask(question: Callable[[], object]) -> Ending:

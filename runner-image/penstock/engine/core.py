@@ -14,6 +14,8 @@ from penstock.engine.effects import (
     Announce,
     Ask,
     Await,
+    CallHook,
+    Complain,
     Draw,
     Find,
     Pause,
@@ -23,6 +25,7 @@ from penstock.engine.effects import (
 )
 from penstock.engine.ending import Ending, Settlement
 from penstock.engine.final import final_state, in_words
+from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import (
     Link,
@@ -82,17 +85,32 @@ class Call(Protocol):
 
 def run_call(call: Call) -> Steps[State[object]]:
     """Bring ``call`` to its final state and return it."""
+    is_new = True
     try:
-        state = yield from _lead_to_end(call)
+        state, is_new = yield from _lead_to_end(call)
     except GeneratorExit:
         raise
     except BaseException as interruption:  # the driver throws in what ends its waiting
         state = final_state(Ending(error=interruption), Settlement())
     yield Announce(state)
+    hooks = call.definition.hooks
+    if hooks and is_new:
+        yield from _call_hooks(hooks.after(state), state)
     return state
 
 
-def _lead_to_end(call: Call) -> Steps[State[object]]:
+def _call_hooks(hooks: Sequence[Hook], state: State[object]) -> Steps[None]:
+    for hook in hooks:
+        try:
+            yield from CallHook(hook, state)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever it is, the run has its state
+            yield Complain(f"The hook {hook.name} failed; the run goes on.", error)
+
+
+def _lead_to_end(call: Call) -> Steps[tuple[State[object], bool]]:
+    """Return the final state, and whether this call came to it by its own doing."""
     if call.upstreams:
         yield Await(call.upstreams)
     args, kwargs = call.args, call.kwargs
@@ -101,26 +119,28 @@ def _lead_to_end(call: Call) -> Steps[State[object]]:
             values_of(call.wait_for)
             args, kwargs = values_of(args), values_of(kwargs)
         except NotCompleted as problem:
-            return not_ready(problem)
+            return not_ready(problem), False
     key = call.draw_key(args, kwargs)
     if key is None:
-        return (yield from _attempts(call, args, kwargs))
+        return (yield from _attempts(call, args, kwargs)), True
     found = yield from Find(key)
     if found is not None:
-        return found
+        return found, False
     state = yield from _attempts(call, args, kwargs)
     yield Record(key, state)
-    return state
+    return state, True
 
 
 def _attempts(
     call: Call, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> Steps[State[object]]:
-    run, policy = call.run, call.definition.retry
+    run, policy, hooks = call.run, call.definition.retry, call.definition.hooks
     call.name_run(args, kwargs)
     while True:
         run.run_count += 1
-        yield Announce(Running() if run.run_count == 1 else Retrying())
+        yield Announce(running := Running() if run.run_count == 1 else Retrying())
+        if hooks and run.run_count == 1:
+            yield from _call_hooks(hooks.after(running), running)
         state = yield from _attempt(call, args, kwargs)
         if not may_retry(policy, attempt=run.run_count, state=state):
             return state

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from penstock.engine.hooks import Hooks
 from penstock.engine.runs import TaskRun
 from penstock.states import State
 
@@ -49,5 +50,6 @@ class Definition:
     run_name: Callable[[tuple[object, ...], dict[str, object]], str] | None
     """Makes the run's name of the arguments."""
     tags: frozenset[str] = frozenset()
+    hooks: Hooks = field(default_factory=Hooks)
     log_prints: bool | None
     """Whether ``print`` in the body goes to the run's log; ``None``: as in the caller's."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from penstock.engine.ending import Ending
+from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
 from penstock.states import State
@@ -68,6 +69,22 @@ class Ask(Effect[Ending]):
     """Call a function of the author's that is not the body, sync or async."""
 
     question: Callable[[], object]
+
+
+@dataclass(slots=True, eq=False)
+class CallHook(Effect[None]):
+    """Call a hook in the run's name, sync or async; what it raises is thrown back."""
+
+    hook: Hook
+    state: State[object]
+
+
+@dataclass(slots=True, eq=False)
+class Complain(Effect[None]):
+    """Write to the run's log that something went wrong which does not fail the run."""
+
+    message: str
+    error: BaseException
 
 
 @dataclass(slots=True, eq=False)
