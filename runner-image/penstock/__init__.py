@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from penstock._version import __version__
 
 if TYPE_CHECKING:
+    from penstock import runtime
     from penstock.annotations import allow_failure, unmapped
+    from penstock.drivers.tagging import tags
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
     from penstock.logging import get_run_logger
@@ -30,6 +32,8 @@ __all__ = [
     "exponential_backoff",
     "flow",
     "get_run_logger",
+    "runtime",
+    "tags",
     "task",
     "unmapped",
     "wait",
@@ -45,22 +49,26 @@ _HOMES = {
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",
+    "tags": "drivers.tagging",
     "task": "tasks",
     "unmapped": "annotations",
     "wait": "futures",
 }
+_MODULES = {"runtime"}
 
 
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
-    if home is None:
+    if home is None and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if home is None:
+        return import_module(f"{__name__}.{name}")
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_MODULES})

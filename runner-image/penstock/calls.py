@@ -11,7 +11,9 @@ from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
 from penstock.drivers.job import Job
+from penstock.drivers.places import TaskRunner
 from penstock.drivers.scope import Scope, current_scope, enter_engine
+from penstock.drivers.tagging import current_tags
 from penstock.engine.definition import Definition
 from penstock.engine.inputs import Link
 from penstock.engine.runs import FlowRun, TaskRun
@@ -94,7 +96,7 @@ def _task_run(definition: Definition, caller: Scope | None) -> TaskRun:
         task_name=name,
         flow_run=flow_run,
         parent=caller.run if caller else None,
-        tags=definition.tags,
+        tags=definition.tags | current_tags.get(),
         state=Pending(),
     )
 
@@ -105,7 +107,7 @@ def call_flow(
     kwargs: dict[str, object],
     *,
     wait_for: Sequence[object],
-    max_workers: int | None,
+    runner: TaskRunner | None,
     linked: bool,
     context: RunContext | None = None,
 ) -> LiveCall:
@@ -127,7 +129,7 @@ def call_flow(
         caller=caller,
         context=context,
         wait_for=wait_for,
-        own_frame=Frame(run, context=context, max_workers=max_workers),
+        own_frame=Frame(run, context=context, runner=runner),
     )
 
 
@@ -142,6 +144,7 @@ def _flow_run(definition: Definition, caller: Scope | None, context: RunContext)
         flow_name=definition.name,
         parent=caller.run if caller else None,
         state=Pending(),
+        tags=current_tags.get(),
     )
 
 

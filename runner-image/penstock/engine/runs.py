@@ -23,6 +23,7 @@ class FlowRun:
         "run_count",
         "started_at",
         "state",
+        "tags",
     )
 
     def __init__(
@@ -33,11 +34,13 @@ class FlowRun:
         flow_name: str,
         parent: FlowRun | TaskRun | None,
         state: State[object],
+        tags: frozenset[str] = frozenset(),
     ) -> None:
         self.id = run_id
         """Unique: of the root as given, of a sub-flow ``<parent's id>/<flow's name>-<number>``."""
         self.name = name
         self.flow_name = flow_name
+        self.tags = tags
         self.parent = parent
         """The run whose body called this one; ``None`` for the root."""
         self.run_count = 0
