@@ -8,6 +8,10 @@
     ├── FailedRun                the result of a failed state that holds no exception
     ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
     ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
+    ├── MissingLibraryError      an optional library that is not installed (also an ImportError)
+    ├── RemoteError              what a worker could not run, or an error that could not travel
+    ├── UnpicklableError         an argument or result that cannot travel (also a TypeError)
+    ├── WorkerDied               the process that ran a task's body is gone
     └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
         ├── FlowRunTimeoutError
         └── TaskRunTimeoutError
@@ -53,6 +57,22 @@ class CrashedRun(PenstockError):
 
 class UpstreamNotCompleted(PenstockError):
     """A task never ran because one of its inputs failed; the message names it."""
+
+
+class MissingLibraryError(PenstockError, ImportError):
+    """An optional library is not installed; the message has the line that installs it."""
+
+
+class RemoteError(PenstockError):
+    """A body could not be run by its worker, or raised what cannot be sent back."""
+
+
+class UnpicklableError(PenstockError, TypeError):
+    """An argument or a result cannot be sent to another process; the message says which."""
+
+
+class WorkerDied(PenstockError):
+    """The process that ran a task's body ended; the message has its exit code."""
 
 
 class RunTimeoutError(PenstockError, TimeoutError):

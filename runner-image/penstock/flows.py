@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack,
 from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, waited
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
+from penstock.drivers.places import TaskRunner
 from penstock.drivers.threads import run_inline
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.inputs import holds_links
@@ -29,7 +30,6 @@ from penstock.options import (
 )
 from penstock.parameters import bind, coerce
 from penstock.states import State
-from penstock.task_runners import ThreadPoolTaskRunner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +55,7 @@ class FlowOptions(TypedDict, total=False):
     timeout_seconds: float | None
     validate_parameters: bool
     flow_run_name: RunName | None
-    task_runner: ThreadPoolTaskRunner | None
+    task_runner: TaskRunner | None
     log_prints: bool | None
     on_running: Sequence[Hook] | None
     on_completion: Sequence[Hook] | None
@@ -191,13 +191,12 @@ class Flow(Generic[P, R]):
         elif self.options.get("validate_parameters", True):
             coerce(self.fn, bound, flow_name=self.name)
         bound.apply_defaults()
-        runner = self.options.get("task_runner")
         return call_flow(
             definition,
             bound.args,
             bound.kwargs,
             wait_for=wait_for,
-            max_workers=runner.max_workers if runner else None,
+            runner=self.options.get("task_runner"),
             context=context,
             linked=linked,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from penstock.drivers.job import Job
     from penstock.drivers.loop_thread import LoopThread
+    from penstock.drivers.places import Place, TaskRunner
 
 DEFAULT_MAX_WORKERS = max(8, min(32, (os.cpu_count() or 1) + 4))
 """Bodies of sync tasks that run at once."""
@@ -29,14 +30,16 @@ DEFAULT_MAX_COROUTINES = 1000
 class Frame:
     """The live part of one flow run; its threads start with the first submitted task."""
 
-    def __init__(self, run: FlowRun, *, context: RunContext, max_workers: int | None) -> None:
+    def __init__(self, run: FlowRun, *, context: RunContext, runner: TaskRunner | None) -> None:
         self.run = run
         self.context = context
         self.lock = threading.Lock()
         """Guards the futures of this run."""
         self.stopped = False
         """Whether tasks that did not start yet never will."""
-        self._max_workers = max_workers
+        self._runner = runner
+        self._max_workers = runner.max_workers if runner else None
+        self._place: Place | None = None
         self._workers: Workers | None = None
         self._loop_thread: LoopThread | None = None
         self._timer: Timer | None = None
@@ -57,7 +60,9 @@ class Frame:
         """Let ``job`` run as soon as there is a slot, unless it was dropped meanwhile."""
         if job.has_ended():
             return
-        job.call.slots = self._loop().slots if job.call.definition.is_async else self._pool().slots
+        here = self.place() is None
+        in_loop = here and job.call.definition.is_async
+        job.call.slots = self._loop().slots if in_loop else self._pool().slots
         job.call.slots.admit(job)
 
     def refuses(self, job: Job) -> bool:
@@ -110,9 +115,11 @@ class Frame:
             self._workers.close()
         if self._loop_thread:
             self._loop_thread.close()
+        if self._place:
+            self._place.close()
         if self._timer:
             self._timer.close()
-        self._workers = self._loop_thread = self._timer = None
+        self._workers = self._loop_thread = self._timer = self._place = None
         self.stopped = False
         failed, self._failed = self._failed, []
         return tuple(root_errors(link for link in failed if link.is_lost()))
@@ -120,6 +127,15 @@ class Frame:
     def runs_loop(self, loop: AbstractEventLoop) -> bool:
         """Tell whether ``loop`` is the one that runs this flow run's submitted tasks."""
         return self._loop_thread is not None and self._loop_thread.loop is loop
+
+    def place(self) -> Place | None:
+        """Return where bodies of submitted tasks run; ``None``: in this process."""
+        if self._runner is None or self._place is not None:
+            return self._place
+        with self.lock:
+            if self._place is None:
+                self._place = self._runner.open()
+            return self._place
 
     def _pool(self) -> Workers:
         with self.lock:

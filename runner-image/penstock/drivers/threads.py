@@ -77,6 +77,11 @@ def _perform(effect: Effect[object], call: LiveCall) -> object:
 
 def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
     scope = call.begin_attempt(args, kwargs)
+    place = call.frame.place() if call.submitted and call.frame else None
+    if place is not None:
+        from penstock.drivers.parcels import run_elsewhere
+
+        return run_elsewhere(call, scope, args, kwargs, place=place)
     if call.definition.timeout_seconds is None:
         return _run_here(call, scope, args, kwargs)
     return _run_on_helper(call, scope, args, kwargs)

@@ -1,0 +1,223 @@
+"""One attempt of a body in another process: packed here, run there, and unpacked here again.
+
+All that Penstock asks of a worker is ``run_parcel``: bytes in, bytes out. The run, its retries and
+its journal stay here; in the body, nested tasks are plain calls. What it logs comes back with its
+result.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pickle
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import PathFinder
+from inspect import signature
+from typing import TYPE_CHECKING, cast
+
+from penstock.drivers.progress import time_ran_out
+from penstock.drivers.tagging import current_tags
+from penstock.engine.ending import Ending
+from penstock.engine.runs import TaskRun
+from penstock.errors import RemoteError, UnpicklableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.drivers.call import LiveCall
+    from penstock.drivers.places import Place
+    from penstock.drivers.scope import Scope
+
+PROCESS = os.urandom(8)
+"""Tells a worker that lives in the driver's own process from one that does not."""
+
+_LOGGER = logging.getLogger("penstock")
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a worker needs to know to run one attempt."""
+
+    body: Callable[..., object] | tuple[str, str]
+    """The function, or the module and the name that lead to it."""
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    run: tuple[str, str, str, frozenset[str], int]
+    flow_run: tuple[str, str, str] | None
+    tags: frozenset[str]
+    log_prints: bool
+    log_level: int
+    process: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How the attempt ended, and what it logged."""
+
+    value: object
+    error: BaseException | None
+    records: list[dict[str, object]]
+
+
+def run_elsewhere(
+    call: LiveCall,
+    scope: Scope,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    place: Place,
+) -> Ending:
+    """Run one attempt at ``place``, while the calling thread waits for it."""
+    seconds = call.definition.timeout_seconds
+    try:
+        parcel = _packed(call, scope, args, kwargs, place=place)
+        sent = place.run(parcel, timeout=seconds)
+        answer = cast("Answer", pickle.loads(sent))  # noqa: S301 - our own worker's
+    except TimeoutError as error:
+        if seconds is None:
+            return Ending(error=error)
+        scope.abandoned = True
+        return time_ran_out(call)
+    except BaseException as error:  # whatever it is, the core decides what it means
+        return Ending(error=error)
+    for record in answer.records:
+        logging.getLogger(cast("str", record["name"])).handle(logging.makeLogRecord(record))
+    return Ending(answer.value, error=answer.error)
+
+
+def _packed(
+    call: LiveCall,
+    scope: Scope,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    place: Place,
+) -> bytes:
+    run, body = cast("TaskRun", call.run), call.definition.body
+    reference = _reference_to(body) if place.shares_modules else None
+    flow = run.flow_run
+    parcel = Parcel(
+        reference or body,
+        args,
+        kwargs,
+        run=(run.id, run.name, run.task_name, run.tags, run.run_count),
+        flow_run=(flow.id, flow.name, flow.flow_name) if flow else None,
+        tags=current_tags.get(),
+        log_prints=scope.log_prints,
+        log_level=_LOGGER.getEffectiveLevel(),
+        process=PROCESS,
+    )
+    try:
+        return _dumps(parcel, plain=reference is not None and _are_plain(args, kwargs))
+    except Exception as error:
+        raise UnpicklableError(_blame(body, args, kwargs, error, name=run.name)) from error
+
+
+def _are_plain(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+    return all(type(value) in _PLAIN for value in (*args, *kwargs.values()))
+
+
+def _dumps(value: object, *, plain: bool = False) -> bytes:
+    if plain:  # several times as fast, and the same for what needs no code of the author's
+        return pickle.dumps(value, protocol=5)
+    import cloudpickle
+
+    return cast("bytes", cloudpickle.dumps(value, protocol=5))
+
+
+def _blame(
+    body: Callable[..., object],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    error: Exception,
+    *,
+    name: str,
+) -> str:
+    """Say which part of the call cannot be sent."""
+    try:
+        arguments = signature(body).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        arguments = {**{f"number {n}": value for n, value in enumerate(args, 1)}, **kwargs}
+    for argument, value in arguments.items():
+        try:
+            _dumps(value)
+        except Exception as reason:
+            return (
+                f"The argument {argument} of {name} cannot be sent to another process "
+                f"({reason}); make it in the task, or use the ThreadPoolTaskRunner."
+            )
+    return (
+        f"The function of {name} cannot be sent to another process ({error}): it uses something "
+        "from around it that cannot be pickled; make that in the task."
+    )
+
+
+def _reference_to(body: Callable[..., object]) -> tuple[str, str] | None:
+    """Return module and name of a body that a worker can import; ``None`` if it cannot."""
+    module, name = getattr(body, "__module__", None), getattr(body, "__qualname__", "")
+    if not isinstance(module, str) or not _importable(module):
+        return None
+    found = _named(sys.modules.get(module), name)
+    return (module, name) if found is body or _body_of(found) is body else None
+
+
+@cache
+def _importable(module: str) -> bool:
+    """Tell whether a fresh interpreter with this ``sys.path`` would find the same module."""
+    parent, _, _ = module.rpartition(".")
+    loaded = sys.modules.get(module)
+    if module == "__main__" or loaded is None or (parent and not _importable(parent)):
+        return False
+    path = getattr(sys.modules.get(parent), "__path__", None) if parent else None
+    with suppress(Exception):
+        spec = PathFinder.find_spec(module, path)
+        own = getattr(loaded, "__file__", None)
+        return spec is not None and (own is None or spec.origin == own)
+    return False
+
+
+def _named(found: object, name: str) -> object:
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _body_of(found: object) -> object:
+    """Return the body of a flow or task, and anything else as it is."""
+    definition = getattr(found, "definition", None)
+    return getattr(definition, "body", found)
+
+
+# The worker's side.
+
+
+def run_parcel(parcel: bytes) -> bytes:
+    """Run one attempt in this process and return how it ended; never raises."""
+    records: list[dict[str, object]] = []
+    name = "A task"
+    try:
+        unpacked = cast("Parcel", pickle.loads(parcel))  # noqa: S301 - the driver's
+        name = unpacked.run[1]
+        body = unpacked.body
+        if isinstance(body, tuple):
+            body = _named(importlib.import_module(body[0]), body[1])  # type: ignore[assignment]
+    except BaseException as error:
+        trouble = RemoteError(f"{name} could not be unpacked by its worker: {error!r}")
+        return _dumps(Answer(None, trouble, records))
+    from penstock.drivers.remote_body import run_body
+
+    value, failure = run_body(unpacked, cast("Callable[..., object]", _body_of(body)), records)
+    is_plain = failure is None and type(value) in _PLAIN
+    try:
+        return _dumps(Answer(value, failure, records), plain=is_plain)
+    except Exception as reason:
+        message = (
+            f"The result of {name}, a {type(value).__name__}, cannot be sent back ({reason}); "
+            "return something that can be pickled."
+        )
+        return _dumps(Answer(None, UnpicklableError(message), records))

@@ -1,0 +1,43 @@
+"""What a worker process does: run parcel after parcel until nobody is at the other end."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from penstock.drivers.parcels import Answer, run_parcel
+
+
+def serve(fd: int) -> None:
+    """Greet, then answer parcels read from ``fd``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, who ends this process
+    os.set_inheritable(fd, False)
+    channel = Connection(fd)
+    try:
+        trouble = _initialised(channel.recv_bytes())
+        channel.send_bytes(trouble)
+        while True:
+            channel.send_bytes(run_parcel(channel.recv_bytes()))
+    except (EOFError, ConnectionError):
+        return
+
+
+def _initialised(greeting: bytes) -> bytes:
+    """Run the initializer; return the answer to every parcel, if that fails."""
+    from penstock.drivers.remote_body import portable
+
+    try:
+        initializer: tuple[Callable[..., object], tuple[object, ...]] | None
+        initializer = pickle.loads(greeting)  # noqa: S301 - the driver's
+        if initializer is not None:
+            function, arguments = initializer
+            function(*arguments)
+    except BaseException as error:
+        import cloudpickle
+
+        answer: bytes = cloudpickle.dumps(Answer(None, portable(error), []))
+        return answer
+    return b""

@@ -1,0 +1,149 @@
+"""The worker's side of a body that runs elsewhere: its run, its log, its exceptions' way back."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from inspect import isawaitable
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
+
+from penstock.drivers.parcels import PROCESS, Parcel
+from penstock.drivers.prints import prints_of
+from penstock.drivers.progress import without_engine_frame
+from penstock.drivers.scope import Arguments, Scope
+from penstock.drivers.tagging import tags
+from penstock.engine.runs import FlowRun, TaskRun
+from penstock.errors import RemoteError
+from penstock.states import Running
+from penstock.tracebacks import user_traceback
+
+Records = list[dict[str, object]]
+
+_records: ContextVar[Records | None] = ContextVar("penstock_records", default=None)
+
+
+def run_body(
+    parcel: Parcel, body: Callable[..., object], records: Records
+) -> tuple[object, BaseException | None]:
+    """Run the body; return its value, or the exception that left it, fit to be sent."""
+    _listen(parcel)
+    token = _records.set(None if parcel.process == PROCESS else records)
+    try:
+        scope = _scope_of(parcel, body)
+        with tags(*parcel.tags), scope, prints_of(scope):
+            return _value_of(body, parcel), None
+    except BaseException as error:  # the driver's core decides what it means
+        return None, portable(without_engine_frame(error))
+    finally:
+        _records.reset(token)
+        with suppress(Exception):
+            sys.stdout.flush()
+
+
+def _value_of(body: Callable[..., object], parcel: Parcel) -> object:
+    value = body(*parcel.args, **parcel.kwargs)
+    if isawaitable(value):
+        import asyncio
+
+        from penstock.drivers.loops import awaited
+
+        return asyncio.run(awaited(value))
+    return value
+
+
+def _scope_of(parcel: Parcel, body: Callable[..., object]) -> Scope:
+    run_id, name, task_name, tags, run_count = parcel.run
+    flow_run = None
+    if parcel.flow_run is not None:
+        flow_id, flow_run_name, flow_name = parcel.flow_run
+        flow_run = FlowRun(
+            flow_id, name=flow_run_name, flow_name=flow_name, parent=None, state=Running()
+        )
+    run = TaskRun(
+        run_id,
+        name=name,
+        task_name=task_name,
+        flow_run=flow_run,
+        parent=flow_run,
+        tags=tags,
+        state=Running(),
+    )
+    run.run_count = run_count
+    around = _scope(flow_run, parcel, body=_no_body, arguments=((), {})) if flow_run else None
+    return _scope(run, parcel, body=body, arguments=(parcel.args, parcel.kwargs), parent=around)
+
+
+def _no_body() -> None:
+    """Stand in for the flow's, which runs elsewhere."""
+
+
+def _scope(
+    run: FlowRun | TaskRun,
+    parcel: Parcel,
+    *,
+    body: Callable[..., object],
+    arguments: Arguments,
+    parent: Scope | None = None,
+) -> Scope:
+    return Scope(
+        run,
+        body=body,
+        arguments=arguments,
+        path=run.name,
+        parent=parent,
+        origin=None,
+        context=None,
+        frame=None,
+        journal=None,
+        log_prints=parcel.log_prints,
+        slots=None,
+    )
+
+
+class _Collector(QueueHandler):
+    """Keeps what the body logs, in a form that travels."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        records = _records.get()
+        if records is None:
+            return
+        fields = vars(self.prepare(record))
+        plain = (str, int, float, type(None))
+        records.append({name: value for name, value in fields.items() if isinstance(value, plain)})
+
+
+_COLLECTOR = _Collector(SimpleQueue())
+
+
+def _listen(parcel: Parcel) -> None:
+    if parcel.process == PROCESS:
+        return
+    logger = logging.getLogger("penstock")
+    if _COLLECTOR not in logger.handlers:
+        logger.addHandler(_COLLECTOR)
+    if logger.level != parcel.log_level:
+        logger.setLevel(parcel.log_level)
+
+
+def portable(error: BaseException) -> BaseException:
+    """Return the exception, or one that says the same and survives pickling.
+
+    Its traceback does not travel, so that it becomes a note.
+    """
+    described = "The worker's traceback:\n" + user_traceback(error).rstrip()
+    try:
+        import cloudpickle
+
+        twin = pickle.loads(cloudpickle.dumps(error))  # noqa: S301 - made on this line
+        kept = type(twin) is type(error) and str(twin) == str(error)
+    except Exception:
+        kept = False
+    if not kept:
+        error = RemoteError(f"{type(error).__name__}: {error}")
+    error.add_note(described)
+    return error
