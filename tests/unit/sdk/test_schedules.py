@@ -1,0 +1,220 @@
+"""Ticks of schedules, above all where clocks are put forward and back."""
+# ruff: noqa: DTZ001 - walls show no zone
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from croniter import croniter
+from dateutil.rrule import rrulestr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.errors import MissingLibraryError
+from penstock.schedules import Cron, Interval, RRule, Schedule, ScheduleError, next_ticks
+
+FORWARD = datetime(2026, 3, 29, 1, tzinfo=UTC)  # 02:00 becomes 03:00 in Berlin
+BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)  # 03:00 becomes 02:00
+EDGES = [
+    ("Europe/Berlin", FORWARD),
+    ("Europe/Berlin", BACK),
+    ("America/New_York", datetime(2026, 3, 8, 7, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, 6, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30, tzinfo=UTC)),  # by half an hour
+    ("Pacific/Apia", datetime(2011, 12, 30, 10, tzinfo=UTC)),  # by a whole day
+    ("America/Sao_Paulo", datetime(2018, 11, 4, 3, tzinfo=UTC)),  # at midnight
+]
+
+
+def clock(*fields: int) -> datetime:
+    return datetime(*fields, tzinfo=UTC)  # type: ignore[arg-type, misc] # year to second
+
+
+def test_a_cron_line_means_the_clock_on_the_wall() -> None:
+    winter, summer = (
+        next_ticks(Cron("0 6 * * *", timezone="Europe/Berlin"), clock(2026, month, 1), 1)
+        for month in (1, 7)
+    )
+
+    assert (winter, summer) == ([clock(2026, 1, 1, 5)], [clock(2026, 7, 1, 4)])
+
+
+def test_a_time_in_the_gap_is_due_once_right_after_it() -> None:
+    ticks = next_ticks(
+        Cron("*/20 2 * * *", timezone="Europe/Berlin"), FORWARD - timedelta(hours=9), 2
+    )
+
+    assert ticks == [FORWARD, clock(2026, 3, 30, 0)]
+
+
+def test_a_time_shown_twice_is_due_the_first_time() -> None:
+    ticks = next_ticks(Cron("30 2 * * *", timezone="Europe/Berlin"), BACK - timedelta(hours=9), 2)
+
+    assert ticks == [clock(2026, 10, 25, 0, 30), clock(2026, 10, 26, 1, 30)]
+
+
+def test_an_interval_counts_seconds_over_every_edge() -> None:
+    anchor = datetime(2026, 3, 28, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+
+    ticks = next_ticks(Interval(timedelta(days=1), anchor), clock(2026, 3, 28, 12), 2)
+
+    assert ticks == [clock(2026, 3, 29, 11), clock(2026, 3, 30, 11)]
+
+
+def test_six_fields_begin_with_seconds() -> None:
+    ticks = next_ticks(Cron("*/30 0 6 * * *"), clock(2026, 1, 1), 2)
+
+    assert ticks == [clock(2026, 1, 1, 6), clock(2026, 1, 1, 6, 0, 30)]
+
+
+def test_days_of_month_and_week_are_alternatives_unless_told_otherwise() -> None:
+    either, both = (
+        next_ticks(Cron("0 0 13 * fri", day_or=day_or), clock(2026, 1, 1), 1)
+        for day_or in (True, False)
+    )
+
+    assert (either, both) == ([clock(2026, 1, 2)], [clock(2026, 2, 13)])
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [Cron("0 0 30 2 *"), RRule("FREQ=DAILY;COUNT=3"), RRule("FREQ=DAILY;UNTIL=20210101")],
+)
+def test_a_schedule_that_ends_has_no_more_ticks(schedule: Schedule) -> None:
+    assert next_ticks(schedule, clock(2026, 1, 1), 3) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    edge=st.sampled_from(EDGES),
+    minutes=st.sets(st.sampled_from(range(0, 60, 5)), min_size=1, max_size=4),
+    hours=st.sets(st.integers(0, 23), min_size=1, max_size=6),
+    before=st.integers(0, 40 * 60),
+)
+def test_cron_agrees_with_a_clock_that_is_read_each_minute(
+    edge: tuple[str, datetime], minutes: set[int], hours: set[int], before: int
+) -> None:
+    zone, start = ZoneInfo(edge[0]), edge[1] - timedelta(minutes=before)
+    wanted = [
+        minute
+        for minute in (start + timedelta(minutes=m) for m in range(1, 60 * 60))
+        if any(w.minute in minutes and w.hour in hours for w in first_shown_or_leapt(minute, zone))
+    ]
+    line = f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *"
+
+    ticks = next_ticks(Cron(line, timezone=edge[0]), start, len(wanted))
+
+    assert ticks == wanted
+
+
+def first_shown_or_leapt(minute: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Return what the wall shows in this minute for the first time, and what it leaps over."""
+    shown = minute.astimezone(zone)
+    previous = (minute - timedelta(minutes=1)).astimezone(zone).replace(tzinfo=None)
+    if shown.fold:
+        return []
+    wall, walls = shown.replace(tzinfo=None), []
+    while wall > previous:
+        walls.append(wall)
+        wall -= timedelta(minutes=1)
+    return walls
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    line=st.sampled_from(
+        ["*/7 * * * *", "0 6 * * mon-fri", "15 4 1,15 * *", "0 0 l * *", "@weekly", "5 4 * 2 sun"]
+    ),
+    after=st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
+)
+def test_cron_agrees_with_croniter_where_no_clock_is_changed(line: str, after: datetime) -> None:
+    oracle = croniter(line, after)
+
+    assert next_ticks(Cron(line), after, 4) == [oracle.get_next(datetime) for _ in range(4)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rule=st.sampled_from(
+        [
+            "FREQ=DAILY;BYHOUR=6;BYMINUTE=30;BYSECOND=0",
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR",
+            "DTSTART:20210101T000000\nRRULE:FREQ=MONTHLY;BYDAY=-1FR",
+            "DTSTART:20210101T000000\nRRULE:FREQ=DAILY\nEXDATE:20260102T000000",
+        ]
+    ),
+    after=st.datetimes(datetime(2021, 1, 1), datetime(2030, 1, 1)),
+)
+def test_rrule_agrees_with_dateutil_where_no_clock_is_changed(rule: str, after: datetime) -> None:
+    oracle = rrulestr(rule, dtstart=datetime(2020, 1, 1)).xafter(after, count=4)
+
+    ticks = next_ticks(RRule(rule), after.replace(tzinfo=UTC), 4)
+
+    assert ticks == [tick.replace(tzinfo=UTC) for tick in oracle]
+
+
+def test_a_rule_keeps_the_clock_on_the_wall_over_an_edge() -> None:
+    rule = RRule("FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0", timezone="Europe/Berlin")
+
+    assert next_ticks(rule, clock(2026, 3, 28), 2) == [clock(2026, 3, 28, 8), clock(2026, 3, 29, 7)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    schedule=st.sampled_from(
+        [Cron("*/5 * * * *", timezone=zone) for zone, _ in EDGES]
+        + [Interval(7), RRule("FREQ=HOURLY", timezone="Europe/Berlin")]
+    ),
+    edge=st.sampled_from(EDGES),
+    shift=st.integers(-7200, 7200),
+)
+def test_asking_again_from_the_last_tick_goes_on_where_it_was(
+    schedule: Schedule, edge: tuple[str, datetime], shift: int
+) -> None:
+    after = edge[1] + timedelta(seconds=shift, microseconds=1)
+
+    ticks = next_ticks(schedule, after, 6)
+
+    assert ticks == sorted(set(ticks))
+    assert all(tick > after for tick in ticks)
+    assert ticks[3:] == next_ticks(schedule, ticks[2], 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Cron("0 6 * *"), "five fields"),
+        (lambda: Cron("61 6 * * *"), "no cron line"),
+        (lambda: Cron("0 R * * *"), "'R' means nothing"),
+        (lambda: Cron("@sometimes"), "no cron line"),
+        (lambda: Cron("0 6 * * *", timezone="Mars/Olympus"), "'Europe/Berlin' or 'UTC'"),
+        (lambda: Cron("0 6 * * *", timezone="../etc"), "no time zone"),
+        (lambda: Interval(0), "at least one second"),
+        (lambda: Interval(60, datetime(2026, 1, 1)), "needs a time zone"),
+        (lambda: RRule("FREQ=SOMETIMES"), "no recurrence rule"),
+        (lambda: RRule("nonsense"), "no recurrence rule"),
+        (lambda: RRule("FREQ=DAILY;UNTIL=20300101T000000Z"), "no Z"),
+        (lambda: RRule("DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY"), "no Z"),
+        (lambda: next_ticks(Interval(60), datetime(2026, 1, 1), 1), "with a time zone"),
+    ],
+)
+def test_what_is_no_schedule_is_refused_with_a_sentence(make: object, words: str) -> None:
+    with pytest.raises(ScheduleError, match=words):
+        make()  # type: ignore[operator] # each makes one
+
+
+def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "croniter", None)
+
+    with pytest.raises(MissingLibraryError, match=r"pip install 'penstock\[serve\]'"):
+        Cron("0 6 * * *")
+
+
+def test_an_interval_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "croniter", None)
+    monkeypatch.setitem(sys.modules, "dateutil.rrule", None)
+
+    assert next_ticks(Interval(3600), clock(2026, 1, 1), 1) == [clock(2026, 1, 1, 1)]
