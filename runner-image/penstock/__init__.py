@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from penstock.logging import get_run_logger
     from penstock.states import State
     from penstock.tasks import Task, exponential_backoff, task
+    from penstock.variables import Variable
 
 __all__ = [
     "Flow",
     "PenstockFuture",
     "State",
     "Task",
+    "Variable",
     "__version__",
     "allow_failure",
     "as_completed",
@@ -44,6 +46,7 @@ _HOMES = {
     "PenstockFuture": "futures",
     "State": "states",
     "Task": "tasks",
+    "Variable": "variables",
     "allow_failure": "annotations",
     "as_completed": "futures",
     "exponential_backoff": "tasks",

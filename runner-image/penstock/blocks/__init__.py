@@ -1,0 +1,1 @@
+"""The one block that there is: ``penstock.blocks.system.Secret``."""
