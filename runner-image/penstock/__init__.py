@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
     from penstock.logging import get_run_logger
+    from penstock.serving import serve
     from penstock.states import State
     from penstock.tasks import Task, exponential_backoff, task
     from penstock.variables import Variable
@@ -35,6 +36,7 @@ __all__ = [
     "flow",
     "get_run_logger",
     "runtime",
+    "serve",
     "tags",
     "task",
     "unmapped",
@@ -52,6 +54,7 @@ _HOMES = {
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",
+    "serve": "serving",
     "tags": "drivers.tagging",
     "task": "tasks",
     "unmapped": "annotations",

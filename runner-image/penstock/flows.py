@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import update_wrapper, wraps
-from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, waited
 from penstock.drivers.call import LiveCall
@@ -30,6 +42,10 @@ from penstock.options import (
 )
 from penstock.parameters import bind, coerce
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.schedules import Schedule
+    from penstock.serving import Deployment
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -199,6 +215,57 @@ class Flow(Generic[P, R]):
             runner=self.options.get("task_runner"),
             context=context,
             linked=linked,
+        )
+
+    def serve(
+        self,
+        name: str | None = None,
+        *,
+        cron: str | Sequence[str] | None = None,
+        interval: float | timedelta | None = None,
+        rrule: str | Sequence[str] | None = None,
+        schedule: Schedule | None = None,
+        schedules: Sequence[Schedule] = (),
+        parameters: Mapping[str, object] | None = None,
+        limit: int = 5,
+    ) -> None:
+        """Run the flow here whenever it is due, until Ctrl-C; no more than ``limit`` at once."""
+        from penstock.serving import serve
+
+        deployment = self.to_deployment(
+            name,
+            cron=cron,
+            interval=interval,
+            rrule=rrule,
+            schedule=schedule,
+            schedules=schedules,
+            parameters=parameters,
+        )
+        serve(deployment, limit=limit)
+
+    def to_deployment(
+        self,
+        name: str | None = None,
+        *,
+        cron: str | Sequence[str] | None = None,
+        interval: float | timedelta | None = None,
+        rrule: str | Sequence[str] | None = None,
+        schedule: Schedule | None = None,
+        schedules: Sequence[Schedule] = (),
+        parameters: Mapping[str, object] | None = None,
+    ) -> Deployment:
+        """Return the flow with its schedules and parameters, for ``penstock.serve``."""
+        from penstock.serving import deployment_of
+
+        return deployment_of(
+            self,
+            name or self.name,
+            cron=cron,
+            interval=interval,
+            rrule=rrule,
+            schedule=schedule,
+            schedules=schedules,
+            parameters=parameters,
         )
 
     def _validating_body(self) -> Callable[..., object]:

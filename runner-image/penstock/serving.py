@@ -1,0 +1,259 @@
+"""Schedules in the foreground: ``flow.serve(…)`` starts runs here, until it is told to stop.
+
+Each run has a thread of its own. So whatever is a flow can be served, one of a notebook or a
+closure too, starts at once, and is cancelled as a run in a pod is; and one process is all there is
+to watch and to stop. What one run does to the process it does to all: a flow that may take it down
+belongs in the cluster, where each run has a pod.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from types import FrameType
+from typing import Any, Protocol
+
+from penstock.execution import RunContext, execute
+from penstock.flows import Flow
+from penstock.logging import show_by_default
+from penstock.parameters import bind, coerce
+from penstock.schedules import Cron, Interval, RRule, Schedule, ScheduleError, next_ticks
+
+__all__ = ["Deployment", "SystemClock", "deployment_of", "serve"]
+
+LIMIT = 5
+"""How many runs go on at once unless told otherwise: as many as with Prefect."""
+
+LATE = timedelta(seconds=1)
+"""Two runs that became due while nobody looked are one run too many; a little lag is none."""
+
+_LOG = logging.getLogger("penstock.serve")
+_LONGEST_WAIT = 30.0
+"""Seconds until the clock is read again: it may be set, and laptops sleep."""
+
+
+class Clock(Protocol):
+    """Tells the time and waits; tests have one that they move."""
+
+    def now(self) -> datetime: ...
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, or return ``True`` at once when ``stop`` was called."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class SystemClock:
+    """The computer's clock."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def wait(self, seconds: float) -> bool:
+        return self._stopped.wait(seconds)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A flow, when it is to run, and with what. Made by ``flow.to_deployment``."""
+
+    flow: Flow[..., Any]
+    name: str
+    schedules: tuple[Schedule, ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+def deployment_of(
+    flow: Flow[..., Any],
+    name: str,
+    *,
+    cron: str | Sequence[str] | None = None,
+    interval: float | timedelta | None = None,
+    rrule: str | Sequence[str] | None = None,
+    schedule: Schedule | None = None,
+    schedules: Sequence[Schedule] = (),
+    parameters: Mapping[str, object] | None = None,
+) -> Deployment:
+    """Return the deployment, once its schedules can be read and its parameters fit the flow."""
+    given = [
+        *(Cron(line) for line in _listed(cron)),
+        *([Interval(interval)] if interval is not None else []),
+        *(RRule(rule) for rule in _listed(rrule)),
+        *([schedule] if schedule is not None else []),
+        *schedules,
+    ]
+    if not given:
+        raise ScheduleError(
+            f"Nothing says when {flow.name} is to run: give cron=, interval=, rrule= or schedule=; "
+            f"for a single run call the flow."
+        )
+    for each in given:
+        if not isinstance(each, Cron | Interval | RRule):
+            raise ScheduleError(
+                f"{each!r} is no schedule: make one of Cron, Interval or RRule from "
+                "penstock.schedules."
+            )
+    bound = bind(flow.fn, (), dict(parameters or {}), flow_name=flow.name)
+    if flow.options.get("validate_parameters", True):
+        coerce(flow.fn, bound, flow_name=flow.name)
+    return Deployment(
+        flow=flow, name=name, schedules=tuple(given), parameters=dict(parameters or {})
+    )
+
+
+def serve(*deployments: Deployment, limit: int = LIMIT, clock: Clock | None = None) -> None:
+    """Start runs when they are due, until Ctrl-C or SIGTERM; no more than ``limit`` at once.
+
+    The first Ctrl-C cancels the runs that go on and waits for them; the second leaves them.
+    """
+    if not deployments or not all(isinstance(each, Deployment) for each in deployments):
+        raise TypeError(
+            'serve takes deployments: serve(my_flow.to_deployment("nightly", cron="0 6 * * *")).'
+        )
+    if limit < 1:
+        raise ValueError(f"limit is the number of runs at once, at least 1, not {limit!r}.")
+    show_by_default()
+    server = _Server(deployments, limit=limit, clock=clock or SystemClock())
+    with _stopped_by_signals(server.stop):
+        server.run()
+
+
+class _Server:
+    """The runs that go on, and the loop that starts them."""
+
+    def __init__(self, deployments: Sequence[Deployment], *, limit: int, clock: Clock) -> None:
+        self._deployments = deployments
+        self._limit = limit
+        self._clock = clock
+        self._running: dict[threading.Thread, RunContext] = {}
+
+    def run(self) -> None:
+        """Wait for ticks and start runs; at the end, wait for the runs."""
+        seen = self._clock.now()
+        for deployment in self._deployments:
+            first = next_tick(deployment, seen)
+            _LOG.info("Serving %s; %s. Ctrl-C stops.", deployment.name, _when(first))
+        while (upcoming := self._next(seen)) is not None:
+            pause = (upcoming - self._clock.now()).total_seconds()
+            if self._clock.wait(min(max(0.0, pause), _LONGEST_WAIT)):
+                break
+            now = self._clock.now()
+            if now >= upcoming:
+                self._start_due(after=seen, until=now)
+                seen = now
+            elif now < seen:
+                seen = now  # the clock was put back
+        else:
+            _LOG.info("No run is due any more.")
+        for thread in list(self._running):
+            thread.join()
+
+    def stop(self) -> None:
+        """Start no more runs, and cancel those that go on; may be called by a signal."""
+        self._clock.stop()
+        for context in list(self._running.values()):
+            context.request_cancel(message="The process that served the flow was stopped.")
+
+    def _next(self, after: datetime) -> datetime | None:
+        ticks = (next_tick(each, after) for each in self._deployments)
+        return min((tick for tick in ticks if tick is not None), default=None)
+
+    def _start_due(self, *, after: datetime, until: datetime) -> None:
+        for deployment in self._deployments:
+            missed, due = due_ticks(deployment, after=after, until=until)
+            if missed:
+                _LOG.warning(
+                    "Missed %d runs of %s, from %s to %s: nothing was awake then.",
+                    len(missed), deployment.name, missed[0], missed[-1],
+                )  # fmt: skip
+            for tick in due:
+                self._start(deployment, tick)
+
+    def _start(self, deployment: Deployment, tick: datetime) -> None:
+        self._running = {t: c for t, c in self._running.items() if t.is_alive()}
+        if len(self._running) >= self._limit:
+            _LOG.warning(
+                "Skipped the run of %s at %s: %d runs go on. A higher limit= lets more.",
+                deployment.name, tick, len(self._running),
+            )  # fmt: skip
+            return
+        context = RunContext(run_id(deployment, tick))
+        thread = threading.Thread(
+            target=execute,
+            args=(deployment.flow,),
+            kwargs={"parameters": deployment.parameters, "context": context},
+            name=context.run_id,
+            daemon=True,  # so that a second Ctrl-C ends the process
+        )
+        self._running[thread] = context
+        thread.start()
+
+
+def next_tick(deployment: Deployment, after: datetime) -> datetime | None:
+    """Return the first moment after ``after`` at which a schedule is due."""
+    ticks = [tick for each in deployment.schedules for tick in next_ticks(each, after, 1)]
+    return min(ticks, default=None)
+
+
+def due_ticks(
+    deployment: Deployment, *, after: datetime, until: datetime
+) -> tuple[list[datetime], list[datetime]]:
+    """Return the ticks that were missed, and those to run now: what is not late, or the latest."""
+    ticks = list(takewhile(lambda tick: tick <= until, _ticks(deployment, after)))
+    fresh = [tick for tick in ticks if until - tick <= LATE] or ticks[-1:]
+    return ticks[: len(ticks) - len(fresh)], fresh
+
+
+def _ticks(deployment: Deployment, after: datetime) -> Iterator[datetime]:
+    while (tick := next_tick(deployment, after)) is not None:
+        yield tick
+        after = tick
+
+
+def run_id(deployment: Deployment, tick: datetime) -> str:
+    """Return the name of a tick's run, of which there is one: the deployment and the moment."""
+    stem = re.sub(r"[^a-z0-9]+", "-", deployment.name.lower()).strip("-")
+    return f"{stem[:37] or deployment.flow.name}-{tick:%Y%m%d%H%M%S}"
+
+
+def _listed(value: str | Sequence[str] | None) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value or ()
+
+
+def _when(tick: datetime | None) -> str:
+    return f"its next run is at {tick}" if tick else "no run of it is due any more"
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Make the first Ctrl-C or SIGTERM stop, and the second leave; elsewhere than in the main
+    thread, which alone hears them, do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hear(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        _LOG.info("Stopping: waiting for the runs that go on. Ctrl-C again leaves them.")
+        stop()
+
+    previous = {each: signal.signal(each, hear) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)

@@ -1,0 +1,214 @@
+"""Serving flows in the foreground, by a clock that jumps from tick to tick."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import penstock.serving
+from penstock import flow, runtime, task
+from penstock.errors import ParameterError
+from penstock.schedules import Cron, Interval, ScheduleError
+from penstock.serving import Deployment, deployment_of, due_ticks, run_id
+
+START = datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+class MovedClock:
+    """Time passes when somebody waits; after some waits somebody presses Ctrl-C."""
+
+    def __init__(self, *, waits: int, oversleep: float = 0.0) -> None:
+        self._now = START
+        self._waits = waits
+        self._oversleep = oversleep
+        self.between: Callable[[], None] = lambda: None
+
+    def now(self) -> datetime:
+        return self._now
+
+    def wait(self, seconds: float) -> bool:
+        self.between()
+        if self._waits == 0:
+            return True
+        self._waits -= 1
+        self._now += timedelta(seconds=seconds + self._oversleep)
+        return False
+
+    def stop(self) -> None:
+        self._waits = 0
+
+
+def serve(*deployments: Deployment, clock: MovedClock, limit: int = 5) -> None:
+    penstock.serving.serve(*deployments, clock=clock, limit=limit)
+
+
+def test_runs_start_when_they_are_due_with_their_parameters() -> None:
+    seen = []
+
+    @flow
+    def load(day: int) -> None:
+        seen.append((day, runtime.flow_run.id))
+
+    serve(
+        deployment_of(load, "My load", interval=20, parameters={"day": "3"}),
+        clock=MovedClock(waits=3),
+    )
+
+    assert sorted(seen) == [
+        (3, "my-load-20261120080020"),
+        (3, "my-load-20261120080040"),
+        (3, "my-load-20261120080100"),
+    ]
+
+
+def test_several_flows_are_served_by_one_call() -> None:
+    seen = []
+
+    @flow
+    def one() -> None:
+        seen.append("one")
+
+    @flow
+    async def two() -> None:
+        seen.append("two")
+
+    serve(
+        one.to_deployment("one", interval=10),
+        two.to_deployment("two", cron="* * * * * *"),
+        clock=MovedClock(waits=10),
+    )
+
+    assert (seen.count("one"), seen.count("two")) == (1, 10)
+
+
+def test_a_run_that_fails_leaves_the_rest_alone() -> None:
+    seen = []
+
+    @flow
+    def broken() -> None:
+        seen.append(1)
+        raise SystemExit(1)
+
+    serve(deployment_of(broken, "broken", interval=5), clock=MovedClock(waits=3))
+
+    assert len(seen) == 3
+
+
+def test_no_more_runs_than_the_limit_go_on_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    release, started = threading.Event(), []
+
+    @flow
+    def slow() -> None:
+        started.append(1)
+        release.wait(10)
+
+    clock = MovedClock(waits=4)
+    clock.between = lambda: release.set() if clock.now() >= START + timedelta(seconds=20) else None
+    with caplog.at_level(logging.WARNING, "penstock"):
+        serve(deployment_of(slow, "slow", interval=5), clock=clock, limit=2)
+
+    assert len(started) == 2
+    assert "Skipped the run of slow at 2026-11-20 08:00:15+00:00: 2 runs go on" in caplog.text
+
+
+def test_what_was_slept_through_runs_once_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    seen = []
+
+    @flow
+    def hourly() -> None:
+        seen.append(runtime.flow_run.id)
+
+    with caplog.at_level(logging.WARNING, "penstock"):
+        serve(deployment_of(hourly, "h", interval=20), clock=MovedClock(waits=1, oversleep=3600))
+
+    assert seen == ["h-20261120090020"]
+    assert "Missed 180 runs of h" in caplog.text
+
+
+def test_stopping_cancels_the_runs_that_go_on_and_waits_for_them() -> None:
+    begun, ends = threading.Event(), []
+
+    @task
+    def pause() -> None: ...
+
+    @flow
+    def endless() -> None:
+        begun.set()
+        try:
+            while True:
+                pause()
+        finally:
+            ends.append("cleaned up")
+
+    clock = MovedClock(waits=1)
+    server = penstock.serving._Server(
+        [deployment_of(endless, "endless", interval=5)], limit=1, clock=clock
+    )
+
+    def stop_once_begun() -> None:
+        if clock.now() > START and begun.wait(10):
+            server.stop()
+
+    clock.between = stop_once_begun
+    server.run()
+
+    assert ends == ["cleaned up"]
+
+
+def test_a_schedule_that_ends_ends_the_serving() -> None:
+    @flow
+    def never() -> None: ...
+
+    serve(deployment_of(never, "never", schedule=Cron("0 0 30 2 *")), clock=MovedClock(waits=0))
+
+
+def test_ticks_that_are_barely_late_all_run() -> None:
+    deployment = deployment_of(flow(lambda: None), "each", interval=1)
+
+    missed, due = due_ticks(deployment, after=START, until=START + timedelta(seconds=2.5))
+
+    assert (len(missed), len(due)) == (1, 1)
+    assert run_id(deployment, due[0]) == "each-20261120080002"
+
+
+@flow
+def daily(day: int = 0) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: daily.to_deployment("x"), ScheduleError, "Nothing says when daily is to run"),
+        (lambda: daily.serve("x"), ScheduleError, "for a single run call the flow"),
+        (lambda: daily.serve("x", cron="nonsense"), ScheduleError, "five fields"),
+        (lambda: daily.serve("x", schedule="0 6 * * *"), ScheduleError, "is no schedule"),  # type: ignore[arg-type] # on purpose
+        (lambda: daily.serve("x", interval=9, parameters={"day": "x"}), ParameterError, "day:"),
+        (lambda: daily.serve("x", interval=9, parameters={"dya": 1}), ParameterError, "dya"),
+        (lambda: daily.serve("x", interval=9, limit=0), ValueError, "at least 1"),
+        (lambda: penstock.serve(), TypeError, "to_deployment"),
+        (lambda: penstock.serve(daily), TypeError, "to_deployment"),  # type: ignore[arg-type] # on purpose
+    ],
+)
+def test_misuse_is_refused_before_anything_runs(
+    call: Callable[[], object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_all_kinds_of_schedules_can_be_given_at_once() -> None:
+    made = daily.to_deployment(
+        "x",
+        cron=["0 6 * * *", "0 7 * * *"],
+        interval=9,
+        rrule="FREQ=DAILY",
+        schedules=[Interval(8)],
+    )
+
+    assert [type(each).__name__ for each in made.schedules] == [
+        *("Cron", "Cron", "Interval", "RRule", "Interval"),
+    ]
