@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import cast
 
 from penstock.drivers.call import LiveCall
@@ -14,10 +16,10 @@ from penstock.drivers.job import Job
 from penstock.drivers.places import TaskRunner
 from penstock.drivers.scope import Scope, current_scope, enter_engine
 from penstock.drivers.tagging import current_tags
+from penstock.drivers.waiting import block_until
 from penstock.engine.definition import Definition
 from penstock.engine.inputs import Link
 from penstock.engine.runs import FlowRun, TaskRun
-from penstock.errors import MissingContextError
 from penstock.futures import PenstockFuture
 from penstock.states import Pending, State
 
@@ -44,7 +46,7 @@ def call_task(
         definition,
         args,
         kwargs,
-        run=_task_run(definition, caller),
+        run=_task_run(definition, caller, frame=caller.frame if caller else None),
         caller=caller,
         context=caller.context if caller else None,
         wait_for=wait_for,
@@ -61,32 +63,39 @@ def submit_task(
 ) -> PenstockFuture[object]:
     """Submit a task to the runner of the flow around, and return its future."""
     caller = enter_engine()
-    if caller is None or caller.frame is None:
-        raise MissingContextError(
-            f"The task {definition.name} can be submitted or mapped inside a flow only: "
-            "call it directly, or put the code that submits it into a @flow."
-        )
-    run = _task_run(definition, caller)
+    frame = (caller.frame if caller else None) or _frame_outside(os.getpid())
+    run = _task_run(definition, caller, frame=frame)
     call = LiveCall(
         definition,
         args,
         kwargs,
         run=run,
         caller=caller,
-        context=caller.context,
+        context=caller.context if caller else None,
         wait_for=wait_for,
         index=index,
         submitted=True,
     )
-    future: PenstockFuture[object] = PenstockFuture(run, lock=caller.frame.lock)
-    caller.frame.context.made_links = True
-    Job(call, frame=caller.frame, future=future).submit()
+    future: PenstockFuture[object] = PenstockFuture(run, lock=frame.lock)
+    frame.context.made_links = True
+    Job(call, frame=frame, future=future).submit()
     return future
 
 
-def _task_run(definition: Definition, caller: Scope | None) -> TaskRun:
+@cache
+def _frame_outside(process: int) -> Frame:
+    """Return where tasks run that are submitted outside any flow; the program waits for them."""
+    frame = Frame(None, context=RunContext(f"outside-{process}"), runner=None)
+    atexit.register(_wait_for_tasks, frame)
+    return frame
+
+
+def _wait_for_tasks(frame: Frame) -> None:
+    block_until(frame.is_idle, subscribe=frame.when_idle, scope=None)
+
+
+def _task_run(definition: Definition, caller: Scope | None, *, frame: Frame | None) -> TaskRun:
     name = definition.name
-    frame = caller.frame if caller else None
     number = frame.draw_number(name) if frame else 0
     flow_run = frame.run if frame else None
     numbered = f"{name}-{number}"
@@ -135,7 +144,7 @@ def call_flow(
 
 def _flow_run(definition: Definition, caller: Scope | None, context: RunContext) -> FlowRun:
     name, run_id = context.name or context.run_id, context.run_id
-    if caller is not None and caller.frame is not None:
+    if caller is not None and caller.frame is not None and caller.frame.run is not None:
         name = f"{definition.name}-{caller.frame.draw_number(definition.name)}"
         run_id = f"{caller.frame.run.id}/{name}"
     return FlowRun(

@@ -30,8 +30,12 @@ DEFAULT_MAX_COROUTINES = 1000
 class Frame:
     """The live part of one flow run; its threads start with the first submitted task."""
 
-    def __init__(self, run: FlowRun, *, context: RunContext, runner: TaskRunner | None) -> None:
+    def __init__(
+        self, run: FlowRun | None, *, context: RunContext, runner: TaskRunner | None
+    ) -> None:
         self.run = run
+        """``None``: tasks that were submitted outside any flow."""
+        self.name = run.name if run else context.run_id
         self.context = context
         self.lock = threading.Lock()
         """Guards the futures of this run."""
@@ -74,13 +78,13 @@ class Frame:
         """Dispatch ``job`` again once ``seconds`` have passed; it holds no thread meanwhile."""
         with self.lock:
             if self._timer is None:
-                self._timer = Timer(name=f"penstock-timer {self.run.name}")
+                self._timer = Timer(name=f"penstock-timer {self.name}")
         self._timer.call_later(seconds, lambda: self.dispatch(job))
 
     def job_ended(self, job: Job, *, link: Link) -> None:
         """Forget ``job``; remember its future only if it failed."""
         state = link.final_state()
-        if state is not None and not state.is_completed() and not state.is_cancelled():
+        if self.run and state and not state.is_completed() and not state.is_cancelled():
             self._failed.append(link)
         self._jobs.discard(job)
         if not self._jobs and self._on_idle is not None:
@@ -141,7 +145,7 @@ class Frame:
         with self.lock:
             if self._workers is None:
                 limit = self._max_workers or DEFAULT_MAX_WORKERS
-                self._workers = Workers(limit, name=f"penstock {self.run.name}")
+                self._workers = Workers(limit, name=f"penstock {self.name}")
             return self._workers
 
     def _loop(self) -> LoopThread:
@@ -150,5 +154,5 @@ class Frame:
         with self.lock:
             if self._loop_thread is None:
                 limit = self._max_workers or DEFAULT_MAX_COROUTINES
-                self._loop_thread = LoopThread(limit, name=f"penstock-loop {self.run.name}")
+                self._loop_thread = LoopThread(limit, name=f"penstock-loop {self.name}")
             return self._loop_thread

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from penstock import flow, task, unmapped
-from penstock.errors import MappingError, MissingContextError
+from penstock.errors import MappingError
 from penstock.futures import PenstockFuture, as_completed, wait
 from penstock.task_runners import ThreadPoolTaskRunner
 
@@ -36,11 +36,6 @@ def test_a_task_called_in_a_flow_returns_its_result() -> None:
 
 def test_a_task_can_be_called_outside_any_flow() -> None:
     assert add(1, 2) == 3
-
-
-def test_a_task_outside_any_flow_cannot_be_submitted() -> None:
-    with pytest.raises(MissingContextError, match="put the code that submits it into a @flow"):
-        add.submit(1)
 
 
 def test_a_submitted_task_gives_a_future_of_its_result() -> None:
