@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.drivers.places import Place, TaskRunner
 from penstock.errors import MissingLibraryError
@@ -15,7 +16,17 @@ from penstock.errors import MissingLibraryError
 if TYPE_CHECKING:
     from penstock.drivers.processes import ProcessPool
 
-__all__ = ["Place", "ProcessPoolTaskRunner", "TaskRunner", "ThreadPoolTaskRunner"]
+__all__ = [
+    "DaskTaskRunner",
+    "Place",
+    "ProcessPoolTaskRunner",
+    "RayTaskRunner",
+    "TaskRunner",
+    "ThreadPoolTaskRunner",
+]
+
+BODIES_ON_A_CLUSTER = 256
+"""Bodies that are sent to Dask or Ray at once; the library queues what its workers cannot take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,73 @@ class ProcessPoolTaskRunner:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+
+class DaskTaskRunner:
+    """Workers of a Dask cluster: of ``cluster``, at ``address``, or of a local one for each run.
+
+    ``cluster_class`` and ``cluster_kwargs`` make another than a ``LocalCluster``; ``adapt_kwargs``
+    are for its ``adapt``, ``client_kwargs`` for the client. Dask's own retries are off.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: Any = None,
+        address: str | None = None,
+        cluster_class: Callable[..., Any] | None = None,
+        cluster_kwargs: Mapping[str, object] | None = None,
+        adapt_kwargs: Mapping[str, object] | None = None,
+        client_kwargs: Mapping[str, object] | None = None,
+        max_workers: int | None = None,
+    ) -> None:
+        _check_max_workers(max_workers)
+        need("distributed", extra="dask", runner="DaskTaskRunner")
+        if sum(each is not None for each in (cluster, address, cluster_class)) > 1:
+            raise ValueError("Give the DaskTaskRunner one of cluster, address and cluster_class.")
+        if (cluster_kwargs and (cluster or address)) or (adapt_kwargs and address):
+            raise ValueError("cluster_kwargs and adapt_kwargs need a cluster made by the runner.")
+        self.max_workers = max_workers or BODIES_ON_A_CLUSTER
+        self._options = {
+            "cluster": cluster,
+            "address": address,
+            "cluster_class": cluster_class,
+            "cluster_kwargs": cluster_kwargs or {},
+            "adapt_kwargs": adapt_kwargs or {},
+            "client_kwargs": client_kwargs or {},
+        }
+
+    def open(self) -> Place:
+        """Return a connection of one flow run, made when its first task is submitted."""
+        from penstock.drivers.clusters import DaskPlace, connect_to_dask
+
+        return DaskPlace(partial(connect_to_dask, **self._options))
+
+
+class RayTaskRunner:
+    """Workers of a Ray cluster: the one at ``address``, or a local one for each run.
+
+    ``init_kwargs`` are for ``ray.init``, which is not called where the program has. Ray's own
+    retries are off.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        init_kwargs: Mapping[str, object] | None = None,
+        max_workers: int | None = None,
+    ) -> None:
+        _check_max_workers(max_workers)
+        need("ray", extra="ray", runner="RayTaskRunner")
+        self.max_workers = max_workers or BODIES_ON_A_CLUSTER
+        self._init_kwargs = {**({"address": address} if address else {}), **(init_kwargs or {})}
+
+    def open(self) -> Place:
+        """Return a flow run's use of Ray, initialised when its first task is submitted."""
+        from penstock.drivers.clusters import RayPlace
+
+        return RayPlace(self._init_kwargs)
 
 
 def need(library: str, *, extra: str, runner: str) -> None:

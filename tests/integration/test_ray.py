@@ -1,0 +1,132 @@
+"""Tasks on a real Ray."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock import flow, task
+from penstock.errors import UnpicklableError, WorkerDied
+from penstock.task_runners import RayTaskRunner
+
+ray = pytest.importorskip("ray", reason="pip install 'penstock[ray]'")
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[RayTaskRunner]:
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield RayTaskRunner()
+    ray.shutdown()
+
+
+@task
+def double(x: int) -> int:
+    print("doubling", x)
+    return 2 * x
+
+
+@task
+async def double_later(x: int) -> int:
+    return 2 * x
+
+
+@task
+def process() -> int:
+    return os.getpid()
+
+
+@task(retries=2)
+def succeed_third(path: str) -> int:
+    with Path(path).open("a") as file:
+        file.write("x")
+    attempts = len(Path(path).read_text())
+    if attempts < 3:
+        raise ConnectionError(f"attempt {attempts}")
+    return attempts
+
+
+@task(timeout_seconds=0.5)
+def slow() -> None:
+    time.sleep(3)
+
+
+@task
+def identity(first: object) -> object:
+    return first
+
+
+@task
+def leave() -> None:
+    os._exit(3)
+
+
+def test_bodies_run_on_the_workers(runner: RayTaskRunner) -> None:
+    @flow(task_runner=runner)
+    def run() -> list[object]:
+        results: list[object] = [double_later.submit(double.submit(1)).result()]
+        return [*results, *double.map(range(4)).result(), process.submit().result()]
+
+    *values, worker = run()
+
+    assert values == [4, 0, 2, 4, 6]
+    assert worker != os.getpid()
+
+
+def test_prints_travel_back(runner: RayTaskRunner, caplog: pytest.LogCaptureFixture) -> None:
+    @flow(task_runner=runner, log_prints=True)
+    def run() -> None:
+        double.submit(1).result()
+
+    with caplog.at_level(logging.INFO, logger="penstock"):
+        run()
+
+    assert [r.message for r in caplog.records if r.name == "penstock.task_runs"] == ["doubling 1"]
+
+
+def test_the_engine_retries_and_ray_does_not(runner: RayTaskRunner, tmp_path: Path) -> None:
+    """Prefect: the same; Ray's retries would run a body behind the engine's back."""
+
+    @flow(task_runner=runner)
+    def run() -> int:
+        return succeed_third.submit(str(tmp_path / "attempts")).result()
+
+    assert run() == 3
+
+
+def test_a_time_out_ends_the_wait_on_time(runner: RayTaskRunner) -> None:
+    @flow(task_runner=runner)
+    def run() -> tuple[str, float]:
+        double.submit(1).result()  # connects
+        began = time.monotonic()
+        future = slow.submit()
+        future.wait()
+        return future.state.name, time.monotonic() - began
+
+    state, seconds = run()
+
+    assert state == "TimedOut"
+    assert seconds < 2.5
+
+
+def test_an_argument_that_cannot_be_pickled_is_named(runner: RayTaskRunner) -> None:
+    @flow(task_runner=runner)
+    def run() -> None:
+        identity.submit(x for x in [1]).result()
+
+    with pytest.raises(UnpicklableError, match="The argument first of identity-0"):
+        run()
+
+
+def test_a_worker_that_dies_fails_its_task(runner: RayTaskRunner) -> None:
+    @flow(task_runner=runner)
+    def run() -> tuple[object, int]:
+        lost = leave.submit().result(raise_on_failure=False)
+        return lost, double.submit(1).result()
+
+    error, value = run()
+
+    assert isinstance(error, WorkerDied)
+    assert value == 2
