@@ -1,0 +1,280 @@
+"""The tables for those who come from Prefect say what is true: each row that works is run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import penstock
+from penstock import allow_failure, exponential_backoff, flow, get_run_logger, task, unmapped
+from penstock.flows import FlowOptions
+from penstock.futures import PenstockFuture, PenstockFutureList, as_completed, wait
+from penstock.schedules import Cron, Interval, RRule
+from penstock.states import Completed, Failed
+from penstock.task_runners import ThreadPoolTaskRunner
+from penstock.tasks import TaskOptions
+
+PAGE = (Path(__file__).parents[3] / "docs/from-prefect.md").read_text()
+LINES = [re.split(r" ?\| ?", line.strip("|")) for line in PAGE.splitlines() if line[:3] == "| `"]
+ROWS = [[cell.strip() for cell in cells] for cells in LINES if len(cells) == 4]
+WORKING = [row for row in ROWS if row[2] == "works"]
+
+PREFECT = re.findall(
+    r"\w+",
+    """
+    Flow State Task Transaction allow_failure apause_flow_run aresume_flow_run aserve
+    asuspend_flow_run deploy flow get_client get_run_logger pause_flow_run resume_flow_run serve
+    suspend_flow_run tags task unmapped
+    name version flow_run_name retries retry_delay_seconds task_runner description timeout_seconds
+    validate_parameters persist_result result_storage result_serializer cache_result_in_memory
+    log_prints on_completion on_failure on_cancellation on_crashed on_running
+    cache_policy cache_key_fn cache_expiration task_run_name retry_jitter_factor
+    result_storage_key refresh_cache on_rollback on_commit retry_condition_fn viz_return_value
+    asset_deps
+    """,
+)
+"""What ``prefect.__all__``, ``Flow.__init__`` and ``Task.__init__`` have in Prefect 3."""
+
+Program = Callable[[], object]
+PROGRAMS: dict[str, Program] = {}
+
+
+def shows(*starts: str) -> Callable[[Program], Program]:
+    """Note that a program shows the rows whose first cells begin so."""
+
+    def note(program: Program) -> Program:
+        PROGRAMS.update(dict.fromkeys(starts, program))
+        return program
+
+    return note
+
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+
+@task
+def fail() -> int:
+    raise KeyError("no")
+
+
+@pytest.mark.parametrize("row", WORKING, ids=lambda row: row[0])
+def test_a_row_that_works_works(row: list[str]) -> None:
+    programs = [run for start, run in PROGRAMS.items() if row[0].startswith(f"`{start}")]
+    for name in re.findall(r"`(.*?)`", row[1]):
+        assert is_there(name), name
+
+    assert programs, f"add a program that shows {row[0]}"
+    for run in programs:
+        run()
+
+
+def is_there(name: str) -> bool:
+    """Tell whether a name such as ``penstock.Flow.serve(cron)`` or ``@flow(retries)`` exists."""
+    path, _, listed = name.rstrip(")").partition("(")
+    wanted = set(listed.split(", ")) if listed else set()
+    if path.startswith("@"):
+        known: set[str] = set({"@flow": FlowOptions, "@task": TaskOptions}[path].__annotations__)
+        return wanted <= known
+    first, *others = path.removeprefix("penstock.").split(".")
+    found = getattr(penstock, first, None) or import_module(f"penstock.{first}")
+    for other in others:
+        found = getattr(found, other)
+    return wanted <= set(inspect.signature(found).parameters) if wanted else found is not None
+
+
+@pytest.mark.parametrize("name", PREFECT)
+def test_every_name_of_prefects_is_on_the_page(name: str) -> None:
+    assert re.search(rf"[`(., {{]{name}[`(), }}]", PAGE)
+
+
+@pytest.mark.parametrize("options", [FlowOptions, TaskOptions], ids=["flow", "task"])
+def test_every_option_is_on_the_page(options: type) -> None:
+    assert [name for name in options.__annotations__ if name not in PAGE] == []
+
+
+def test_rows_are_one_of_three() -> None:
+    assert {row[2] for row in ROWS} == {"works", "not yet", "none"}
+
+
+@shows("flow`", "task`", "Task.submit", "futures.PrefectFuture`", "futures.PrefectFutureList")
+def _() -> None:
+    @flow
+    def both(x: int) -> int:
+        future, futures = double.submit(x), double.map([1])
+        assert isinstance(future, PenstockFuture)
+        assert isinstance(futures, PenstockFutureList)
+        return double(future) + sum(futures.result())
+
+    assert both(2) == 10
+    assert isinstance(both, penstock.Flow)
+    assert isinstance(double, penstock.Task)
+
+
+@shows("@flow(name", "@task(name", "Task.with_options")
+def _() -> None:
+    named = flow(name="a", description="b", version="c")(lambda: None)
+    other = double.with_options(name="twice", tags=["t"], description="d")
+
+    assert (named.name, named.description, named.version) == ("a", "b", "c")
+    assert named.with_options(name="z").name == "z"
+    assert (other.name, other.tags, other.description) == ("twice", {"t"}, "d")
+
+
+@shows("@flow(retries", "@task(retries", "@task(retry_condition_fn", "tasks.exponential_backoff")
+def _() -> None:
+    tries: list[str] = []
+
+    @task(retries=1, retry_delay_seconds=exponential_backoff(0.001), retry_jitter_factor=0.1)
+    def once_more() -> None:
+        tries.append("once_more")
+        if tries.count("once_more") == 1:
+            raise OSError
+
+    @task(retries=5, retry_condition_fn=lambda task, run, state: False)
+    def never() -> None:
+        tries.append("never")
+        raise OSError
+
+    @flow(retries=1, retry_delay_seconds=0.001)
+    def retried() -> None:
+        once_more()
+        never()
+
+    assert exponential_backoff(1)(3) == [1, 2, 4]
+    assert retried(return_state=True).is_failed()
+    assert (tries.count("once_more"), tries.count("never")) == (2, 2)
+
+
+@shows("@flow(timeout_seconds")
+def _() -> None:
+    @task(timeout_seconds=0.02)
+    def slow() -> None:
+        for _ in range(100):
+            time.sleep(0.005)
+
+    @flow(timeout_seconds=5)
+    def hurried() -> str:
+        return slow.submit(return_state=True).name
+
+    assert hurried() == "TimedOut"
+
+
+@shows("@flow(validate_parameters")
+def _() -> None:
+    checked = flow(double.fn)
+    unchecked = flow(validate_parameters=False)(double.fn)
+
+    with pytest.raises(penstock.errors.ParameterError, match=r"(?s)double.*x: .*integer"):
+        checked("seven")  # type: ignore[arg-type] # on purpose
+    assert checked("7") == 14  # type: ignore[arg-type] # coerced
+    assert unchecked("7") == "77"  # type: ignore[arg-type, comparison-overlap] # left alone
+
+
+@shows("@flow(flow_run_name", "@flow(log_prints", "get_run_logger", "@flow(task_runner")
+def _() -> None:
+    records: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(f"{record.run_name}: {record.getMessage()}")  # type: ignore[attr-defined, method-assign] # ours
+
+    @task(task_run_name="load {x}", log_prints=True)
+    def load(x: int) -> None:
+        print("printed")
+        get_run_logger().info("logged")
+
+    @flow(flow_run_name="for {x}", log_prints=True, task_runner=ThreadPoolTaskRunner(max_workers=2))
+    def named(x: int) -> None:
+        print("above")
+        load.submit(x).result()
+
+    logger = logging.getLogger("penstock")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel("INFO")
+    try:
+        named(3)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+    assert {"for 3: above", "load 3: printed", "load 3: logged"} <= set(records)
+
+
+@shows("my_task(", "allow_failure", "State`", "State.is_completed")
+def _() -> None:
+    @task
+    def describe(value: object) -> str:
+        return type(value).__name__
+
+    @flow
+    def states() -> str:
+        done = double(1, return_state=True, wait_for=[double.submit(2)])
+        failed = fail(return_state=True)
+        assert (done.is_completed(), done.is_final(), done.result()) == (True, True, 2)
+        assert (failed.is_failed(), failed.is_crashed(), failed.is_cancelled()) == (True, 0, 0)
+        assert (done, failed.type) == (Completed(), Failed().type)
+        return describe(allow_failure(fail.submit()))
+
+    assert states() == "KeyError"
+
+
+@shows("Task.map", "futures.wait", "PrefectFuture.result")
+def _() -> None:
+    called: list[object] = []
+
+    @task
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    @flow
+    def mapped() -> list[int]:
+        futures = add.map([1, 2], y=unmapped(10))
+        futures[0].add_done_callback(called.append)
+        assert wait(futures).not_done == set()
+        assert sorted(future.result() for future in as_completed(futures)) == [11, 12]
+        futures[1].wait()
+        assert futures[1].state.is_completed()
+        with pytest.raises(penstock.errors.MappingError):
+            add.map([1, 2], [3])
+        return futures.result()
+
+    assert mapped() == [11, 12]
+    assert len(called) == 1
+
+
+@shows("futures.PrefectFuture`")
+def _() -> None:
+    @flow
+    async def awaiting() -> int:
+        return await double.submit(4)
+
+    assert asyncio.run(awaiting()) == 8
+
+
+@shows("Flow.serve", "Flow.to_deployment", "schedules.")
+def _() -> None:
+    served = flow(double.fn)
+    made = served.to_deployment(
+        "x",
+        cron="0 6 * * *",
+        interval=timedelta(hours=1),
+        rrule="FREQ=DAILY",
+        schedules=[Cron("@daily", timezone="Europe/Berlin", day_or=False)],
+        parameters={"x": 1},
+    )
+
+    assert [type(each) for each in made.schedules] == [Cron, Interval, RRule, Cron]
+    with pytest.raises(TypeError, match="serve takes deployments"):
+        penstock.serve()
+    with pytest.raises(ValueError, match="Nothing says when"):
+        served.serve("x", parameters={"x": 1}, limit=1)
