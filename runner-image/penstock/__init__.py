@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from penstock._version import __version__
 
 if TYPE_CHECKING:
-    from penstock import runtime
+    from penstock import concurrency, runtime
     from penstock.annotations import allow_failure, unmapped
+    from penstock.concurrency.sync import rate_limit
     from penstock.drivers.tagging import tags
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
@@ -32,9 +33,11 @@ __all__ = [
     "__version__",
     "allow_failure",
     "as_completed",
+    "concurrency",
     "exponential_backoff",
     "flow",
     "get_run_logger",
+    "rate_limit",
     "runtime",
     "serve",
     "tags",
@@ -55,12 +58,13 @@ _HOMES = {
     "flow": "flows",
     "get_run_logger": "logging",
     "serve": "serving",
+    "rate_limit": "concurrency.sync",
     "tags": "drivers.tagging",
     "task": "tasks",
     "unmapped": "annotations",
     "wait": "futures",
 }
-_MODULES = {"runtime"}
+_MODULES = {"concurrency", "runtime"}
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,8 @@
     ├── FlowLoadError            an entrypoint that leads to no flow
     ├── ParameterError           parameters that do not fit the flow's signature (also a TypeError)
     ├── MappingError             `.map` without an iterable, or with iterables of unequal length
+    ├── ConcurrencySlotAcquisitionError       slots that cannot be had
+    │   └── AcquireConcurrencySlotTimeoutError  … not in time (also a TimeoutError)
     ├── MissingContextError      an engine call outside a running flow or task
     ├── FailedRun                the result of a failed state that holds no exception
     ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
@@ -41,6 +43,14 @@ class ParameterError(PenstockError, TypeError):
 
 class MappingError(PenstockError, ValueError):
     """``.map`` was called without an iterable or with iterables of unequal length."""
+
+
+class ConcurrencySlotAcquisitionError(PenstockError):
+    """The slots that were asked for can never be had; the message says why."""
+
+
+class AcquireConcurrencySlotTimeoutError(ConcurrencySlotAcquisitionError, TimeoutError):
+    """The slots that were asked for did not become free in time."""
 
 
 class MissingContextError(PenstockError, RuntimeError):

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from penstock.cli.completion import complete_flow, complete_run
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import CommandError
+from penstock.cli.limits import limits
 from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_document, print_object, say
 from penstock.cli.parameters import read_parameters
@@ -40,6 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(limits, name="limit")
 
 PANEL = "Cluster"
 Namespace = Annotated[

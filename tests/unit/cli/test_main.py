@@ -85,7 +85,8 @@ def test_the_page_about_the_command_line_names_every_option_and_no_other() -> No
     options = {
         option
         for command in commands.values()
-        for parameter in command.params
+        for each in (command, *getattr(command, "commands", {}).values())
+        for parameter in each.params
         for option in parameter.opts
         if option.startswith("--")
     }

@@ -1,0 +1,66 @@
+"""Limits in async code: ``async with concurrency("database"):`` and ``await rate_limit("api")``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from penstock.concurrency.acquiring import Release, Request, acquire, request_of
+from penstock.drivers.loops import pause
+from penstock.drivers.scope import enter_engine
+from penstock.errors import (
+    AcquireConcurrencySlotTimeoutError,
+    ConcurrencySlotAcquisitionError,
+)
+
+__all__ = [
+    "AcquireConcurrencySlotTimeoutError",
+    "ConcurrencySlotAcquisitionError",
+    "concurrency",
+    "rate_limit",
+]
+
+
+@asynccontextmanager
+async def concurrency(
+    names: str | Iterable[str],
+    occupy: int = 1,
+    timeout_seconds: float | None = None,
+    *,
+    strict: bool = False,
+) -> AsyncIterator[None]:
+    """Do what ``penstock.concurrency.sync.concurrency`` does, without blocking the loop."""
+    request = request_of(
+        names, occupy=occupy, timeout_seconds=timeout_seconds, strict=strict, held=True
+    )
+    release = await acquire_suspending(request)
+    try:
+        yield
+    finally:
+        release()
+
+
+async def rate_limit(
+    names: str | Iterable[str],
+    occupy: int = 1,
+    timeout_seconds: float | None = None,
+    *,
+    strict: bool = False,
+) -> None:
+    """Do what ``penstock.concurrency.sync.rate_limit`` does, without blocking the loop."""
+    await acquire_suspending(
+        request_of(names, occupy=occupy, timeout_seconds=timeout_seconds, strict=strict, held=False)
+    )
+
+
+async def acquire_suspending(request: Request) -> Release:
+    """Wait until the slots are taken; return what gives them back."""
+    scope = enter_engine()
+    steps = acquire(request)
+    while True:
+        try:
+            wait = next(steps)
+        except StopIteration as done:
+            release: Release = done.value
+            return release
+        await pause(wait, scope=scope)

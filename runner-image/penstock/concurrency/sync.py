@@ -1,0 +1,70 @@
+"""Limits in sync code: ``with concurrency("database"):`` and ``rate_limit("api")``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from penstock.concurrency.acquiring import Release, Request, acquire, request_of
+from penstock.drivers.scope import enter_engine
+from penstock.drivers.waiting import pause
+from penstock.errors import (
+    AcquireConcurrencySlotTimeoutError,
+    ConcurrencySlotAcquisitionError,
+)
+
+__all__ = [
+    "AcquireConcurrencySlotTimeoutError",
+    "ConcurrencySlotAcquisitionError",
+    "concurrency",
+    "rate_limit",
+]
+
+
+@contextmanager
+def concurrency(
+    names: str | Iterable[str],
+    occupy: int = 1,
+    timeout_seconds: float | None = None,
+    *,
+    strict: bool = False,
+) -> Iterator[None]:
+    """Hold ``occupy`` slots of every name while the block runs; wait until they are free.
+
+    A name without a limit does not wait, and says so once; ``strict`` refuses it. Raises
+    ``AcquireConcurrencySlotTimeoutError``, a ``TimeoutError``.
+    """
+    request = request_of(
+        names, occupy=occupy, timeout_seconds=timeout_seconds, strict=strict, held=True
+    )
+    release = acquire_blocking(request)
+    try:
+        yield
+    finally:
+        release()
+
+
+def rate_limit(
+    names: str | Iterable[str],
+    occupy: int = 1,
+    timeout_seconds: float | None = None,
+    *,
+    strict: bool = False,
+) -> None:
+    """Take ``occupy`` slots of every name; wait until enough have come back by their decay."""
+    acquire_blocking(
+        request_of(names, occupy=occupy, timeout_seconds=timeout_seconds, strict=strict, held=False)
+    )
+
+
+def acquire_blocking(request: Request) -> Release:
+    """Block until the slots are taken; return what gives them back."""
+    scope = enter_engine()
+    steps = acquire(request)
+    while True:
+        try:
+            wait = next(steps)
+        except StopIteration as done:
+            release: Release = done.value
+            return release
+        pause(wait, scope=scope)
