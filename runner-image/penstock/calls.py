@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import cast
@@ -163,6 +163,7 @@ def _random_id(name: str) -> str:
 
 def outcome_of(state: State[object]) -> object:
     """Return the result of an inline call, or raise what its body raised, crashes included."""
+    __tracebackhide__ = True
     if state.is_completed():
         return state.data
     if isinstance(state.data, BaseException):
@@ -176,6 +177,14 @@ async def outcome_of_awaited(
     """Await an inline call's state, and return what was asked for."""
     state = await running
     return given(state) if return_state else outcome_of(state)
+
+
+def streamed(call: LiveCall) -> Generator[object, object, None] | AsyncGenerator[object, object]:
+    """Return what yields the items of a generator as its body does; it begins at the first."""
+    from penstock.drivers.streams import stream, stream_async
+
+    run = stream_async if call.definition.is_async else stream
+    return run(call, finish=outcome_of)
 
 
 def given(state: State[object]) -> State[object]:

@@ -11,6 +11,7 @@ from typing import (
     Any,
     Generic,
     Literal,
+    Never,
     ParamSpec,
     TypedDict,
     TypeVar,
@@ -19,7 +20,7 @@ from typing import (
     overload,
 )
 
-from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, waited
+from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, streamed, waited
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.places import TaskRunner
@@ -32,9 +33,12 @@ from penstock.options import (
     RunName,
     checked_function,
     checked_hooks,
+    checked_kinds,
     checked_names,
     checked_timeout,
+    collected,
     delays_of,
+    generator_of,
     hook_of,
     hooks_of,
     is_coroutine_function,
@@ -42,6 +46,7 @@ from penstock.options import (
 )
 from penstock.parameters import bind, coerce
 from penstock.states import State
+from penstock.uncaught import hide_engine_by_default
 
 if TYPE_CHECKING:
     from penstock.schedules import Schedule
@@ -85,6 +90,7 @@ class Flow(Generic[P, R]):
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
         checked_names(options, known=FlowOptions.__annotations__, decorator="flow")
+        checked_kinds(options, decorator="flow")
         self.fn = fn
         """The function itself; calling it starts no run."""
         self.options = options
@@ -107,7 +113,8 @@ class Flow(Generic[P, R]):
             kind=Kind.FLOW,
             name=name,
             identity=f"{name}({getattr(function, '__qualname__', own_name)})",
-            body=function,
+            body=collected(function, stream=generator_of(function)),
+            stream=generator_of(function),
             is_async=is_coroutine_function(function),
             retry=RetryPolicy(retries=retries, delays=delays_of(delay, retries=retries)),
             timeout_seconds=checked_timeout(options.get("timeout_seconds")),
@@ -180,8 +187,12 @@ class Flow(Generic[P, R]):
         Inside another flow this makes a sub-flow. Raises ``ParameterError`` before anything runs
         if the parameters do not fit the signature and its type hints.
         """
+        __tracebackhide__ = True  # for pytest and IPython; see uncaught.py for the rest
         show_by_default()
+        hide_engine_by_default()
         call = self.prepare(args, kwargs, wait_for=waited(wait_for))
+        if self.definition.stream is not None and not return_state:
+            return streamed(call)
         if self.definition.is_async:
             from penstock.drivers.loops import run_awaited
 
@@ -203,7 +214,12 @@ class Flow(Generic[P, R]):
         bound = bind(self.fn, args, kwargs, flow_name=self.name)
         linked = holds_links((args, kwargs))
         if linked:  # their values come later: validate when they are there
-            definition = replace(definition, body=self._validating_body())
+            body, stream = self._validating_body(), self.definition.stream
+            definition = replace(
+                definition,
+                body=collected(body, stream=stream),
+                stream=body if stream else None,
+            )
         elif self.options.get("validate_parameters", True):
             coerce(self.fn, bound, flow_name=self.name)
         bound.apply_defaults()
@@ -277,6 +293,14 @@ class Flow(Generic[P, R]):
             return cast("Any", self.fn)(*bound.args, **bound.kwargs)
 
         return body
+
+    def __getattr__(self, name: str) -> Never:
+        if name in ("submit", "map", "delay"):
+            raise AttributeError(
+                f"A flow has no {name}: call {self.name} where it is to run, or in a task that is "
+                "submitted."
+            )
+        raise AttributeError(f"A flow has no attribute {name!r}.")
 
     def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
         if instance is None:

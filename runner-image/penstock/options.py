@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from penstock.engine.hooks import Hook, Hooks
@@ -17,7 +18,6 @@ RunName = str | Callable[..., str]
 """A template that is filled with the parameters, or a function of them."""
 
 _RESERVED = ("wait_for", "return_state")
-_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def checked_function(function: object, *, decorator: str) -> Callable[..., object]:
@@ -29,13 +29,25 @@ def checked_function(function: object, *, decorator: str) -> Callable[..., objec
         raise TypeError(f"@{decorator} decorates a function, not {function!r}.")
     name = getattr(function, "__name__", repr(function))
     code = getattr(function, "__code__", None)
-    if code is not None and code.co_flags & _GENERATORS:
-        raise TypeError(f"{name} is a generator; a {decorator} returns its results, as a list say.")
+    _warn_of_shared_defaults(function, name)
     variables = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
     for reserved in _RESERVED:
         if reserved in variables:
             raise TypeError(f"Rename the parameter {reserved} of {name}: it is {decorator}'s own.")
     return function
+
+
+def _warn_of_shared_defaults(function: Callable[..., object], name: str) -> None:
+    """Say it where a default is one list, dict or set for all runs."""
+    positional = getattr(function, "__defaults__", None) or ()
+    named = getattr(function, "__kwdefaults__", None) or {}
+    for default in (*positional, *named.values()):
+        if isinstance(default, list | dict | set):
+            warnings.warn(
+                f"{name} has the default {default!r}, one {type(default).__name__} that all runs "
+                "share and may change; write None, or a tuple, and make a new one in the body.",
+                stacklevel=5,
+            )
 
 
 def delays_of(delay: Delay, *, retries: int) -> tuple[float, ...]:
@@ -93,6 +105,48 @@ def checked_names(
         raise TypeError(f"@{decorator} has no option {unknown[0]}; it has {', '.join(known)}.")
 
 
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str), 'a text, such as name="load"'),
+    "description": (lambda value: isinstance(value, str), "a text"),
+    "version": (lambda value: isinstance(value, str), 'a text, such as version="1.2"'),
+    "tags": (
+        lambda value: not isinstance(value, str) and all(isinstance(each, str) for each in value),
+        'a list of texts, such as tags=["io"]',
+    ),
+    "timeout_seconds": (
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+        "a number of seconds, or None",
+    ),
+    "retry_jitter_factor": (
+        lambda value: isinstance(value, int | float) and value >= 0,
+        "a number of at least 0: 0.5 stretches a delay by up to a half",
+    ),
+    "retry_condition_fn": (callable, "a function of the task, its run and its state"),
+    "flow_run_name": (
+        lambda value: isinstance(value, str) or callable(value),
+        'a template, such as "load {day}", or a function',
+    ),
+    "task_run_name": (
+        lambda value: isinstance(value, str) or callable(value),
+        'a template, such as "load {day}", or a function',
+    ),
+    "task_runner": (
+        lambda value: not isinstance(value, type) and hasattr(value, "open"),
+        "a task runner, such as ThreadPoolTaskRunner(max_workers=4)",
+    ),
+}
+
+
+def checked_kinds(options: Mapping[str, object], *, decorator: str) -> None:
+    """Refuse values that an option cannot have, and say what it can."""
+    for option, value in options.items():
+        if value is None or option not in _KINDS:
+            continue
+        fits, wanted = _KINDS[option]
+        if not fits(value):
+            raise TypeError(f"{option} of @{decorator} is {wanted}, not {value!r}.")
+
+
 def checked_hooks(hooks: object, *, event: str) -> list[Callable[..., object]]:
     """Return the functions that an option such as ``on_failure`` lists."""
     listed: list[Any] = list(hooks) if isinstance(hooks, list | tuple | set) else [hooks]
@@ -117,8 +171,33 @@ def hooks_of(options: Mapping[str, object], *, events: Iterable[str], owner: obj
     return hooks
 
 
+def generator_of(function: Callable[..., object]) -> Callable[..., object] | None:
+    """Return the function if calling it gives a generator, sync or async."""
+    is_one = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    return function if is_one else None
+
+
+def collected(function: Callable[..., Any], *, stream: object) -> Callable[..., object]:
+    """Return a body: the function, or of a generator one that returns the list of its items."""
+    if stream is None:
+        return function
+    if inspect.isasyncgenfunction(stream):
+
+        async def collect_async(*args: object, **kwargs: object) -> list[object]:
+            return [item async for item in function(*args, **kwargs)]
+
+        return wraps(function)(collect_async)
+
+    def collect(*args: object, **kwargs: object) -> list[object]:
+        return list(function(*args, **kwargs))
+
+    return wraps(function)(collect)
+
+
 def is_coroutine_function(function: Callable[..., object]) -> bool:
     """Tell whether calling the function gives something to await."""
+    if inspect.isasyncgenfunction(function):
+        return True
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - looks at it, does not test for it
     )

@@ -16,7 +16,15 @@ from typing import (
     overload,
 )
 
-from penstock.calls import call_task, given, outcome_of, outcome_of_awaited, submit_task, waited
+from penstock.calls import (
+    call_task,
+    given,
+    outcome_of,
+    outcome_of_awaited,
+    streamed,
+    submit_task,
+    waited,
+)
 from penstock.drivers.threads import run_inline
 from penstock.engine.definition import Condition, Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
@@ -27,9 +35,12 @@ from penstock.options import (
     RunName,
     checked_function,
     checked_hooks,
+    checked_kinds,
     checked_names,
     checked_timeout,
+    collected,
     delays_of,
+    generator_of,
     hook_of,
     hooks_of,
     is_coroutine_function,
@@ -73,6 +84,7 @@ class Task(Generic[P, R]):
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
         checked_names(options, known=TaskOptions.__annotations__, decorator="task")
+        checked_kinds(options, decorator="task")
         self.fn = fn
         """The function itself; calling it runs no task."""
         self.options = options
@@ -92,7 +104,8 @@ class Task(Generic[P, R]):
             kind=Kind.TASK,
             name=name,
             identity=f"{name}({getattr(function, '__qualname__', own_name)})",
-            body=function,
+            body=collected(function, stream=generator_of(function)),
+            stream=generator_of(function),
             is_async=is_coroutine_function(function),
             retry=self._retry_policy(),
             timeout_seconds=checked_timeout(options.get("timeout_seconds")),
@@ -169,7 +182,10 @@ class Task(Generic[P, R]):
 
         Futures among the arguments are waited for; the body gets their values.
         """
+        __tracebackhide__ = True  # for pytest and IPython
         call = call_task(self.definition, args, kwargs, wait_for=waited(wait_for))
+        if self.definition.stream is not None and not return_state:
+            return streamed(call)
         if self.definition.is_async:
             from penstock.drivers.loops import run_awaited
 

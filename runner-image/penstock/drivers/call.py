@@ -112,6 +112,10 @@ class LiveCall:
         """Where the call itself is recorded."""
         return self.caller.journal if self.caller else None
 
+    def keeps_result(self) -> bool:
+        """Tell whether anybody may ask for the result again: else a stream forgets its items."""
+        return self.journal is not None
+
     def name_run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
         """Name the run after its arguments, where the author asked for it."""
         if self.definition.run_name is not None:

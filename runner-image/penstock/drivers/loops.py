@@ -46,13 +46,14 @@ async def resume(
             return step
         answer = trouble = None
         try:
-            answer = await _perform(step, call)
+            answer = await perform(step, call)
         except BaseException as error:  # the core turns it into a final state
             trouble = error
     return step
 
 
-async def _perform(effect: Effect[object], call: LiveCall) -> object:
+async def perform(effect: Effect[object], call: LiveCall) -> object:
+    """Carry out one effect and return its answer."""
     match effect:
         case RunBody(args, kwargs):
             return await _run_body(call, args, kwargs)

@@ -46,13 +46,14 @@ def resume(progress: Progress, *, trouble: BaseException | None = None) -> State
             return step
         answer = trouble = None
         try:
-            answer = _perform(step, call)
+            answer = perform(step, call)
         except BaseException as error:  # the core turns it into a final state
             trouble = error
     return step
 
 
-def _perform(effect: Effect[object], call: LiveCall) -> object:
+def perform(effect: Effect[object], call: LiveCall) -> object:
+    """Carry out one effect and return its answer."""
     match effect:
         case RunBody(args, kwargs):
             return _run_body(call, args, kwargs)

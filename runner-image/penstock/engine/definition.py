@@ -44,6 +44,8 @@ class Definition:
     """Tells bodies apart in a journal: the name and the function's ``__qualname__``."""
     body: Callable[..., object]
     is_async: bool
+    stream: Callable[..., object] | None = None
+    """The generator function, if it is one; ``body`` then returns the list of its items."""
     retry: RetryPolicy
     timeout_seconds: float | None
     """Active time that one attempt may take."""

@@ -366,14 +366,6 @@ def test_an_option_that_makes_no_sense_is_refused_at_decoration(
         decorate()(lambda: None)  # type: ignore[operator] # half of them raise before
 
 
-def test_a_generator_is_refused_at_decoration() -> None:
-    def rows():  # type: ignore[no-untyped-def] # any generator
-        yield 1
-
-    with pytest.raises(TypeError, match="rows is a generator"):
-        task(rows)
-
-
 def test_a_parameter_that_the_engine_needs_is_refused_at_decoration() -> None:
     with pytest.raises(TypeError, match="Rename the parameter wait_for"):
         task(lambda wait_for: wait_for)
