@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,12 @@ def report_error(error: BaseException) -> ErrorReport:
 
 
 def user_traceback(error: BaseException) -> str:
-    """Return the traceback as Python prints it, causes and groups included, engine left out."""
+    """Return the traceback as Python prints it, causes and groups included, engine left out.
+
+    With ``PENSTOCK_DEBUG`` set, the engine's frames are shown too.
+    """
     described = traceback.TracebackException.from_exception(error, capture_locals=False)
-    for part in _parts(described):
+    for part in () if os.environ.get("PENSTOCK_DEBUG") else _parts(described):
         own = [frame for frame in part.stack if not frame.filename.startswith(_ENGINE)]
         part.stack = traceback.StackSummary.from_list(own)
     return "".join(described.format())
