@@ -23,6 +23,8 @@ class RunContext:
         self.cancel_grace_seconds = cancel_grace_seconds
         """How long running tasks may take to end once the flow has met its cancellation."""
         self.reporters: tuple[Reporter, ...] = ()
+        self.records: list[object] = []
+        """Artifacts and events that the run made, in order; see ``penstock.keeping``."""
         self.made_links = False
         """Whether the run made futures or states, which arguments might hold."""
         self.abandoned: list[threading.Thread] = []
