@@ -20,8 +20,12 @@ from penstock.drivers.waiting import block_until
 from penstock.engine.definition import Definition
 from penstock.engine.inputs import Link
 from penstock.engine.runs import FlowRun, TaskRun
+from penstock.errors import NestingError
 from penstock.futures import PenstockFuture
 from penstock.states import Pending, State
+
+MAX_NESTED_FLOWS = 50
+"""Flows inside one another; Python's own limit would come soon after, at any place."""
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -122,6 +126,7 @@ def call_flow(
 ) -> LiveCall:
     """Return the call of a flow: a sub-flow where a run is going on, else the root of a new one."""
     caller = enter_engine() if context is None else None
+    _refuse_endless_recursion(definition, caller)
     if context is not None and context.name is not None:
         definition = replace(definition, run_name=None)
     if context is None:
@@ -140,6 +145,18 @@ def call_flow(
         wait_for=wait_for,
         own_frame=Frame(run, context=context, runner=runner),
     )
+
+
+def _refuse_endless_recursion(definition: Definition, caller: Scope | None) -> None:
+    depth, scope = 0, caller
+    while scope is not None:
+        depth += isinstance(scope.run, FlowRun)
+        scope = scope.parent
+    if depth >= MAX_NESTED_FLOWS:
+        raise NestingError(
+            f"The flow {definition.name} is called inside {depth} flows, one in another, which is "
+            "the limit: let the recursion end earlier, or recurse with plain functions."
+        )
 
 
 def _flow_run(definition: Definition, caller: Scope | None, context: RunContext) -> FlowRun:

@@ -10,6 +10,7 @@
     ├── FailedRun                the result of a failed state that holds no exception
     ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
     ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
+    ├── NestingError             sub-flows that call each other without end (also a RecursionError)
     ├── MissingLibraryError      an optional library that is not installed (also an ImportError)
     ├── RemoteError              what a worker could not run, or an error that could not travel
     ├── UnpicklableError         an argument or result that cannot travel (also a TypeError)
@@ -67,6 +68,10 @@ class CrashedRun(PenstockError):
 
 class UpstreamNotCompleted(PenstockError):
     """A task never ran because one of its inputs failed; the message names it."""
+
+
+class NestingError(PenstockError, RecursionError):
+    """Sub-flows are nested too deeply, as in a recursion that does not end."""
 
 
 class MissingLibraryError(PenstockError, ImportError):

@@ -31,6 +31,7 @@ from penstock.logging import show_by_default
 from penstock.options import (
     Delay,
     RunName,
+    bound_to,
     checked_function,
     checked_hooks,
     checked_kinds,
@@ -43,6 +44,7 @@ from penstock.options import (
     hooks_of,
     is_coroutine_function,
     run_namer,
+    unwrapped,
 )
 from penstock.parameters import bind, coerce
 from penstock.states import State
@@ -91,17 +93,17 @@ class Flow(Generic[P, R]):
     def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
         checked_names(options, known=FlowOptions.__annotations__, decorator="flow")
         checked_kinds(options, decorator="flow")
-        self.fn = fn
+        self.fn, self._binding = unwrapped(fn)
         """The function itself; calling it starts no run."""
         self.options = options
-        self.definition = self._define(checked_function(fn, decorator="flow"))
+        self.definition = self._define(checked_function(self.fn, decorator="flow"))
         self.name = self.definition.name
-        self.description = options.get("description") or fn.__doc__
+        self.description = options.get("description") or self.fn.__doc__
         self.version = options.get("version")
         self.retries = self.definition.retry.retries
         self.retry_delay_seconds = options.get("retry_delay_seconds", 0.0)
         self.timeout_seconds = self.definition.timeout_seconds
-        update_wrapper(self, fn)
+        update_wrapper(self, self.fn)
 
     def _define(self, function: Callable[..., object]) -> Definition:
         options = self.options
@@ -126,7 +128,8 @@ class Flow(Generic[P, R]):
     def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
         """Return the same flow with some options changed."""
         merged = cast("FlowOptions", {**self.options, **options})
-        return Flow(self.fn, **merged)
+        fn: Callable[P, R] = self._binding(self.fn) if self._binding else self.fn
+        return Flow(fn, **merged)
 
     def on_running(self, hook: H) -> H:
         """Call ``hook(flow, flow_run, state)`` when a run begins."""
@@ -303,10 +306,8 @@ class Flow(Generic[P, R]):
         raise AttributeError(f"A flow has no attribute {name!r}.")
 
     def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
-        if instance is None:
-            return self
-        bind_to = cast("Any", self.fn).__get__
-        return Flow(bind_to(instance, owner), **self.options)
+        bound = bound_to(self.fn, instance, owner, binding=self._binding)
+        return self if bound is None else Flow(bound, **self.options)
 
     def __repr__(self) -> str:
         return f"<Flow {self.name}>"

@@ -20,11 +20,27 @@ RunName = str | Callable[..., str]
 _RESERVED = ("wait_for", "return_state")
 
 
+Binding = Callable[[Callable[..., Any]], Any] | None
+"""How a function in a class is bound; ``None``: to the instance."""
+
+
+def unwrapped(function: Any) -> tuple[Any, Binding]:
+    """Return the function that a static or class method wraps, and which of them it was."""
+    if isinstance(function, staticmethod | classmethod):
+        return function.__func__, type(function)
+    return function, None
+
+
+def bound_to(function: Any, instance: object, owner: type | None, *, binding: Binding) -> Any:
+    """Return the method that an access through ``instance`` or ``owner`` means, or ``None``."""
+    if binding is staticmethod:
+        return None
+    target = (owner or type(instance)) if binding is classmethod else instance
+    return None if target is None else function.__get__(target, owner)
+
+
 def checked_function(function: object, *, decorator: str) -> Callable[..., object]:
     """Return the function that is decorated, if it can be."""
-    if isinstance(function, staticmethod | classmethod):
-        kind = type(function).__name__
-        raise TypeError(f"Put @{kind} above @{decorator}, not below it.")
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"@{decorator} decorates a function, not {function!r}.")
     name = getattr(function, "__name__", repr(function))

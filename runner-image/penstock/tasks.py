@@ -33,6 +33,7 @@ from penstock.mapping import argument_lists
 from penstock.options import (
     Delay,
     RunName,
+    bound_to,
     checked_function,
     checked_hooks,
     checked_kinds,
@@ -45,6 +46,7 @@ from penstock.options import (
     hooks_of,
     is_coroutine_function,
     run_namer,
+    unwrapped,
 )
 from penstock.states import State
 
@@ -85,16 +87,16 @@ class Task(Generic[P, R]):
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
         checked_names(options, known=TaskOptions.__annotations__, decorator="task")
         checked_kinds(options, decorator="task")
-        self.fn = fn
+        self.fn, self._binding = unwrapped(fn)
         """The function itself; calling it runs no task."""
         self.options = options
-        self.definition = self._define(checked_function(fn, decorator="task"))
+        self.definition = self._define(checked_function(self.fn, decorator="task"))
         self.name = self.definition.name
-        self.description = options.get("description") or fn.__doc__
+        self.description = options.get("description") or self.fn.__doc__
         self.tags = self.definition.tags
         self.retries = self.definition.retry.retries
         self.timeout_seconds = self.definition.timeout_seconds
-        update_wrapper(self, fn)
+        update_wrapper(self, self.fn)
 
     def _define(self, function: Callable[..., object]) -> Definition:
         options = self.options
@@ -130,7 +132,8 @@ class Task(Generic[P, R]):
     def with_options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
         """Return the same task with some options changed."""
         merged = cast("TaskOptions", {**self.options, **options})
-        return Task(self.fn, **merged)
+        fn: Callable[P, R] = self._binding(self.fn) if self._binding else self.fn
+        return Task(fn, **merged)
 
     def on_running(self, hook: H) -> H:
         """Call ``hook(task, task_run, state)`` when a run begins."""
@@ -277,10 +280,8 @@ class Task(Generic[P, R]):
         )
 
     def __get__(self, instance: object, owner: type | None = None) -> Task[..., R]:
-        if instance is None:
-            return self
-        bind = cast("Any", self.fn).__get__
-        return Task(bind(instance, owner), **self.options)
+        bound = bound_to(self.fn, instance, owner, binding=self._binding)
+        return self if bound is None else Task(bound, **self.options)
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
