@@ -1,0 +1,1 @@
+"""Import paths of Prefect's code that are elsewhere in Penstock."""
