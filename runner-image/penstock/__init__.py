@@ -13,7 +13,7 @@ from penstock._version import __version__
 
 if TYPE_CHECKING:
     from penstock import concurrency, runtime
-    from penstock.annotations import allow_failure, unmapped
+    from penstock.annotations import allow_failure, quote, unmapped
     from penstock.concurrency.sync import rate_limit
     from penstock.drivers.tagging import tags
     from penstock.flows import Flow, flow
@@ -37,6 +37,7 @@ __all__ = [
     "exponential_backoff",
     "flow",
     "get_run_logger",
+    "quote",
     "rate_limit",
     "runtime",
     "serve",
@@ -57,6 +58,7 @@ _HOMES = {
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",
+    "quote": "annotations",
     "serve": "serving",
     "rate_limit": "concurrency.sync",
     "tags": "drivers.tagging",

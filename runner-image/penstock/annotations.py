@@ -26,3 +26,19 @@ class allow_failure(Generic[T]):  # noqa: N801 - the same
 
     def __init__(self, value: T) -> None:
         self.value = value
+
+
+class quote(Generic[T]):  # noqa: N801 - the same
+    """Hand the value to the body as the very object that it is: nothing is searched inside it.
+
+    For large nested arguments, and for futures that are meant as such.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+    def unquote(self) -> T:
+        """Return the value."""
+        return self.value

@@ -26,7 +26,7 @@ from penstock.drivers.context import RunContext
 from penstock.drivers.places import TaskRunner
 from penstock.drivers.threads import run_inline
 from penstock.engine.definition import Definition, Kind, RetryPolicy
-from penstock.engine.inputs import holds_links
+from penstock.engine.inputs import holds_links, holds_marks
 from penstock.logging import show_by_default
 from penstock.options import (
     Delay,
@@ -215,7 +215,7 @@ class Flow(Generic[P, R]):
         """Return a validated call that a driver can run; for Penstock's own use."""
         definition = definition or self.definition
         bound = bind(self.fn, args, kwargs, flow_name=self.name)
-        linked = holds_links((args, kwargs))
+        linked = holds_links((args, kwargs)) or holds_marks(args, kwargs)
         if linked:  # their values come later: validate when they are there
             body, stream = self._validating_body(), self.definition.stream
             definition = replace(

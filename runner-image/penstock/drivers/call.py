@@ -10,7 +10,7 @@ from penstock.drivers.scope import Scope
 from penstock.drivers.slots import Slots
 from penstock.engine.definition import Definition
 from penstock.engine.identity import CallKey
-from penstock.engine.inputs import Link, links_in
+from penstock.engine.inputs import Link, holds_marks, links_in
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
@@ -86,7 +86,10 @@ class LiveCall:
 
     def may_meet_links(self) -> bool:
         """Tell whether the run has made futures or states; outside any run nobody knows."""
-        return self.context is None or self.context.made_links or bool(self.wait_for)
+        context = self.context
+        if context is None or context.made_links or self.wait_for:
+            return True
+        return holds_marks(self.args, self.kwargs)
 
     def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
         """Return the call's key: drawn when called if the arguments were known, else now."""

@@ -14,6 +14,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import cast
 
+from penstock.annotations import allow_failure, quote, unmapped
+
 Digest = Callable[[object], bytes]
 
 _SIZE = 16
@@ -93,6 +95,10 @@ def _of_dict(value: object) -> bytes:
     return _tagged("dict", sorted(digest_of(key) + digest_of(item) for key, item in items))
 
 
+def _of_marked(value: object) -> bytes:
+    return digest_of(cast("quote[object]", value).value)
+
+
 def _of_fields(value: object, parts: dict[str, object]) -> bytes:
     return _tagged(_name(type(value)), [_of_dict(parts)])
 
@@ -103,4 +109,5 @@ _EXACT: dict[type, Digest] = {
     **dict.fromkeys((list, tuple), _of_sequence),
     **dict.fromkeys((set, frozenset), _of_set),
     dict: _of_dict,
+    **dict.fromkeys((allow_failure, quote, unmapped), _of_marked),
 }

@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from penstock.annotations import allow_failure, unmapped
+from penstock.annotations import allow_failure, quote, unmapped
 from penstock.errors import UpstreamNotCompleted
 from penstock.states import NotReady, State
 
@@ -91,6 +91,20 @@ def holds_links(value: object) -> bool:
     return False
 
 
+def holds_marks(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+    """Tell whether an argument is marked, and the mark to be taken off before the body runs."""
+    for value in args:
+        if type(value) in _MARKS:
+            return True
+    for value in kwargs.values():  # noqa: SIM110 - a generator costs each task call more
+        if type(value) in _MARKS:
+            return True
+    return False
+
+
+_MARKS = frozenset({allow_failure, quote, unmapped})
+
+
 def _parts(value: object) -> Collection[object]:
     if type(value) in (list, tuple, set) or isinstance(value, LinkList):
         return cast("Collection[object]", value)
@@ -139,6 +153,8 @@ def _value(value: object, *, tolerant: bool, states: bool, seen: frozenset[int])
         return value
     if isinstance(value, Link):
         return _result(value.final_state(), link=value, tolerant=tolerant)
+    if isinstance(value, quote):
+        return value.value
     if isinstance(value, State):
         return _result(value, link=None, tolerant=tolerant) if states else value
     if isinstance(value, allow_failure | unmapped):
