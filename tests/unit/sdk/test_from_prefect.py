@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock import allow_failure, exponential_backoff, flow, get_run_logger, task, unmapped
+from penstock import allow_failure, exponential_backoff, flow, get_run_logger, quote, task, unmapped
 from penstock.flows import FlowOptions
 from penstock.futures import PenstockFuture, PenstockFutureList, as_completed, wait
 from penstock.schedules import Cron, Interval, RRule
@@ -210,6 +210,21 @@ def _() -> None:
     assert {"for 3: above", "load 3: printed", "load 3: logged"} <= set(records)
 
 
+@shows("quote`")
+def quoted_arguments() -> None:
+    given = [1]
+
+    @task
+    def is_given(value: list[int]) -> bool:
+        return value is given
+
+    @flow
+    def run() -> bool:
+        return is_given(quote(given))
+
+    assert run()
+
+
 @shows("my_task(", "allow_failure", "State`", "State.is_completed")
 def _() -> None:
     @task
@@ -261,6 +276,12 @@ def _() -> None:
     assert asyncio.run(awaiting()) == 8
 
 
+@shows("Flow.deploy(")
+def _() -> None:
+    with pytest.raises(TypeError, match="The cluster has no schedules yet"):
+        flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")
+
+
 @shows("Flow.serve", "Flow.to_deployment", "schedules.")
 def _() -> None:
     served = flow(double.fn)
@@ -278,3 +299,17 @@ def _() -> None:
         penstock.serve()
     with pytest.raises(ValueError, match="Nothing says when"):
         served.serve("x", parameters={"x": 1}, limit=1)
+
+
+@shows("@task(cache_policy")
+def _() -> None:
+    from penstock.cache_policies import DEFAULT, INPUTS
+
+    cached = double.with_options(
+        name="cached twice", cache_policy=INPUTS, cache_expiration=timedelta(hours=1)
+    )
+    states = [cached(4, return_state=True) for _ in range(2)]
+
+    assert [state.result() for state in states] == [8, 8]
+    assert states[1].name == "Cached"
+    assert double.with_options(cache_policy=DEFAULT, refresh_cache=True)(4) == 8

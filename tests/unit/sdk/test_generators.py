@@ -126,7 +126,6 @@ def test_a_broken_stream_that_is_retried_starts_again_from_its_start() -> None:
 
 
 def test_a_reader_who_leaves_early_ends_the_body_and_the_run_completes(diary: Diary) -> None:
-    """Prefect: the run stays ``Running`` for ever."""
     ended = []
 
     @task
