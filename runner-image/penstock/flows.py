@@ -287,6 +287,32 @@ class Flow(Generic[P, R]):
             parameters=parameters,
         )
 
+    def deploy(
+        self,
+        name: str | None = None,
+        *,
+        image: str,
+        work_pool_name: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+        namespace: str | None = None,
+        **schedules: object,
+    ) -> dict[str, Any]:
+        """Apply the flow to the cluster that kubectl means, print the object and return it.
+
+        The image is built and pushed before; it holds the file that the flow is in.
+        """
+        if schedules:
+            raise TypeError(
+                f"deploy takes no {', '.join(sorted(schedules))}: name, image, work_pool_name, "
+                "parameters and namespace. The cluster has no schedules yet; flow.serve runs them "
+                "here, and a CronJob can create FlowRuns there."
+            )
+        from penstock.cli.render import Rendering
+        from penstock.deploying import deploy
+
+        options = Rendering(image=image, name=name, pool=work_pool_name, namespace=namespace)
+        return deploy(self, options=options, parameters=parameters or {})
+
     def _validating_body(self) -> Callable[..., object]:
         @wraps(self.fn)  # so that its signature is the flow's
         def body(*args: object, **kwargs: object) -> object:

@@ -20,6 +20,7 @@ Object = dict[str, Any]
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
 """Objects a request of a long list asks for."""
 
@@ -67,6 +68,11 @@ class Cluster:
     def merge(self, path: str, body: Object) -> Object:
         """Change some fields of an object."""
         return self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    def apply(self, path: str, body: Object) -> Object:
+        """Create an object or make it so, over what others wrote of the same fields."""
+        query = {"fieldManager": "penstock-deploy", "force": "true", "fieldValidation": "Strict"}
+        return self._request("PATCH", path, query=query, body=body, content_type=APPLY_PATCH)
 
     @contextmanager
     def stream(

@@ -1,0 +1,54 @@
+"""``flow.deploy`` prints the Flow, applies it, and says what to do where it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.unit.cli.apiserver import of, serving
+
+from penstock import flow
+from penstock.deploying import DeployError
+from penstock.loading import load_flow
+
+PATH = "/apis/penstock.dev/v1alpha1/namespaces/default/flows/nightly"
+
+
+def test_a_deployed_flow_is_printed_and_applied(
+    flow_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed = load_flow("sums.py:doubled_sum")
+    with serving() as script:
+        monkeypatch.setenv("KUBECONFIG", str(script.kubeconfig(flow_file.parent)))
+        script.on(PATH, of({}))
+        manifest = deployed.deploy(
+            "nightly", image="x:1", work_pool_name="big", parameters={"label": "all"}
+        )
+
+    assert yaml.safe_load(capsys.readouterr().out) == manifest
+    assert manifest["spec"]["entrypoint"] == "sums.py:doubled_sum"
+    assert manifest["spec"]["parameters"] == {"label": "all"}
+    assert manifest["spec"]["workPoolRef"] == {"name": "big"}
+
+
+def test_without_a_cluster_the_command_to_use_instead_is_named(flow_file: Path) -> None:
+    deployed = load_flow("sums.py:doubled_sum")
+
+    with pytest.raises(DeployError, match=r"render .*sums.py:doubled_sum --image x:1 --name n \|"):
+        deployed.deploy("n", image="x:1")
+
+
+def test_a_schedule_is_refused_with_a_sentence() -> None:
+    with pytest.raises(TypeError, match=r"takes no cron: .* no schedules yet; flow\.serve"):
+        flow(lambda: None).deploy("n", image="x:1", cron="0 6 * * *")
+
+
+def test_a_parameter_that_the_flow_lacks_is_named(flow_file: Path) -> None:
+    with pytest.raises(DeployError, match="has no parameter lable; it has numbers, label"):
+        load_flow("sums.py:doubled_sum").deploy(image="x:1", parameters={"lable": 1})
+
+
+def test_a_flow_that_is_in_no_file_cannot_be_deployed() -> None:
+    with pytest.raises(DeployError, match="not at the top of a file"):
+        flow(lambda: None).deploy(image="x:1")
