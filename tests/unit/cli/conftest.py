@@ -1,5 +1,6 @@
 """Terminals, clusters and files for the command line."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ def broken() -> None:
 def leaver() -> None:
     raise SystemExit(7)
 '''
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take back the handler that a run sets up: it writes to a stream that ends with the test."""
+    logger = logging.getLogger("penstock")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 @pytest.fixture(autouse=True)
