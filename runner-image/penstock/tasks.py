@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import timedelta
 from functools import partial, update_wrapper
 from typing import (
+    TYPE_CHECKING,
     Any,
     Generic,
     Literal,
@@ -26,6 +28,7 @@ from penstock.calls import (
     waited,
 )
 from penstock.drivers.threads import run_inline
+from penstock.engine.caching import CacheQuestion, CacheRule
 from penstock.engine.definition import Condition, Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
 from penstock.futures import PenstockFuture, PenstockFutureList
@@ -49,6 +52,9 @@ from penstock.options import (
     unwrapped,
 )
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.cache_policies import CachePolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +81,10 @@ class TaskOptions(TypedDict, total=False):
     retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
     timeout_seconds: float | None
     log_prints: bool | None
+    cache_policy: CachePolicy | None
+    cache_key_fn: Callable[[CacheQuestion, dict[str, Any]], str | None] | None
+    cache_expiration: timedelta | None
+    refresh_cache: bool | None
     on_running: Sequence[Hook] | None
     on_completion: Sequence[Hook] | None
     on_failure: Sequence[Hook] | None
@@ -114,7 +124,27 @@ class Task(Generic[P, R]):
             run_name=run_namer(options.get("task_run_name"), function),
             tags=frozenset(options.get("tags") or ()),
             log_prints=options.get("log_prints"),
+            cache=self._cache_rule(),
             hooks=hooks_of(cast("Any", options), events=_EVENTS, owner=self),
+        )
+
+    def _cache_rule(self) -> CacheRule | None:
+        options = self.options
+        policy, key_fn = options.get("cache_policy"), options.get("cache_key_fn")
+        if key_fn is None and (policy is None or not policy.parts):
+            return None
+        from penstock.results import MEMORY
+
+        def key_of(question: CacheQuestion) -> str | None:
+            if key_fn is not None:
+                return key_fn(question, dict(question.parameters))
+            return policy.compute_key(question) if policy else None
+
+        return CacheRule(
+            key_of=key_of,
+            results=MEMORY,
+            expiration=options.get("cache_expiration"),
+            refresh=bool(options.get("refresh_cache")),
         )
 
     def _retry_policy(self) -> RetryPolicy:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
 from penstock.drivers.scope import Scope
 from penstock.drivers.slots import Slots
+from penstock.engine.caching import CacheQuestion
 from penstock.engine.definition import Definition
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link, holds_marks, links_in
@@ -117,7 +118,21 @@ class LiveCall:
 
     def keeps_result(self) -> bool:
         """Tell whether anybody may ask for the result again: else a stream forgets its items."""
-        return self.journal is not None
+        return self.journal is not None or self.definition.cache is not None
+
+    def cache_question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CacheQuestion:
+        """Return what a cache policy is asked about this call."""
+        assert isinstance(self.run, TaskRun), "flows are not cached"
+        flow = self.caller
+        while flow is not None and not isinstance(flow.run, FlowRun):
+            flow = flow.parent
+        return CacheQuestion(
+            task_run=self.run,
+            identity=self.definition.identity,
+            body=self.definition.body,
+            parameters=_bound(self.definition.body, args, kwargs),
+            flow_parameters=_bound(flow.body, *flow.arguments) if flow else {},
+        )
 
     def name_run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
         """Name the run after its arguments, where the author asked for it."""
@@ -178,3 +193,13 @@ class LiveCall:
         if own is not None:
             return own
         return self.caller.log_prints if self.caller else False
+
+
+def _bound(
+    body: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> dict[str, object]:
+    import inspect
+
+    bound = inspect.signature(body).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from penstock.engine.caching import CacheQuestion, cached_or
 from penstock.engine.definition import Condition, Definition, Kind
 from penstock.engine.effects import (
     Announce,
@@ -79,6 +80,9 @@ class Call(Protocol):
     def may_meet_links(self) -> bool:
         """Tell whether the run has made futures or states: nothing is searched for them before."""
 
+    def cache_question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CacheQuestion:
+        """Return what a cache policy is asked about this call."""
+
     def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
         """Return the call's key; ``None`` where nothing is journaled."""
 
@@ -122,13 +126,28 @@ def _lead_to_end(call: Call) -> Steps[tuple[State[object], bool]]:
             return not_ready(problem), False
     key = call.draw_key(args, kwargs)
     if key is None:
-        return (yield from _attempts(call, args, kwargs)), True
+        return (yield from _cached_or_run(call, args, kwargs)), True
     found = yield from Find(key)
     if found is not None:
         return found, False
-    state = yield from _attempts(call, args, kwargs)
+    state = yield from _cached_or_run(call, args, kwargs)
     yield Record(key, state)
     return state, True
+
+
+def _cached_or_run(
+    call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Steps[State[object]]:
+    rule = call.definition.cache
+    if rule is None:
+        return (yield from _attempts(call, args, kwargs))
+    return (
+        yield from cached_or(
+            rule,
+            lambda: call.cache_question(args, kwargs),
+            lambda: _attempts(call, args, kwargs),
+        )
+    )
 
 
 def _attempts(

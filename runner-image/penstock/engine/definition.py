@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from penstock.engine.caching import CacheRule
 from penstock.engine.hooks import Hooks
 from penstock.engine.runs import TaskRun
 from penstock.states import State
@@ -53,5 +54,6 @@ class Definition:
     """Makes the run's name of the arguments."""
     tags: frozenset[str] = frozenset()
     hooks: Hooks = field(default_factory=Hooks)
+    cache: CacheRule | None = None
     log_prints: bool | None
     """Whether ``print`` in the body goes to the run's log; ``None``: as in the caller's."""

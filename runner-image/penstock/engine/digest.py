@@ -111,3 +111,25 @@ _EXACT: dict[type, Digest] = {
     dict: _of_dict,
     **dict.fromkeys((allow_failure, quote, unmapped), _of_marked),
 }
+
+
+def undigestible(value: object) -> type | None:
+    """Return the type of the first part whose content the digest does not see."""
+    kind = type(value)
+    if kind is dict:
+        items = cast("dict[object, object]", value)
+        return _first([*items.keys(), *items.values()])
+    if kind in (list, tuple, set, frozenset):
+        return _first(cast("list[object]", value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return _first([getattr(value, field.name, None) for field in fields(value)])
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and isinstance(value, pydantic.BaseModel):
+        return _first(list(dict(value).values()))
+    if digest_of(value) == _tagged("opaque", [_name(kind).encode()]):
+        return kind
+    return None
+
+
+def _first(parts: Iterable[object]) -> type | None:
+    return next((kind for part in parts if (kind := undigestible(part))), None)
