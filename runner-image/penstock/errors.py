@@ -10,6 +10,7 @@
     ├── FailedRun                the result of a failed state that holds no exception
     ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
     ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
+    ├── DeadlockError            a wait for what waits for the waiting body itself
     ├── NestingError             sub-flows that call each other without end (also a RecursionError)
     ├── MissingLibraryError      an optional library that is not installed (also an ImportError)
     ├── RemoteError              what a worker could not run, or an error that could not travel
@@ -68,6 +69,10 @@ class CrashedRun(PenstockError):
 
 class UpstreamNotCompleted(PenstockError):
     """A task never ran because one of its inputs failed; the message names it."""
+
+
+class DeadlockError(PenstockError, RuntimeError):
+    """A body would wait for a task that waits, directly or not, for that body."""
 
 
 class NestingError(PenstockError, RecursionError):

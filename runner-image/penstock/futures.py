@@ -102,6 +102,10 @@ class PenstockFuture(Promise, Generic[R]):
         """Return the state once it is final; looking at it takes no failure."""
         return self._state
 
+    def task_run(self) -> TaskRun:
+        """Return the run whose result this stands for."""
+        return self._run
+
     def run_name(self) -> str:
         """Return the name of the run whose result this stands for."""
         return self._run.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penstock.drivers import threads
 from penstock.drivers.call import LiveCall
@@ -16,6 +16,7 @@ from penstock.states import Cancelled, Pending, State
 
 if TYPE_CHECKING:
     from penstock.drivers.frame import Frame
+    from penstock.engine.runs import TaskRun
 
 
 class _Stage(Enum):
@@ -69,6 +70,7 @@ class Job:
             self.frame.dispatch(self)
             return
         self._unfinished = len(upstreams)
+        cast("TaskRun", self.call.run).awaits = upstreams
         for link in upstreams:
             link.when_final(self._upstream_ended)
 
@@ -104,6 +106,7 @@ class Job:
             return None
         if self._progress is None:
             self._progress = Progress(self.call)
+            cast("TaskRun", self.call.run).awaits = ()
         return self._progress
 
     def _follow(self, step: State[object] | Pause) -> None:

@@ -13,7 +13,7 @@ from penstock.drivers.instant import carry_out
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
-from penstock.drivers.waiting import Wake, all_final, subscribe_to
+from penstock.drivers.waiting import Wake, all_final, awaiting, subscribe_to
 from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody
 from penstock.engine.ending import Ending
 from penstock.engine.inputs import Link
@@ -175,11 +175,12 @@ async def _suspend(
 async def suspend_until_final(links: list[Link], *, scope: Scope | None) -> None:
     """Suspend until every link is final."""
     unfinished = [link for link in links if link.final_state() is None]
-    await suspend_until(
-        lambda: all_final(unfinished),
-        subscribe=lambda wake: subscribe_to(unfinished, wake),
-        scope=scope,
-    )
+    with awaiting(unfinished, scope=scope):
+        await suspend_until(
+            lambda: all_final(unfinished),
+            subscribe=lambda wake: subscribe_to(unfinished, wake),
+            scope=scope,
+        )
 
 
 async def pause(seconds: float, *, scope: Scope | None) -> None:

@@ -9,10 +9,13 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from penstock.drivers.scope import Scope
 from penstock.engine.inputs import Link
+from penstock.engine.runs import TaskRun
+from penstock.errors import DeadlockError
 
 Wake = Callable[[], None]
 
@@ -80,12 +83,51 @@ def block_until_final(
     if not unfinished:
         return True
     refuse_deadlock(scope)
-    return block_until(
-        lambda: all_final(unfinished),
-        subscribe=lambda wake: subscribe_to(unfinished, wake),
-        scope=scope,
-        timeout=timeout,
-    )
+    with awaiting(unfinished, scope=scope, timeout=timeout):
+        return block_until(
+            lambda: all_final(unfinished),
+            subscribe=lambda wake: subscribe_to(unfinished, wake),
+            scope=scope,
+            timeout=timeout,
+        )
+
+
+@contextmanager
+def awaiting(
+    links: list[Link], *, scope: Scope | None, timeout: float | None = None
+) -> Iterator[None]:
+    """Note what the body waits for; raise ``DeadlockError`` if that waits for the body."""
+    run = scope.origin.run if scope else None
+    if timeout is not None or not isinstance(run, TaskRun):
+        yield
+        return
+    run.awaits = list(links)
+    try:
+        circle = _way_back(run)
+        if circle:
+            around = ", which waits for ".join(circle)
+            raise DeadlockError(
+                f"{run.name} would wait for {around}, and none of them could ever go on: "
+                "let one end without the other's result."
+            )
+        yield
+    finally:
+        run.awaits = ()
+
+
+def _way_back(run: TaskRun) -> list[str]:
+    """Return the names of the runs by which ``run`` would wait for itself."""
+    seen: set[int] = set()
+    unseen = [(link.task_run(), [link.run_name()]) for link in run.awaits]
+    while unseen:
+        other, names = unseen.pop()
+        if other is run:
+            return names
+        if id(other) not in seen:
+            seen.add(id(other))
+            waited = [link for link in other.awaits if link.final_state() is None]
+            unseen += [(link.task_run(), [*names, link.run_name()]) for link in waited]
+    return []
 
 
 def all_final(unfinished: list[Link]) -> bool:

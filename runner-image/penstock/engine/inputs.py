@@ -19,6 +19,8 @@ from penstock.states import NotReady, State
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from penstock.engine.runs import TaskRun
+
 T = TypeVar("T")
 L = TypeVar("L", bound="Link")
 
@@ -34,6 +36,10 @@ class Link:
 
     def run_name(self) -> str:
         """Return the name of the run whose result this stands for."""
+        raise NotImplementedError
+
+    def task_run(self) -> TaskRun:
+        """Return the run whose result this stands for."""
         raise NotImplementedError
 
     def when_final(self, function: Callable[[], None]) -> None:

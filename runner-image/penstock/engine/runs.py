@@ -5,10 +5,14 @@ Both are plain records that the engine changes in place; a reporter reads and ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.engine.inputs import Link
 
 
 class FlowRun:
@@ -55,6 +59,7 @@ class TaskRun:
     """One run of a task."""
 
     __slots__ = (
+        "awaits",
         "ended_at",
         "flow_run",
         "id",
@@ -88,6 +93,8 @@ class TaskRun:
         """The nearest flow run around it; ``None`` for a task called outside any flow."""
         self.parent = parent
         """The run whose body called this one."""
+        self.awaits: Sequence[Link] = ()
+        """Futures without which it cannot go on now: its inputs, or what its body waits for."""
         self.run_count = 0
         """How many attempts began; above 1 the task is being retried."""
         self.state = state
