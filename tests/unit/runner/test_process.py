@@ -278,7 +278,7 @@ def test_a_disruption_ends_the_process_at_once(
     "code", [WAITING, TICKING, ASYNC], ids=["waiting", "busy", "in an event loop"]
 )
 def test_a_cancel_lets_the_flow_clean_up(server: FaultyServer, start: Start, code: str) -> None:
-    runner = start(code)
+    runner = start(code, grace_seconds=9)
     runner.wait_for_line("waiting")
     assert server.run is not None
     server.run["spec"]["cancel"] = True
