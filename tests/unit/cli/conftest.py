@@ -1,5 +1,6 @@
 """Terminals, clusters and files for the command line."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ def broken() -> None:
 def leaver() -> None:
     raise SystemExit(7)
 '''
+
+
+@pytest.fixture(autouse=True)
+def _log_setup_of_its_own() -> Iterator[None]:
+    """A run here sends the log to the streams of this test, which the next one does not have."""
+    logger = logging.getLogger("penstock")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
