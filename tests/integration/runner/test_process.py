@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.faulty_server import Answer, FaultyServer
-from tests.unit.runner.processes import Place, RunnerProcess
+from tests.integration.runner.faulty_server import Answer, FaultyServer
+from tests.integration.runner.processes import Place, RunnerProcess
 
 Start = Callable[..., RunnerProcess]
 
