@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.outcome import ErrorReport
@@ -145,7 +145,6 @@ def test_counts_add_up(moves: list[tuple[int, int, StateType]]) -> None:
     assert all(number > 0 for number in report["counts"].values())
 
 
-@settings(max_examples=60)
 @given(
     letter=NASTY,
     tasks=st.integers(0, 80),
