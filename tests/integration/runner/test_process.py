@@ -117,7 +117,7 @@ def test_a_flow_completes_with_its_tasks_counted(server: FaultyServer, start: St
     report = server.reports[-1]
     assert report["progress"] == "3/3"
     assert report["tasks"] == [
-        {"name": "double", "total": 3, "completed": 3, "running": 0, "failed": 0}
+        {"name": "double", "total": 3, "completed": 3, "running": 0, "failed": 0, "cancelled": 0}
     ]
     assert report["result"] == {"type": "int"}
 
