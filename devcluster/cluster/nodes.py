@@ -9,7 +9,7 @@ from cluster import cgroups, dns, images, pause, processes
 from cluster.api import Api
 from cluster.errors import DevclusterError
 from cluster.layout import Node
-from cluster.shell import succeeds
+from cluster.shell import run, succeeds
 
 PLUGINS = Path("/usr/lib/cni")
 
@@ -83,6 +83,8 @@ state = "{node.home}/run"
 [plugins."io.containerd.grpc.v1.cri"]
   restrict_oom_score_adj = true
   sandbox_image = "{pause.REFERENCE}"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "{_snapshotter(node)}"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -91,6 +93,12 @@ state = "{node.home}/run"
 """
     )
     return path
+
+
+def _snapshotter(node: Node) -> str:
+    """Choose how layers become a file system; in a container, overlays cannot be laid on one."""
+    kind = run("findmnt", "--noheadings", "--output", "FSTYPE", "--target", node.home).strip()
+    return "native" if kind == "overlay" else "overlayfs"
 
 
 def _write_kubelet(node: Node) -> Path:

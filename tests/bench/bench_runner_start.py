@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.figures import Figure
-from tests.unit.runner.faulty_server import FaultyServer
-from tests.unit.runner.processes import Place, RunnerProcess
+from tests.integration.runner.faulty_server import FaultyServer
+from tests.integration.runner.processes import Place, RunnerProcess
 
 ROUNDS = 9
 CODE = """

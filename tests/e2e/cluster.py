@@ -163,6 +163,14 @@ class Cluster:
             )
         )
 
+    def audit(self) -> list[Object]:
+        """Return what the API server has answered so far, where its audit log can be read."""
+        log = scripted("scripts/cluster", "audit-log", "--name", self.name)
+        if not log:
+            pytest.skip("this cluster keeps no audit log that we can read")
+        events = map(json.loads, Path(log).read_text().splitlines())
+        return [event for event in events if event["stage"] == "ResponseComplete"]
+
     def lose_node(self, name: str) -> None:
         """End the kubelet of that node for good, where the cluster is ours to break."""
         if scripted("scripts/cluster", "backend") == "context":

@@ -43,10 +43,26 @@ class Namespace:
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         return self.cluster.kubectl("--namespace", self.name, *arguments, stdin=stdin, check=check)
 
+    def penstock(self, *arguments: str) -> tuple[int, str]:
+        """Run our command line; return its exit code and what it printed."""
+        started = self._start("penstock", *arguments)
+        printed = started.communicate(timeout=120)[0]
+        return started.returncode, printed
+
     def follow(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start kubectl and leave it running; its output is read by ``communicate``."""
+        return self._start("kubectl", *arguments)
+
+    def follow_logs(self, run: str) -> "subprocess.Popen[str]":
+        """Start our own command for logs, and return once it has printed a line."""
+        started = self._start("penstock", "logs", "--follow", run)
+        assert started.stdout is not None
+        started.stdout.readline()
+        return started
+
+    def _start(self, program: str, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            ["kubectl", "--namespace", self.name, *arguments],
+            [program, *arguments, "--namespace", self.name],
             env=self.cluster.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -25,7 +25,7 @@ def test_a_cancelled_flow_cleans_up(namespace: Namespace) -> None:
 
 def test_the_command_line_cancels_too(namespace: Namespace) -> None:
     run = namespace.started("tidy")
-    namespace.cluster.tool("penstock", "cancel", run.name, "--namespace", namespace.name)
+    namespace.penstock("cancel", run.name)
 
     status = run.end(within=60)
 

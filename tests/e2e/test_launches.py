@@ -138,3 +138,26 @@ def test_a_namespace_without_pool_gets_nothing_from_the_operator(namespace: Name
     wait_until(
         lambda: run.status()["state"] == "Completed", "it runs once there is a pool", within=60
     )
+
+
+@pytest.mark.exclusive
+@pytest.mark.parametrize(
+    ("reason", "flow_spec"),
+    [
+        pytest.param("ImageUnavailable", {"image": NO_IMAGE}, id="image"),
+        pytest.param("Unschedulable", {"resources": {"requests": {"cpu": "500"}}}, id="node"),
+        pytest.param("QuotaExceeded", {}, id="quota"),
+    ],
+)
+def test_a_wait_shows_within_five_seconds(
+    namespace: Namespace, reason: str, flow_spec: Object
+) -> None:
+    """On a machine that does nothing else."""
+    if reason == "QuotaExceeded":
+        _forbid_pods(namespace)
+    namespace.pool()
+    run = namespace.run(namespace.flow("steps", **flow_spec))
+
+    status = run.until(lambda status: "waitingFor" in status, "shows what it waits for", within=5)
+
+    assert status["reason"] == reason

@@ -12,6 +12,7 @@ from tests.e2e.namespaces import Namespace, Run
 
 pytestmark = pytest.mark.longest
 
+POD_NAME = "authentication.kubernetes.io/pod-name"
 _drained = threading.Event()
 
 
@@ -58,3 +59,11 @@ def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
         lambda: not any(map(alive, old_processes)), "the fenced runner leaves by itself", within=30
     )
     assert run.status() == status
+    refused = [
+        event["responseStatus"]["code"]
+        for event in namespace.cluster.audit()
+        if event["verb"] == "patch"
+        and [old_pod] == event["user"].get("extra", {}).get(POD_NAME)
+        and event["responseStatus"]["code"] >= 400
+    ]
+    assert refused, "the old pod never tried to write, so nothing was proven"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 DEVCLUSTER = Path(__file__).parents[2] / "devcluster" / "devcluster"
 STATES = Path("/var/lib/penstock-devcluster")
 
@@ -86,11 +84,6 @@ class Devcluster:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
-
-    def server(self) -> str:
-        """Return the address that its kubeconfig names."""
-        config = yaml.safe_load(Path(self.said("kubeconfig")).read_text())
-        return str(config["clusters"][0]["cluster"]["server"])
 
     def processes(self) -> set[int]:
         """Return the processes that name its folder or live in its control group."""

@@ -21,6 +21,15 @@ def binaries() -> None:
     assert run("build").code == 0
 
 
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Devcluster]:
+    """A cluster that is up, for the tests that leave it so."""
+    one = Devcluster(f"t{os.getpid()}s")
+    one.up("--api-only")
+    yield one
+    one.down()
+
+
 @pytest.fixture
 def cluster() -> Iterator[Devcluster]:
     one = Devcluster(f"t{os.getpid()}a")
@@ -28,48 +37,41 @@ def cluster() -> Iterator[Devcluster]:
     one.down()
 
 
-@pytest.fixture
-def neighbour() -> Iterator[Devcluster]:
-    other = Devcluster(f"t{os.getpid()}b")
-    yield other
-    other.down()
-
-
-def test_two_clusters_stand_side_by_side(cluster: Devcluster, neighbour: Devcluster) -> None:
-    starting = cluster.starting("--api-only")
-    neighbour.up("--api-only")
-    assert ended(starting).code == 0
+def test_two_clusters_come_up_at_once_and_stand_side_by_side(cluster: Devcluster) -> None:
+    neighbour = Devcluster(f"t{os.getpid()}b")
+    starting = [one.starting("--api-only") for one in (cluster, neighbour)]
+    codes = [ended(process).code for process in starting]
     cluster.kubectl("create", "namespace", "here")
+    elsewhere = neighbour.kubectl("get", "namespaces")
+    neighbour.down()
 
+    assert codes == [0, 0]
+    assert "default" in elsewhere
+    assert "here" not in elsewhere
     assert "here" in cluster.kubectl("get", "namespaces")
-    assert "here" not in neighbour.kubectl("get", "namespaces")
-    assert cluster.server() != neighbour.server()
 
 
-def test_bringing_up_what_is_up_changes_nothing(cluster: Devcluster) -> None:
-    cluster.up("--api-only")
-    before = cluster.processes()
-    cluster.up("--api-only")
+def test_bringing_up_what_is_up_changes_nothing(standing: Devcluster) -> None:
+    before = standing.processes()
+    standing.up("--api-only")
 
-    assert before == cluster.processes()
-
-
-def test_bringing_up_what_has_lost_a_part_keeps_its_objects(cluster: Devcluster) -> None:
-    cluster.up("--api-only")
-    cluster.kubectl("create", "namespace", "kept")
-    cluster.said("kill", "kube-apiserver")
-    assert run("status", "--name", cluster.name).code == 1
-    cluster.up("--api-only")
-
-    assert cluster.status()["healthy"]
-    assert "kept" in cluster.kubectl("get", "namespaces")
+    assert before == standing.processes()
 
 
-def test_the_audit_log_tells_who_wrote_what(cluster: Devcluster) -> None:
-    cluster.up("--api-only")
-    cluster.kubectl("create", "job", "writes", "--image=none")
+def test_bringing_up_what_has_lost_a_part_keeps_its_objects(standing: Devcluster) -> None:
+    standing.kubectl("create", "namespace", "kept")
+    standing.said("kill", "kube-apiserver")
+    assert run("status", "--name", standing.name).code == 1
+    standing.up("--api-only")
 
-    log = Path(cluster.said("audit-log")).read_text()
+    assert standing.status()["healthy"]
+    assert "kept" in standing.kubectl("get", "namespaces")
+
+
+def test_the_audit_log_tells_who_wrote_what(standing: Devcluster) -> None:
+    standing.kubectl("create", "job", "writes", "--image=none")
+
+    log = Path(standing.said("audit-log")).read_text()
     writes = [json.loads(line) for line in log.splitlines()]
     assert {"admin"} == {
         write["user"]["username"]
@@ -86,10 +88,13 @@ def test_down_leaves_nothing(cluster: Devcluster) -> None:
     assert cluster.remains() == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
-@pytest.mark.parametrize("milliseconds", [200, 500, 1200])
+@pytest.mark.parametrize(
+    ("milliseconds", "how"),
+    [(200, signal.SIGINT), (500, signal.SIGTERM), (1200, signal.SIGINT)],
+    ids=["at-its-beginning", "in-its-middle", "near-its-end"],
+)
 def test_an_interrupted_up_leaves_nothing(
-    cluster: Devcluster, how: signal.Signals, milliseconds: int
+    cluster: Devcluster, milliseconds: int, how: signal.Signals
 ) -> None:
     starting = cluster.starting("--api-only")
     time.sleep(milliseconds / 1000)
@@ -142,9 +147,8 @@ def test_a_bad_name_is_refused_in_a_sentence() -> None:
     assert "cannot name a cluster" in answer.errors
 
 
-def test_a_part_that_is_not_there_is_answered_with_those_that_are(cluster: Devcluster) -> None:
-    cluster.up("--api-only")
-    answer = run("logs", "kubelet", "--name", cluster.name)
+def test_a_part_that_is_not_there_is_answered_with_those_that_are(standing: Devcluster) -> None:
+    answer = run("logs", "kubelet", "--name", standing.name)
 
     assert answer.code == 1
     assert "it has etcd, kube-apiserver" in answer.errors

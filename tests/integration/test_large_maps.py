@@ -20,7 +20,7 @@ def size(payload: bytes) -> int:
 
 
 def test_100_000_mapped_tasks_start_few_threads_and_their_results_go_when_nobody_has_them() -> None:
-    """Prefect: ``max_workers`` is ``sys.maxsize`` by default, which means a thread for each task."""
+    """Prefect: ``max_workers`` is ``sys.maxsize`` by default: a thread for each task."""
     threads: set[str] = set()
     most = 0
 

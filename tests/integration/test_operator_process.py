@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tests.integration.proxy import Line
 from tests.integration.world import Automaton, Operator, World, eventually
@@ -24,7 +25,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(kubeconfig: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def process(
+    kubeconfig: Path, *arguments: str, log: IO[str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port = free_port()
     running = subprocess.Popen(
         [
@@ -33,14 +36,13 @@ def process(kubeconfig: Path, *arguments: str) -> Iterator[tuple[subprocess.Pope
             *("--log-format", "json", *arguments),
         ],
         env=os.environ | {"KUBECONFIG": str(kubeconfig)},
-        stderr=subprocess.PIPE,
-        text=True,
+        stderr=log or subprocess.DEVNULL,  # a pipe that nobody reads would stop it once full
     )
     try:
         yield running, port
     finally:
         running.kill()
-        running.communicate()
+        running.wait()
 
 
 def ask(port: int, path: str) -> str | None:
@@ -97,12 +99,16 @@ def test_an_operator_without_namespaces_serves_all(world: World, kubeconfig: Pat
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
-    with process(tmp_path / "absent") as (running, _):
-        _, log = running.communicate(timeout=30)
+    with (
+        (tmp_path / "log").open("w") as log,
+        process(tmp_path / "absent", log=log) as (running, _),
+    ):
+        code = running.wait(30)
 
-    assert running.returncode == 1
-    assert "set KUBECONFIG to a readable file" in log
-    assert "Traceback" not in log
+    said = (tmp_path / "log").read_text()
+    assert code == 1
+    assert "set KUBECONFIG to a readable file" in said
+    assert "Traceback" not in said
 
 
 def test_an_api_server_that_goes_away_for_a_while_is_waited_out(

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from tests.integration.apiserver import GROUP, ApiServer, Object
 from tests.integration.forgery import Pod, admit_runners, start_pod, wait_until_in_force
-from tests.unit.runner.processes import Place, RunnerProcess
+from tests.integration.runner.processes import Place, RunnerProcess
 
 TICKING = """
 import time

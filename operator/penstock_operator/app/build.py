@@ -20,7 +20,7 @@ from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, text_at
 from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.connection import Connection
-from penstock_operator.kube.errors import ApiError, Conflict
+from penstock_operator.kube.errors import ApiError, Conflict, Terminating
 from penstock_operator.kube.execute import Executor
 from penstock_operator.kube.lease import Lease, LeaseLostError
 from penstock_operator.kube.resources import JOBS, LEASES, OF_A_RUN, RUNS, UNFINISHED, Resource
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 _LEASE_TIMEOUT_SECONDS = 5.0
 _FINISH_SECONDS = 5.0
 """How long the work in hand may take when the process is told to stop."""
+_NAMESPACE_DELETION_SECONDS = 60.0
 
 
 def build_app(
@@ -196,6 +197,10 @@ class App:
         self.metrics.reconcile_errors.labels(key.kind).inc()
         extra = {"key": str(key)}
         match error:
+            case Terminating():
+                # All of it goes with its namespace; until then there is nothing to do or to say.
+                logger.debug("Its namespace is being deleted.", extra=extra)
+                return _NAMESPACE_DELETION_SECONDS
             case Conflict():
                 logger.info("Changed meanwhile; looked at again soon.", extra=extra)
             case ApiError() | LeaseLostError():

@@ -55,6 +55,10 @@ class Forbidden(ApiError):
     """RBAC, a quota or an admission policy refuses the request."""
 
 
+class Terminating(Forbidden):
+    """The namespace is being deleted, and takes no new objects."""
+
+
 class Throttled(ApiError):
     """The API server asks for patience."""
 
@@ -77,6 +81,9 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
+_CAUSE_TERMINATING = "NamespaceTerminating"
+
+
 def error_of(*, status: int, body: bytes, retry_after: str | None = None) -> ApiError:
     """Turn an answer of 400 and above into the error that callers decide upon."""
     answer = _parse_status(body)
@@ -85,6 +92,8 @@ def error_of(*, status: int, body: bytes, retry_after: str | None = None) -> Api
     kind = _BY_STATUS.get(status, Unavailable if status >= 500 else ApiError)
     if status == 409 and reason == "AlreadyExists":
         kind = AlreadyExists
+    if status == 403 and _CAUSE_TERMINATING in _causes(answer):
+        kind = Terminating
     return kind(
         message,
         status=status,
@@ -99,6 +108,12 @@ def _parse_status(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _causes(answer: dict[str, Any]) -> set[str]:
+    details = answer.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return {str(each.get("reason")) for each in causes or () if isinstance(each, dict)}
 
 
 def _parse_seconds(header: str | None, answer: dict[str, Any]) -> float | None:

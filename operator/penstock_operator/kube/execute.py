@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from penstock_operator.kube.client import Client, Object
-from penstock_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
+from penstock_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Terminating
 from penstock_operator.kube.resources import (
     CONFIG_MAPS,
     FLOWS,
@@ -127,7 +127,7 @@ class Executor:
         except AlreadyExists as error:
             job = await self._adopt_job(namespace, name, owner_uid=action.owner_uid, error=error)
         except ApiError as error:
-            if error.status in _REFUSED_FOR_GOOD:
+            if error.status in _REFUSED_FOR_GOOD and not isinstance(error, Terminating):
                 raise JobRefusedError(Refusal(error.status, error.message)) from error
             raise
         self._witness.saw(JOBS, job)

@@ -38,6 +38,9 @@ class TaskCount(Part):
     failed: Count = 0
     """How many have failed."""
 
+    cancelled: Count = 0
+    """How many were cancelled."""
+
 
 class RecentTaskRun(Part):
     """A task run that changed lately."""

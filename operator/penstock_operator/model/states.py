@@ -104,3 +104,4 @@ class WaitKind(StrEnum):
     NODE = "Node"
     QUOTA = "Quota"
     POD = "Pod"
+    RECOVERY = "Recovery"

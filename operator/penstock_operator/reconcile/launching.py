@@ -5,10 +5,11 @@ reports of older attempts are refused. A crash in between leaves an attempt with
 `launch_attempt` creates; its name makes a second creation an adoption.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.states import Reason, State
+from penstock_operator.model.flowrun import WaitingFor
+from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Action, CreateJob, CreateSnapshot, Plan
 from penstock_operator.reconcile.admission import Hold, Ready, admitted, placed
 from penstock_operator.reconcile.case import RunCase, after
@@ -18,8 +19,10 @@ from penstock_operator.reconcile.losses import Loss
 from penstock_operator.reconcile.manifests import job_manifest
 from penstock_operator.reconcile.names import job_name
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
+from penstock_operator.reconcile.pauses import next_start
 from penstock_operator.reconcile.pods import Launch
-from penstock_operator.reconcile.status import Standing, status_with, waiting
+from penstock_operator.reconcile.status import Standing, second, status_with, waiting
+from penstock_operator.reconcile.text import clock
 
 CRASHES_IN_A_ROW = 3
 
@@ -66,6 +69,10 @@ def launch_attempt(case: RunCase) -> Plan:
     admitted_now: tuple[Action, ...] = ()
     if case.status.state == State.SCHEDULED:
         admitted_now = case.patch(status_with(launching(case), run=case.run, now=case.now))
+    elif case.status.waiting_for is not None and case.status.reason == Reason.RECOVERING:
+        words = case.status.message or ""
+        resumed = Standing(State.PENDING, Reason.RECOVERING, words)
+        admitted_now = case.patch(status_with(resumed, run=case.run, now=case.now))
     return Plan(
         actions=(
             *_lost_snapshot(case, code),
@@ -109,11 +116,8 @@ def recover(case: RunCase, loss: Loss) -> Plan:
 def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
     attempt, recoveries = case.status.attempt + 1, case.status.recoveries + 1
     ready = placed(case, code)
-    words = (
-        f"{loss.sentence} Attempt {attempt} is being started; it is recovery {recoveries} of"
-        f" {code.settings.max_recoveries}."
-    )
-    standing = Standing(State.PENDING, Reason.RECOVERING, words)
+    due = next_start(case, recovery=recoveries)
+    standing = _recovering(case, loss, code=code, due=due)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
     status = status_with(
@@ -129,6 +133,8 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
     fence = case.patch(status, recovered_from=loss.cause)
     if isinstance(ready, Hold):
         return Plan(actions=(*fence, *case.deletions(case.jobs)))
+    if due is not None:
+        return after(due - case.now, *fence, *case.deletions(case.jobs))
     return Plan(
         actions=(
             *fence,
@@ -137,6 +143,20 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
             *case.deletions(case.jobs),
         )
     )
+
+
+def _recovering(case: RunCase, loss: Loss, *, code: Code, due: datetime | None) -> Standing:
+    attempt, recoveries = case.status.attempt + 1, case.status.recoveries + 1
+    starts = "is being started" if due is None else f"starts at {clock(due)}, after a pause"
+    words = (
+        f"{loss.sentence} Attempt {attempt} {starts}; it is recovery {recoveries} of"
+        f" {code.settings.max_recoveries}."
+    )
+    wait = None
+    if due is not None:
+        name = job_name(case.name, attempt=attempt)
+        wait = WaitingFor(kind=WaitKind.RECOVERY, name=name, since=second(case.now), until=due)
+    return Standing(State.PENDING, Reason.RECOVERING, words, wait)
 
 
 def launching(case: RunCase) -> Standing:

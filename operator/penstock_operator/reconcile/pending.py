@@ -3,7 +3,7 @@ long that is waited out."""
 
 from datetime import timedelta
 
-from penstock_operator.model.states import Reason, State
+from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Action, CreateSnapshot, Plan
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.code import snapshot_manifest
@@ -99,7 +99,9 @@ def meet_refusal(case: RunCase, refusal: Refusal) -> Plan:
 def is_past_deadline(case: RunCase) -> bool:
     """Tell whether what the run waits for has had its time."""
     wait = case.status.waiting_for
-    return wait is not None and wait.until is not None and case.now >= wait.until
+    if wait is None or wait.until is None or wait.kind == WaitKind.RECOVERY:
+        return False
+    return case.now >= wait.until
 
 
 def end_by_deadline(case: RunCase) -> Plan:

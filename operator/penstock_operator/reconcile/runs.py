@@ -26,6 +26,7 @@ from penstock_operator.reconcile.losses import (
     loss_of_stuck_pod,
 )
 from penstock_operator.reconcile.observed import JobView, Look, ObservedRun
+from penstock_operator.reconcile.pauses import pause_left
 from penstock_operator.reconcile.pending import (
     OFTEN,
     end_by_deadline,
@@ -94,6 +95,9 @@ def _follow_attempt(case: RunCase) -> Plan:
 
 def _without_job(case: RunCase) -> Plan:
     if case.report is None:
+        pause = pause_left(case)
+        if pause is not None:
+            return after(pause, *case.deletions(case.superseded()))
         if is_past_deadline(case):
             return end_by_deadline(case)
         if case.observed.refusal is not None:

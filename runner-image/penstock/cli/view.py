@@ -77,8 +77,7 @@ def _tasks(tasks: list[dict[str, Any]]) -> Table:
     for column in range(3):
         table.add_column(no_wrap=True, justify="right" if column == 1 else "left")
     for task in tasks:
-        done = task["completed"] + task["failed"]
-        table.add_row(task["name"], _bar(task), f"{done}/{task['total']}", _asides(task))
+        table.add_row(task["name"], _bar(task), f"{_done(task)}/{task['total']}", _asides(task))
     return table
 
 
@@ -88,6 +87,7 @@ def _bar(task: Mapping[str, Any]) -> Text:
     for count, style in (
         (task["completed"], "green"),
         (task["failed"], "red"),
+        (task.get("cancelled", 0), "yellow"),
         (task["running"], "cyan"),
         (task["total"], "bright_black"),
     ):
@@ -103,7 +103,9 @@ def _asides(task: Mapping[str, Any]) -> Text:
     if task["running"]:
         aside.append(f"{task['running']} running ", "cyan")
     if task["failed"]:
-        aside.append(f"{task['failed']} failed", "red")
+        aside.append(f"{task['failed']} failed ", "red")
+    if task.get("cancelled"):
+        aside.append(f"{task['cancelled']} cancelled", "yellow")
     return aside
 
 
@@ -144,8 +146,13 @@ def plain_line(run: Run) -> str:
 
 
 def _count(task: Mapping[str, Any]) -> str:
-    failed = f" ({task['failed']} failed)" if task["failed"] else ""
-    return f"{task['completed'] + task['failed']}/{task['total']}{failed}"
+    asides = [f"{task[word]} {word}" for word in ("failed", "cancelled") if task.get(word)]
+    return f"{_done(task)}/{task['total']}" + (f" ({', '.join(asides)})" if asides else "")
+
+
+def _done(task: Mapping[str, Any]) -> int:
+    """Return how many runs of a task will not move again."""
+    return int(task["completed"] + task["failed"] + task.get("cancelled", 0))
 
 
 def needs_words(run: Run) -> bool:

@@ -24,6 +24,7 @@ class _Capture:
         self._bodies = 0
         self._lock = threading.Lock()
         self._print: Callable[..., None] = builtins.print
+        self._here = threading.local()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -40,12 +41,18 @@ class _Capture:
     def _log_or_print(self, *values: object, sep: str | None = " ", **options: object) -> None:
         scope = current_scope.get()
         to_the_screen = options.get("file") in (None, sys.stdout, sys.stderr)
-        if scope is None or not scope.log_prints or not to_the_screen:
+        # A log that cannot be written complains by print, which must not go into that log.
+        logging_now = getattr(self._here, "logging", False)
+        if scope is None or not scope.log_prints or not to_the_screen or logging_now:
             self._print(*values, sep=sep, **options)
             return
         log = FLOW_RUNS if isinstance(scope.run, FlowRun) else TASK_RUNS
         text = (" " if sep is None else sep).join(map(str, values))
-        log.info("%s", text, extra=extra_of(scope.run))
+        self._here.logging = True
+        try:
+            log.info("%s", text, extra=extra_of(scope.run))
+        finally:
+            self._here.logging = False
 
 
 _CAPTURE = _Capture()

@@ -24,7 +24,8 @@ from penstock.runner.report import Conclusion
 def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoard) -> Conclusion:
     """Wait for the claim, run the flow to its end, and tell how it ended."""
     configure(stream=sys.stdout)
-    context = RunContext(environment.run)
+    # A third for bodies that still run once the flow has cleaned up; the rest is for the flow.
+    context = RunContext(environment.run, cancel_grace_seconds=environment.grace_seconds / 3)
     publisher.on_cancel = context.request_cancel
     run = publisher.claimed()
     if publisher.cancelling:

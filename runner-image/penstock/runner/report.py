@@ -141,6 +141,7 @@ def _task(task: TaskCount, bounds: Bounds) -> dict[str, Any]:
         "completed": task.completed,
         "running": task.running,
         "failed": task.failed,
+        "cancelled": task.cancelled,
     }
 
 

@@ -27,6 +27,7 @@ class TaskCount:
     completed: int = 0
     running: int = 0
     failed: int = 0
+    cancelled: int = 0
 
     def count(self, kind: StateType, step: int) -> None:
         """Take one run into account, or out of it."""
@@ -37,6 +38,8 @@ class TaskCount:
                 self.running += step
             case StateType.FAILED | StateType.CRASHED:
                 self.failed += step
+            case StateType.CANCELLED:
+                self.cancelled += step
 
     def add(self, other: TaskCount) -> None:
         """Add another task's runs to these."""
@@ -44,6 +47,7 @@ class TaskCount:
         self.completed += other.completed
         self.running += other.running
         self.failed += other.failed
+        self.cancelled += other.cancelled
 
 
 @dataclass(frozen=True, slots=True)

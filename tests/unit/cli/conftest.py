@@ -39,13 +39,13 @@ def leaver() -> None:
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Take back the handler that a run sets up: it writes to a stream that ends with the test."""
+def _log_setup_of_its_own() -> Iterator[None]:
+    """A run here sends the log to the streams of this test, which the next one does not have."""
     logger = logging.getLogger("penstock")
-    before = (list(logger.handlers), logger.level, logger.propagate)
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
     yield
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from penstock.cli.view import RunView, human_duration, plain_line, waiting_words
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TASKS = [
     {"name": "extract", "total": 1, "completed": 1, "running": 0, "failed": 0},
-    {"name": "clean", "total": 4, "completed": 1, "running": 1, "failed": 1},
+    {"name": "clean", "total": 4, "completed": 1, "running": 1, "failed": 1, "cancelled": 1},
 ]
 
 
@@ -42,7 +42,10 @@ def test_a_running_run_shows_its_tasks_by_name() -> None:
 
     assert lines[0][2:] == "daily-x7k2p  daily  Running  3/5  4s"
     assert lines[1] == "  extract  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  1/1"
-    assert lines[2] == "  clean    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  2/4  1 running 1 failed"
+    assert (
+        lines[2]
+        == "  clean    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  3/4  1 running 1 failed 1 cancelled"
+    )
 
 
 def test_the_bar_is_divided_as_the_task_runs_are() -> None:
@@ -52,7 +55,7 @@ def test_the_bar_is_divided_as_the_task_runs_are() -> None:
 
     line = capture.get().splitlines()[2]
 
-    assert "\x1b[32m━━━━━━━━\x1b[0m\x1b[31m━━━━━━━━\x1b[0m\x1b[36m━━━━━━━━\x1b[0m" in line
+    assert "\x1b[32m━━━━━━━━\x1b[0m\x1b[31m━━━━━━━━\x1b[0m\x1b[33m━━━━━━━━\x1b[0m" in line
 
 
 def test_a_later_attempt_is_named_and_the_report_of_an_earlier_one_is_void() -> None:
@@ -116,7 +119,7 @@ def test_square_brackets_are_not_taken_for_markup() -> None:
         pytest.param({}, "daily-x7k2p  Scheduled", id="new"),
         pytest.param(
             running()["status"],
-            "daily-x7k2p  Running  3/5  extract 1/1, clean 2/4 (1 failed)",
+            "daily-x7k2p  Running  3/5  extract 1/1, clean 3/4 (1 failed, 1 cancelled)",
             id="running",
         ),
         pytest.param(

@@ -282,12 +282,6 @@ def _() -> None:
         flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")
 
 
-@shows("Flow.deploy(")
-def _() -> None:
-    with pytest.raises(TypeError, match="The cluster has no schedules yet"):
-        flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")
-
-
 @shows("Flow.serve", "Flow.to_deployment", "schedules.")
 def _() -> None:
     served = flow(double.fn)

@@ -138,3 +138,19 @@ def test_prints_of_an_async_body_are_logged(stream: io.StringIO) -> None:
     asyncio.run(prints())
 
     assert " | async" in stream.getvalue()
+
+
+def test_a_log_that_cannot_be_written_does_not_swallow_the_run(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """logging complains on stderr, by print; were that logged too, it would never end."""
+
+    @flow(log_prints=True)
+    def prints() -> int:
+        print("lost")
+        return 1
+
+    stream.close()
+
+    assert prints() == 1
+    assert "Logging error" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import allow_failure, flow, task
@@ -102,7 +102,6 @@ async def work_async(number: int, step: Step, attempts: list[int], inputs: list[
 
 
 @given(steps=programs(), workers=st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
 def test_a_random_program_ends_as_the_model_says(steps: list[Step], workers: int) -> None:
     attempts = [0] * len(steps)
     seen: list[str] = []

@@ -53,3 +53,12 @@ def test_an_answer_that_is_no_status_still_makes_an_error(body: bytes) -> None:
 
     assert type(error) is errors.Unavailable
     assert error.retry_after is None
+
+
+def test_a_namespace_that_is_being_deleted_is_told_apart() -> None:
+    causes = [{"reason": "NamespaceTerminating", "message": "namespace a is being terminated"}]
+    body = json.dumps({"reason": "Forbidden", "details": {"causes": causes}}).encode()
+
+    error = errors.error_of(status=403, body=body)
+
+    assert type(error) is errors.Terminating

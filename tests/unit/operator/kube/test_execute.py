@@ -6,7 +6,7 @@ import pytest
 from tests.unit.operator.kube.fake_api import FakeApi, answer, refusal
 
 from penstock_operator.kube.client import Client
-from penstock_operator.kube.errors import Conflict, Unavailable
+from penstock_operator.kube.errors import Conflict, Terminating, Unavailable
 from penstock_operator.kube.execute import Executor, JobRefusedError
 from penstock_operator.kube.resources import JOBS, RUNS, Resource
 from penstock_operator.model.execution import Execution
@@ -150,6 +150,15 @@ async def test_an_api_server_in_trouble_refuses_nothing_for_good() -> None:
     api.answers.append(refusal(503, "ServiceUnavailable"))
 
     with pytest.raises(Unavailable):
+        await executor(api, Witnessed()).carry_out([creation()])
+
+
+async def test_a_namespace_that_is_being_deleted_refuses_no_run() -> None:
+    api = FakeApi()
+    causes = [{"reason": "NamespaceTerminating"}]
+    api.answers.append(refusal(403, "Forbidden", details={"causes": causes}))
+
+    with pytest.raises(Terminating):
         await executor(api, Witnessed()).carry_out([creation()])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.operator.reconcile.cluster import SETTINGS, START, Cluster, Operator
 
@@ -40,7 +40,6 @@ OBJECTS = st.recursive(
 RAW = st.dictionaries(FIELDS, OBJECTS, max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
 @given(raw=RAW)
 def test_every_raw_object_can_be_read(raw: dict[str, Any]) -> None:
     reading.read_job(raw)
@@ -52,7 +51,6 @@ def test_every_raw_object_can_be_read(raw: dict[str, Any]) -> None:
     reading.read_pool(raw)
 
 
-@settings(max_examples=15, deadline=None)
 @given(template=RAW, schema=RAW, parameters=JSON, source=st.dictionaries(st.text(), st.text()))
 def test_every_flow_can_be_planned(
     template: dict[str, Any], schema: dict[str, Any], parameters: Any, source: dict[str, str]
@@ -73,7 +71,6 @@ def test_every_flow_can_be_planned(
     Operator(cluster).settle()
 
 
-@settings(max_examples=15, deadline=None)
 @given(pod=RAW, job_status=OBJECTS, event=RAW)
 def test_every_pod_job_and_event_can_be_met(
     pod: dict[str, Any], job_status: Any, event: dict[str, Any]

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
@@ -167,7 +167,6 @@ KEYWORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     schema=st.dictionaries(
         KEYWORDS, JSON | st.dictionaries(KEYWORDS, JSON, max_size=2), max_size=3

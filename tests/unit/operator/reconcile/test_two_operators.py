@@ -138,5 +138,5 @@ class Contended(RuleBasedStateMachine):
 
 TestContended = Contended.TestCase
 TestContended.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

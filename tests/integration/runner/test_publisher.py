@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.faulty_server import Answer, Delay, Drop, Fault, FaultyServer
+from tests.integration.runner.faulty_server import Answer, Delay, Drop, Fault, FaultyServer
 
 from penstock.engine.runs import TaskRun
 from penstock.runner import exits

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.faulty_server import FaultyServer
+from tests.integration.runner.faulty_server import FaultyServer
 
 
 @pytest.fixture

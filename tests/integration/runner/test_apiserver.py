@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.runner.faulty_server import Answer, Delay, Drop, FaultyServer
+from tests.integration.runner.faulty_server import Answer, Delay, Drop, FaultyServer
 
 from penstock.runner.apiserver import ApiServer, UnreachableError
 

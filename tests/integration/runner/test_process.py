@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.faulty_server import Answer, FaultyServer
-from tests.unit.runner.processes import Place, RunnerProcess
+from tests.integration.runner.faulty_server import Answer, FaultyServer
+from tests.integration.runner.processes import Place, RunnerProcess
 
 Start = Callable[..., RunnerProcess]
 
@@ -117,7 +117,7 @@ def test_a_flow_completes_with_its_tasks_counted(server: FaultyServer, start: St
     report = server.reports[-1]
     assert report["progress"] == "3/3"
     assert report["tasks"] == [
-        {"name": "double", "total": 3, "completed": 3, "running": 0, "failed": 0}
+        {"name": "double", "total": 3, "completed": 3, "running": 0, "failed": 0, "cancelled": 0}
     ]
     assert report["result"] == {"type": "int"}
 
@@ -278,7 +278,7 @@ def test_a_disruption_ends_the_process_at_once(
     "code", [WAITING, TICKING, ASYNC], ids=["waiting", "busy", "in an event loop"]
 )
 def test_a_cancel_lets_the_flow_clean_up(server: FaultyServer, start: Start, code: str) -> None:
-    runner = start(code)
+    runner = start(code, grace_seconds=9)
     runner.wait_for_line("waiting")
     assert server.run is not None
     server.run["spec"]["cancel"] = True
