@@ -13,11 +13,10 @@ import os
 import pickle
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
 from inspect import signature
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from penstock.drivers.progress import time_ran_out
 from penstock.drivers.tagging import current_tags
@@ -39,8 +38,7 @@ _LOGGER = logging.getLogger("penstock")
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """What a worker needs to know to run one attempt."""
 
     body: Callable[..., object] | tuple[str, str]
@@ -55,8 +53,7 @@ class Parcel:
     process: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How the attempt ended, and what it logged."""
 
     value: object
