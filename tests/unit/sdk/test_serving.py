@@ -80,6 +80,7 @@ def test_several_flows_are_served_by_one_call() -> None:
         one.to_deployment("one", interval=10),
         two.to_deployment("two", cron="* * * * * *"),
         clock=MovedClock(waits=10),
+        limit=20,
     )
 
     assert (seen.count("one"), seen.count("two")) == (1, 10)
