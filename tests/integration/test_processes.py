@@ -139,6 +139,17 @@ def test_sync_and_async_tasks_return_their_values(runner: ProcessPoolTaskRunner)
     assert run() == [0, 2, 4, 6, 8, 4]
 
 
+@pytest.mark.parametrize("size", [0, 65_528, 65_536, 20_000_000])
+def test_arguments_and_results_of_any_size_travel(runner: ProcessPoolTaskRunner, size: int) -> None:
+    payload = os.urandom(16) * (size // 16)
+
+    @flow(task_runner=runner)
+    def run() -> object:
+        return identity.submit(payload).result()
+
+    assert run() == payload
+
+
 def test_a_function_that_no_worker_can_import_travels_as_code(
     runner: ProcessPoolTaskRunner,
 ) -> None:

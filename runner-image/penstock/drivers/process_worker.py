@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
+from penstock.drivers.channel import Channel
 from penstock.drivers.parcels import Answer, run_parcel
 
 
@@ -15,12 +16,12 @@ def serve(fd: int) -> None:
     """Greet, then answer parcels read from ``fd``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, who ends this process
     os.set_inheritable(fd, False)
-    channel = Connection(fd)
+    channel = Channel(socket.socket(fileno=fd))
     try:
-        trouble = _initialised(channel.recv_bytes())
-        channel.send_bytes(trouble)
+        trouble = _initialised(channel.receive())
+        channel.send(trouble)
         while True:
-            channel.send_bytes(run_parcel(channel.recv_bytes()))
+            channel.send(run_parcel(channel.receive()))
     except (EOFError, ConnectionError):
         return
 

@@ -15,8 +15,8 @@ import sys
 import threading
 import weakref
 from contextlib import suppress
-from multiprocessing.connection import Connection
 
+from penstock.drivers.channel import Channel
 from penstock.errors import WorkerDied
 
 _BOOT = (
@@ -37,10 +37,10 @@ class _Worker:
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
             )
-        self._channel = Connection(ours.detach())
+        self._channel = Channel(ours)
         try:
-            self._channel.send_bytes(greeting)
-            self._trouble = self._channel.recv_bytes()
+            self._channel.send(greeting)
+            self._trouble = self._channel.receive()
         except (EOFError, ConnectionError) as error:
             self._channel.close()
             raise WorkerDied(_obituary(self._process.wait())) from error
@@ -52,10 +52,8 @@ class _Worker:
         if self._trouble:  # the initializer's
             return self._trouble
         try:
-            self._channel.send_bytes(parcel)
-            if timeout is not None and not self._channel.poll(timeout):
-                raise TimeoutError
-            return self._channel.recv_bytes()
+            self._channel.send(parcel)
+            return self._channel.receive(timeout=timeout)
         except (EOFError, ConnectionError) as error:
             raise WorkerDied(_obituary(self._process.wait())) from error
 
