@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from datetime import timedelta
 from functools import partial, update_wrapper
 from typing import (
@@ -187,6 +187,22 @@ class Task(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
     def __call__(
+        self: Task[..., AsyncGenerator[T, Any]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[list[T]]]: ...
+    @overload
+    def __call__(
+        self: Task[..., Generator[T, Any, Any]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[list[T]]: ...
+    @overload
+    def __call__(
         self: Task[..., Coroutine[Any, Any, T]],
         *args: Any,
         return_state: Literal[True],
@@ -228,6 +244,22 @@ class Task(Generic[P, R]):
 
     @overload
     def submit(
+        self: Task[..., Generator[T, Any, Any]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFuture[list[T]]: ...
+    @overload
+    def submit(
+        self: Task[..., AsyncGenerator[T, Any]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFuture[list[T]]: ...
+    @overload
+    def submit(
         self: Task[..., Coroutine[Any, Any, T]],
         *args: Any,
         return_state: Literal[False] = False,
@@ -242,6 +274,22 @@ class Task(Generic[P, R]):
         wait_for: Iterable[object] | None = None,
         **kwargs: Any,
     ) -> PenstockFuture[T]: ...
+    @overload
+    def submit(
+        self: Task[..., Generator[T, Any, Any]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[list[T]]: ...
+    @overload
+    def submit(
+        self: Task[..., AsyncGenerator[T, Any]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> State[list[T]]: ...
     @overload
     def submit(
         self: Task[..., Coroutine[Any, Any, T]],
@@ -277,6 +325,20 @@ class Task(Generic[P, R]):
         future.wait()
         return future.state
 
+    @overload
+    def map(
+        self: Task[..., Generator[T, Any, Any]],
+        *args: Any,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFutureList[list[T]]: ...
+    @overload
+    def map(
+        self: Task[..., AsyncGenerator[T, Any]],
+        *args: Any,
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> PenstockFutureList[list[T]]: ...
     @overload
     def map(
         self: Task[..., Coroutine[Any, Any, T]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, assert_type
 
 from penstock import flow, task, unmapped
@@ -20,6 +20,17 @@ async def fetch(url: str) -> bytes:
     return url.encode()
 
 
+@task
+def letters(text: str) -> Generator[str, None, None]:
+    yield from text
+
+
+@task
+async def letters_later(text: str) -> AsyncGenerator[str, None]:
+    for letter in text:
+        yield letter
+
+
 @flow
 def sizes(words: list[str]) -> list[int]:
     assert_type(count("a", factor=2), int)
@@ -30,6 +41,11 @@ def sizes(words: list[str]) -> list[int]:
     assert_type(count.map(words, factor=unmapped(2)), PenstockFutureList[int])
     assert_type(fetch.submit("a"), PenstockFuture[bytes])
     assert_type(fetch.map(words).result(), list[bytes])
+    assert_type(letters("a"), Generator[str, None, None])
+    assert_type(letters.submit("a"), PenstockFuture[list[str]])
+    assert_type(letters("a", return_state=True), State[list[str]])
+    assert_type(letters_later.submit("a", return_state=True), State[list[str]])
+    assert_type(letters_later.map(words).result(), list[list[str]])
     assert_type(count.with_options(retries=2)("a"), int)
     return count.map(words).result()
 
