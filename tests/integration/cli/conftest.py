@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.apiserver import Script, serving
+from tests.integration.cli.apiserver import Script, serving
 from typer.testing import CliRunner
 
 from penstock.cli.app import app

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.apiserver import Answer, Script, no_such, of
+from tests.integration.cli.apiserver import Answer, Script, no_such, of
 
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import CommandError

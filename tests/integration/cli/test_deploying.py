@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.cli.apiserver import of, serving
+from tests.integration.cli.apiserver import of, serving
 
 from penstock import flow
 from penstock.deploying import DeployError

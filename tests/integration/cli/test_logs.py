@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.unit.cli.apiserver import Answer, Script, no_such, of
+from tests.integration.cli.apiserver import Answer, Script, no_such, of
 
 from penstock.cli.cluster import Cluster
 from penstock.cli.errors import CommandError
