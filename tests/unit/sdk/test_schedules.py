@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from croniter import croniter
 from dateutil.rrule import rrulestr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import MissingLibraryError
@@ -87,7 +87,6 @@ def test_a_schedule_that_ends_has_no_more_ticks(schedule: Schedule) -> None:
     assert next_ticks(schedule, clock(2026, 1, 1), 3) == []
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     edge=st.sampled_from(EDGES),
     minutes=st.sets(st.sampled_from(range(0, 60, 5)), min_size=1, max_size=4),
@@ -123,7 +122,6 @@ def first_shown_or_leapt(minute: datetime, zone: ZoneInfo) -> list[datetime]:
     return walls
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     line=st.sampled_from(
         ["*/7 * * * *", "0 6 * * mon-fri", "15 4 1,15 * *", "0 0 l * *", "@weekly", "5 4 * 2 sun"]
@@ -136,7 +134,6 @@ def test_cron_agrees_with_croniter_where_no_clock_is_changed(line: str, after: d
     assert next_ticks(Cron(line), after, 4) == [oracle.get_next(datetime) for _ in range(4)]
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     rule=st.sampled_from(
         [
@@ -162,7 +159,6 @@ def test_a_rule_keeps_the_clock_on_the_wall_over_an_edge() -> None:
     assert next_ticks(rule, clock(2026, 3, 28), 2) == [clock(2026, 3, 28, 8), clock(2026, 3, 29, 7)]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     schedule=st.sampled_from(
         [Cron("*/5 * * * *", timezone=zone) for zone, _ in EDGES]
