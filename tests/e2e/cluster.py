@@ -67,11 +67,7 @@ class Cluster:
     def ensure(cls, name: str) -> "Cluster":
         """Bring the cluster up with the built images on its nodes."""
         kubeconfig = scripted("scripts/cluster", "ensure", "--name", name, "--nodes", "2")
-        tools = [
-            line.removeprefix("export PATH=").removesuffix(":$PATH")
-            for line in scripted("scripts/cluster", "env", "--name", name).splitlines()
-            if line.startswith("export PATH=")
-        ]
+        tools = scripted("scripts/cluster", "path", "--name", name).split()
         archives = scripted("scripts/build-images", "--print", "archives").splitlines()
         scripted("scripts/cluster", "load", "--name", name, *archives)
         references = scripted("scripts/build-images", "--print", "references").splitlines()
