@@ -31,7 +31,7 @@ def starts(linger: float = 0.0):
 
 
 def main() -> None:
-    cluster = Cluster.ensure("penstock-bench")
+    cluster = Cluster.ensure("bench")
     namespace = Namespace(cluster, "bench-pods")
     try:
         cluster.install()

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,11 @@ class Cluster:
     _client: Any = None
 
     @classmethod
-    def ensure(cls, name: str) -> "Cluster":
-        """Bring the cluster up with the built images on its nodes."""
+    def ensure(cls, purpose: str) -> "Cluster":
+        """Bring up this checkout's cluster for that purpose, with the built images on its nodes."""
+        name = f"{purpose}-{sha256(str(ROOT).encode()).hexdigest()[:6]}"
         kubeconfig = scripted("scripts/cluster", "ensure", "--name", name, "--nodes", "2")
-        tools = [
-            line.removeprefix("export PATH=").removesuffix(":$PATH")
-            for line in scripted("scripts/cluster", "env", "--name", name).splitlines()
-            if line.startswith("export PATH=")
-        ]
+        tools = scripted("scripts/cluster", "path", "--name", name).split()
         archives = scripted("scripts/build-images", "--print", "archives").splitlines()
         scripted("scripts/cluster", "load", "--name", name, *archives)
         references = scripted("scripts/build-images", "--print", "references").splitlines()

@@ -65,7 +65,7 @@ def _is_exclusive(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The cluster with Penstock on it. ``E2E_KEEP=1`` leaves it up for the next session."""
-    cluster = Cluster.ensure("penstock-e2e")
+    cluster = Cluster.ensure("e2e")
     try:
         cluster.protect_from_the_fragile_node()
         cluster.install()

@@ -30,6 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tools() -> Iterator[None]:
+    """Put kubectl and Helm first on the PATH, where the cluster brings its own."""
+    with pytest.MonkeyPatch.context() as environment:
+        if folder := _cluster("path").strip():
+            environment.setenv("PATH", folder, prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(scope="session")
 def kubeconfig() -> Iterator[Path]:
     """The path of the kubeconfig of an API server; nothing else needs to run in its cluster."""
