@@ -43,6 +43,15 @@ class Namespace:
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         return self.cluster.kubectl("--namespace", self.name, *arguments, stdin=stdin, check=check)
 
+    def logs(self, job: str) -> str:
+        """Return what the pod of a Job printed, once its end is known.
+
+        The run may be Completed before the kubelet has said that its container started, and until
+        then there are no logs to be had.
+        """
+        self.kubectl("wait", "--for=condition=Complete", "--timeout=60s", f"job/{job}")
+        return self.kubectl("logs", f"job/{job}")
+
     def penstock(self, *arguments: str) -> tuple[int, str]:
         """Run our command line; return its exit code and what it printed."""
         started = self._start("penstock", *arguments)

@@ -17,7 +17,7 @@ def test_hello_runs_from_its_inline_source(namespace: Namespace) -> None:
 
     columns = namespace.kubectl("get", created, "--no-headers").split()
     assert columns[1:4] == ["hello", "Completed", "6/6"]
-    logs = namespace.kubectl("logs", f"job/{created.rpartition('/')[2]}-1")
+    logs = namespace.logs(f"{created.rpartition('/')[2]}-1")
     assert "Good morning, Ada Lovelace!" in logs
     assert "wrote" in logs
 
@@ -38,7 +38,7 @@ def test_weather_runs_from_an_image_of_its_own(namespace: Namespace) -> None:
 
     assert status["state"] == "Completed"
     assert status["execution"]["progress"] == "6/6"
-    assert "sun  <- wettest" in namespace.kubectl("logs", f"job/{run.name}-1")
+    assert "sun  <- wettest" in namespace.logs(f"{run.name}-1")
 
 
 def test_the_counts_grow_while_a_run_goes_on(namespace: Namespace) -> None:

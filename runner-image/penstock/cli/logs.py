@@ -171,6 +171,8 @@ def _require_hope(run: Object, *, attempt: int, pods: list[Object]) -> None:
             f"The run {name} has ended as {state_of(run)} and had no attempt {attempt}, "
             f"only {latest}. Leave --attempt out for the last one."
         )
+    if _has_reported(run, pods):
+        return  # the run's end outran the kubelet's word that the container has started
     if pods:
         raise CommandError(
             f"The pod of attempt {attempt} of {name} never started, so there is no log."
@@ -180,6 +182,11 @@ def _require_hope(run: Object, *, attempt: int, pods: list[Object]) -> None:
         "run that was cancelled or timed out goes at once, others when their Job's "
         "ttlSecondsAfterFinished has passed; a log collector keeps what they printed."
     )
+
+
+def _has_reported(run: Object, pods: list[Object]) -> bool:
+    execution = run.get("status", {}).get("execution", {})
+    return any(pod["metadata"]["name"] == execution.get("podName") for pod in pods)
 
 
 def _never_started(run: Object) -> str:

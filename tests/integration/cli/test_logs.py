@@ -15,8 +15,10 @@ RUNNING = {"running": {}}
 ENDED = {"terminated": {"exitCode": 0}}
 
 
-def run(state: str, *, attempt: int | None = 1, message: str = "") -> Answer:
-    status = {"state": state, "attempt": attempt, "message": message}
+def run(state: str, *, attempt: int | None = 1, message: str = "", reported_by: str = "") -> Answer:
+    status: dict[str, Any] = {"state": state, "attempt": attempt, "message": message}
+    if reported_by:
+        status["execution"] = {"attempt": attempt, "podName": reported_by}
     return of({"metadata": {"name": "daily-1"}, "status": status})
 
 
@@ -74,6 +76,19 @@ def test_it_waits_for_the_pod_and_says_why_once(screen: Screen, script: Script) 
         "Waiting for the pod of daily-1, attempt 1: it is Scheduled.",
         "Waiting for the pod of daily-1, attempt 1: No node fits.",
     ]
+
+
+def test_a_run_that_ended_before_its_containers_start_was_told_has_a_log(
+    screen: Screen, script: Script
+) -> None:
+    """A short flow is over before the kubelet has written that its container runs."""
+    script.on(RUN, run("Completed", reported_by="p"))
+    script.on(PODS, pods(pod("p", {"waiting": {}})), pods(pod("p", ENDED)))
+    script.on(f"{PODS}/p/log", Answer(body=b"hello\n"))
+
+    screen.reader.read(attempt=None)
+
+    assert screen.printed == b"hello\n"
 
 
 @pytest.mark.parametrize(
