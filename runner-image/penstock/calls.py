@@ -1,10 +1,10 @@
-"""Calls are made here: a run gets its name and its place, and sets off inline or as a job."""
+"""Calls are made here: a run gets its name and its place. A submitted one sets off as a job."""
 
 from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import cast
@@ -14,7 +14,7 @@ from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
 from penstock.drivers.job import Job
 from penstock.drivers.places import TaskRunner
-from penstock.drivers.scope import Scope, current_scope, enter_engine
+from penstock.drivers.scope import Scope, enter_engine
 from penstock.drivers.tagging import current_tags
 from penstock.drivers.waiting import block_until
 from penstock.engine.definition import Definition
@@ -22,7 +22,7 @@ from penstock.engine.inputs import Link
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import NestingError
 from penstock.futures import PenstockFuture
-from penstock.states import Pending, State
+from penstock.states import Pending
 
 MAX_NESTED_FLOWS = 50
 """Flows inside one another; Python's own limit would come soon after, at any place."""
@@ -176,37 +176,3 @@ def _flow_run(definition: Definition, caller: Scope | None, context: RunContext)
 
 def _random_id(name: str) -> str:
     return f"{name}-" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(5))
-
-
-def outcome_of(state: State[object]) -> object:
-    """Return the result of an inline call, or raise what its body raised, crashes included."""
-    __tracebackhide__ = True
-    if state.is_completed():
-        return state.data
-    if isinstance(state.data, BaseException):
-        raise state.data
-    raise state.error()
-
-
-async def outcome_of_awaited(
-    running: Coroutine[object, object, State[object]], *, return_state: bool
-) -> object:
-    """Await an inline call's state, and return what was asked for."""
-    state = await running
-    return given(state) if return_state else outcome_of(state)
-
-
-def streamed(call: LiveCall) -> Generator[object, object, None] | AsyncGenerator[object, object]:
-    """Return what yields the items of a generator as its body does; it begins at the first."""
-    from penstock.drivers.streams import stream, stream_async
-
-    run = stream_async if call.definition.is_async else stream
-    return run(call, finish=outcome_of)
-
-
-def given(state: State[object]) -> State[object]:
-    """Note that a state is about, which may be among the arguments of a later call."""
-    scope = current_scope.get()
-    if scope is not None and scope.context is not None:
-        scope.context.made_links = True
-    return state

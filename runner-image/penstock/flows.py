@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import update_wrapper, wraps
+from functools import wraps
 from typing import (
     TYPE_CHECKING,
     Any,
-    Generic,
     Literal,
     Never,
     ParamSpec,
@@ -20,33 +19,19 @@ from typing import (
     overload,
 )
 
-from penstock.calls import call_flow, given, outcome_of, outcome_of_awaited, streamed, waited
+from penstock.calls import call_flow, waited
+from penstock.decorated import Decorated, Hook
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.places import TaskRunner
-from penstock.drivers.threads import run_inline
-from penstock.engine.definition import Definition, Kind, RetryPolicy
+from penstock.engine.definition import Definition, Kind
 from penstock.engine.inputs import holds_links, holds_marks
+from penstock.functions import collected
+from penstock.inline import run_here
 from penstock.logging import show_by_default
-from penstock.options import (
-    Delay,
-    RunName,
-    bound_to,
-    checked_function,
-    checked_hooks,
-    checked_kinds,
-    checked_names,
-    checked_timeout,
-    collected,
-    delays_of,
-    generator_of,
-    hook_of,
-    hooks_of,
-    is_coroutine_function,
-    run_namer,
-    unwrapped,
-)
+from penstock.options import RunName
 from penstock.parameters import bind, coerce
+from penstock.retry_delays import Delay
 from penstock.states import State
 from penstock.uncaught import hide_engine_by_default
 
@@ -55,14 +40,9 @@ if TYPE_CHECKING:
     from penstock.serving import Deployment
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 T = TypeVar("T")
 H = TypeVar("H", bound=Callable[..., Any])
-
-Hook = Callable[..., Any]
-"""Called with the flow, its run and the state; may be async."""
-
-_EVENTS = ("on_running", "on_completion", "on_failure", "on_cancellation", "on_crashed")
 
 __all__ = ["Flow", "FlowOptions", "flow"]
 
@@ -87,75 +67,35 @@ class FlowOptions(TypedDict, total=False):
     on_crashed: Sequence[Hook] | None
 
 
-class Flow(Generic[P, R]):
+class Flow(Decorated[P, R]):
     """A function that became a flow. Made by ``@flow``."""
 
-    def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
-        checked_names(options, known=FlowOptions.__annotations__, decorator="flow")
-        checked_kinds(options, decorator="flow")
-        self.fn, self._binding = unwrapped(fn)
-        """The function itself; calling it starts no run."""
-        self.options = options
-        self.definition = self._define(checked_function(self.fn, decorator="flow"))
-        self.name = self.definition.name
-        self.description = options.get("description") or self.fn.__doc__
-        self.version = options.get("version")
-        self.retries = self.definition.retry.retries
-        self.retry_delay_seconds = options.get("retry_delay_seconds", 0.0)
-        self.timeout_seconds = self.definition.timeout_seconds
-        update_wrapper(self, self.fn)
+    _kind = Kind.FLOW
+    _known_options = FlowOptions.__annotations__
+    _events = ("on_running", "on_completion", "on_failure", "on_cancellation", "on_crashed")
+    options: FlowOptions
 
-    def _define(self, function: Callable[..., object]) -> Definition:
-        options = self.options
-        own_name = getattr(function, "__name__", type(function).__name__)
-        name = options.get("name") or own_name.replace("_", "-")
-        retries = options.get("retries", 0)
-        delay = options.get("retry_delay_seconds", 0.0)
-        return Definition(
-            kind=Kind.FLOW,
-            name=name,
-            identity=f"{name}({getattr(function, '__qualname__', own_name)})",
-            body=collected(function, stream=generator_of(function)),
-            stream=generator_of(function),
-            is_async=is_coroutine_function(function),
-            retry=RetryPolicy(retries=retries, delays=delays_of(delay, retries=retries)),
-            timeout_seconds=checked_timeout(options.get("timeout_seconds")),
-            run_name=run_namer(options.get("flow_run_name"), function),
-            log_prints=options.get("log_prints"),
-            hooks=hooks_of(cast("Any", options), events=_EVENTS, owner=self),
-        )
+    def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
+        super().__init__(fn, **options)
+        self.version = options.get("version")
+
+    def _default_name(self, own_name: str) -> str:
+        return own_name.replace("_", "-")
 
     def with_options(self, **options: Unpack[FlowOptions]) -> Flow[P, R]:
         """Return the same flow with some options changed."""
-        merged = cast("FlowOptions", {**self.options, **options})
-        fn: Callable[P, R] = self._binding(self.fn) if self._binding else self.fn
-        return Flow(fn, **merged)
+        return self._with(options)
 
-    def on_running(self, hook: H) -> H:
-        """Call ``hook(flow, flow_run, state)`` when a run begins."""
-        return self._add_hook("on_running", hook)
-
-    def on_completion(self, hook: H) -> H:
-        """Call ``hook(flow, flow_run, state)`` when a run has completed."""
-        return self._add_hook("on_completion", hook)
-
-    def on_failure(self, hook: H) -> H:
-        """Call ``hook(flow, flow_run, state)`` when a run has failed for good."""
-        return self._add_hook("on_failure", hook)
+    def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
+        return self._bound(instance, owner)
 
     def on_cancellation(self, hook: H) -> H:
-        """Call ``hook(flow, flow_run, state)`` when a run was cancelled."""
+        """Call ``hook`` with the flow, the run and its state when a run was cancelled."""
         return self._add_hook("on_cancellation", hook)
 
     def on_crashed(self, hook: H) -> H:
-        """Call ``hook(flow, flow_run, state)`` when a run has crashed."""
+        """Call ``hook`` with the flow, the run and its state when a run has crashed."""
         return self._add_hook("on_crashed", hook)
-
-    def _add_hook(self, event: str, hook: H) -> H:
-        listed = checked_hooks(cast("Any", self.options).get(event) or (), event=event)
-        self.options = cast("FlowOptions", {**self.options, event: [*listed, hook]})
-        self.definition.hooks.add(event, hook_of(hook, owner=self))
-        return hook
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -194,14 +134,7 @@ class Flow(Generic[P, R]):
         show_by_default()
         hide_engine_by_default()
         call = self.prepare(args, kwargs, wait_for=waited(wait_for))
-        if self.definition.stream is not None and not return_state:
-            return streamed(call)
-        if self.definition.is_async:
-            from penstock.drivers.loops import run_awaited
-
-            return outcome_of_awaited(run_awaited(call), return_state=return_state)
-        state = run_inline(call)
-        return given(state) if return_state else outcome_of(state)
+        return run_here(call, return_state=return_state)
 
     def prepare(
         self,
@@ -330,13 +263,6 @@ class Flow(Generic[P, R]):
                 "submitted."
             )
         raise AttributeError(f"A flow has no attribute {name!r}.")
-
-    def __get__(self, instance: object, owner: type | None = None) -> Flow[..., R]:
-        bound = bound_to(self.fn, instance, owner, binding=self._binding)
-        return self if bound is None else Flow(bound, **self.options)
-
-    def __repr__(self) -> str:
-        return f"<Flow {self.name}>"
 
 
 @overload

@@ -1,81 +1,17 @@
-"""What decorators take, checked and put into the engine's terms, alike for flows and tasks."""
+"""The options of ``@flow`` and ``@task``, checked and put into the engine's terms."""
 
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial, wraps
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from penstock.engine.hooks import Hook, Hooks
 from penstock.errors import PenstockError
 
-Delay = float | Sequence[float] | Callable[[int], Sequence[float]]
-"""Seconds before each retry: one number, a list, or a function of the number of retries."""
-
 RunName = str | Callable[..., str]
 """A template that is filled with the parameters, or a function of them."""
-
-_RESERVED = ("wait_for", "return_state")
-
-
-Binding = Callable[[Callable[..., Any]], Any] | None
-"""How a function in a class is bound; ``None``: to the instance."""
-
-
-def unwrapped(function: Any) -> tuple[Any, Binding]:
-    """Return the function that a static or class method wraps, and which of them it was."""
-    if isinstance(function, staticmethod | classmethod):
-        return function.__func__, type(function)
-    return function, None
-
-
-def bound_to(function: Any, instance: object, owner: type | None, *, binding: Binding) -> Any:
-    """Return the method that an access through ``instance`` or ``owner`` means, or ``None``."""
-    if binding is staticmethod:
-        return None
-    target = (owner or type(instance)) if binding is classmethod else instance
-    return None if target is None else function.__get__(target, owner)
-
-
-def checked_function(function: object, *, decorator: str) -> Callable[..., object]:
-    """Return the function that is decorated, if it can be."""
-    if isinstance(function, type) or not callable(function):
-        raise TypeError(f"@{decorator} decorates a function, not {function!r}.")
-    name = getattr(function, "__name__", repr(function))
-    code = getattr(function, "__code__", None)
-    _warn_of_shared_defaults(function, name)
-    variables = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
-    for reserved in _RESERVED:
-        if reserved in variables:
-            raise TypeError(f"Rename the parameter {reserved} of {name}: it is {decorator}'s own.")
-    return function
-
-
-def _warn_of_shared_defaults(function: Callable[..., object], name: str) -> None:
-    """Say it where a default is one list, dict or set for all runs."""
-    positional = getattr(function, "__defaults__", None) or ()
-    named = getattr(function, "__kwdefaults__", None) or {}
-    for default in (*positional, *named.values()):
-        if isinstance(default, list | dict | set):
-            warnings.warn(
-                f"{name} has the default {default!r}, one {type(default).__name__} that all runs "
-                "share and may change; write None, or a tuple, and make a new one in the body.",
-                stacklevel=5,
-            )
-
-
-def delays_of(delay: Delay, *, retries: int) -> tuple[float, ...]:
-    """Return the seconds before each retry; the last holds for all that follow."""
-    if type(retries) is not int or retries < 0:
-        raise ValueError(f"retries is a number of at least 0, not {retries!r}.")
-    if callable(delay):
-        delay = delay(retries)
-    delays = (float(delay),) if isinstance(delay, int | float) else tuple(map(float, delay))
-    if any(seconds < 0 for seconds in delays):
-        raise ValueError(f"retry_delay_seconds cannot be negative: {list(delays)}.")
-    return delays
 
 
 def checked_timeout(seconds: float | None) -> float | None:
@@ -185,35 +121,3 @@ def hooks_of(options: Mapping[str, object], *, events: Iterable[str], owner: obj
         for function in checked_hooks(options.get(event) or (), event=event):
             hooks.add(event, hook_of(function, owner=owner))
     return hooks
-
-
-def generator_of(function: Callable[..., object]) -> Callable[..., object] | None:
-    """Return the function if calling it gives a generator, sync or async."""
-    is_one = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    return function if is_one else None
-
-
-def collected(function: Callable[..., Any], *, stream: object) -> Callable[..., object]:
-    """Return a body: the function, or of a generator one that returns the list of its items."""
-    if stream is None:
-        return function
-    if inspect.isasyncgenfunction(stream):
-
-        async def collect_async(*args: object, **kwargs: object) -> list[object]:
-            return [item async for item in function(*args, **kwargs)]
-
-        return wraps(function)(collect_async)
-
-    def collect(*args: object, **kwargs: object) -> list[object]:
-        return list(function(*args, **kwargs))
-
-    return wraps(function)(collect)
-
-
-def is_coroutine_function(function: Callable[..., object]) -> bool:
-    """Tell whether calling the function gives something to await."""
-    if inspect.isasyncgenfunction(function):
-        return True
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - looks at it, does not test for it
-    )

@@ -3,68 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial, update_wrapper
+from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
-    Generic,
     Literal,
     ParamSpec,
     TypedDict,
     TypeVar,
     Unpack,
-    cast,
     overload,
 )
 
-from penstock.calls import (
-    call_task,
-    given,
-    outcome_of,
-    outcome_of_awaited,
-    streamed,
-    submit_task,
-    waited,
-)
-from penstock.drivers.threads import run_inline
+from penstock.calls import call_task, waited
+from penstock.decorated import Hook
 from penstock.engine.caching import CacheQuestion, CacheRule
-from penstock.engine.definition import Condition, Definition, Kind, RetryPolicy
+from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
-from penstock.futures import PenstockFuture, PenstockFutureList
-from penstock.mapping import argument_lists
-from penstock.options import (
-    Delay,
-    RunName,
-    bound_to,
-    checked_function,
-    checked_hooks,
-    checked_kinds,
-    checked_names,
-    checked_timeout,
-    collected,
-    delays_of,
-    generator_of,
-    hook_of,
-    hooks_of,
-    is_coroutine_function,
-    run_namer,
-    unwrapped,
-)
+from penstock.inline import run_here
+from penstock.options import RunName
+from penstock.retry_delays import Delay, exponential_backoff
 from penstock.states import State
+from penstock.submitting import Submitting
 
 if TYPE_CHECKING:
     from penstock.cache_policies import CachePolicy
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 T = TypeVar("T")
-H = TypeVar("H", bound=Callable[..., Any])
-
-Hook = Callable[..., Any]
-"""Called with the task, its run and the state; may be async."""
-
-_EVENTS = ("on_running", "on_completion", "on_failure")
 
 __all__ = ["Task", "TaskOptions", "exponential_backoff", "task"]
 
@@ -91,41 +60,28 @@ class TaskOptions(TypedDict, total=False):
     task_run_name: RunName | None
 
 
-class Task(Generic[P, R]):
+class Task(Submitting[P, R]):
     """A function that became a task. Made by ``@task``."""
 
+    _kind = Kind.TASK
+    _known_options = TaskOptions.__annotations__
+    _events = ("on_running", "on_completion", "on_failure")
+    options: TaskOptions
+
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
-        checked_names(options, known=TaskOptions.__annotations__, decorator="task")
-        checked_kinds(options, decorator="task")
-        self.fn, self._binding = unwrapped(fn)
-        """The function itself; calling it runs no task."""
-        self.options = options
-        self.definition = self._define(checked_function(self.fn, decorator="task"))
-        self.name = self.definition.name
-        self.description = options.get("description") or self.fn.__doc__
+        super().__init__(fn, **options)
         self.tags = self.definition.tags
-        self.retries = self.definition.retry.retries
-        self.timeout_seconds = self.definition.timeout_seconds
-        update_wrapper(self, self.fn)
 
     def _define(self, function: Callable[..., object]) -> Definition:
-        options = self.options
-        own_name = getattr(function, "__name__", type(function).__name__)
-        name = options.get("name") or own_name
-        return Definition(
-            kind=Kind.TASK,
-            name=name,
-            identity=f"{name}({getattr(function, '__qualname__', own_name)})",
-            body=collected(function, stream=generator_of(function)),
-            stream=generator_of(function),
-            is_async=is_coroutine_function(function),
-            retry=self._retry_policy(),
-            timeout_seconds=checked_timeout(options.get("timeout_seconds")),
-            run_name=run_namer(options.get("task_run_name"), function),
-            tags=frozenset(options.get("tags") or ()),
-            log_prints=options.get("log_prints"),
-            cache=self._cache_rule(),
-            hooks=hooks_of(cast("Any", options), events=_EVENTS, owner=self),
+        tags = frozenset(self.options.get("tags") or ())
+        return replace(super()._define(function), tags=tags, cache=self._cache_rule())
+
+    def _retry_policy(self) -> RetryPolicy:
+        asked = self.options.get("retry_condition_fn")
+        return replace(
+            super()._retry_policy(),
+            jitter_factor=self.options.get("retry_jitter_factor") or 0.0,
+            condition=partial(asked, self) if asked else None,
         )
 
     def _cache_rule(self) -> CacheRule | None:
@@ -147,41 +103,12 @@ class Task(Generic[P, R]):
             refresh=bool(options.get("refresh_cache")),
         )
 
-    def _retry_policy(self) -> RetryPolicy:
-        options = self.options
-        retries = options.get("retries", 0)
-        asked = options.get("retry_condition_fn")
-        condition: Condition | None = partial(asked, self) if asked else None
-        return RetryPolicy(
-            retries=retries,
-            delays=delays_of(options.get("retry_delay_seconds", 0.0), retries=retries),
-            jitter_factor=options.get("retry_jitter_factor") or 0.0,
-            condition=condition,
-        )
-
     def with_options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
         """Return the same task with some options changed."""
-        merged = cast("TaskOptions", {**self.options, **options})
-        fn: Callable[P, R] = self._binding(self.fn) if self._binding else self.fn
-        return Task(fn, **merged)
+        return self._with(options)
 
-    def on_running(self, hook: H) -> H:
-        """Call ``hook(task, task_run, state)`` when a run begins."""
-        return self._add_hook("on_running", hook)
-
-    def on_completion(self, hook: H) -> H:
-        """Call ``hook(task, task_run, state)`` when a run has completed."""
-        return self._add_hook("on_completion", hook)
-
-    def on_failure(self, hook: H) -> H:
-        """Call ``hook(task, task_run, state)`` when a run has failed for good."""
-        return self._add_hook("on_failure", hook)
-
-    def _add_hook(self, event: str, hook: H) -> H:
-        listed = checked_hooks(cast("Any", self.options).get(event) or (), event=event)
-        self.options = cast("TaskOptions", {**self.options, event: [*listed, hook]})
-        self.definition.hooks.add(event, hook_of(hook, owner=self))
-        return hook
+    def __get__(self, instance: object, owner: type | None = None) -> Task[..., R]:
+        return self._bound(instance, owner)
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -233,150 +160,7 @@ class Task(Generic[P, R]):
         """
         __tracebackhide__ = True  # for pytest and IPython
         call = call_task(self.definition, args, kwargs, wait_for=waited(wait_for))
-        if self.definition.stream is not None and not return_state:
-            return streamed(call)
-        if self.definition.is_async:
-            from penstock.drivers.loops import run_awaited
-
-            return outcome_of_awaited(run_awaited(call), return_state=return_state)
-        state = run_inline(call)
-        return given(state) if return_state else outcome_of(state)
-
-    @overload
-    def submit(
-        self: Task[..., Generator[T, Any, Any]],
-        *args: Any,
-        return_state: Literal[False] = False,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFuture[list[T]]: ...
-    @overload
-    def submit(
-        self: Task[..., AsyncGenerator[T, Any]],
-        *args: Any,
-        return_state: Literal[False] = False,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFuture[list[T]]: ...
-    @overload
-    def submit(
-        self: Task[..., Coroutine[Any, Any, T]],
-        *args: Any,
-        return_state: Literal[False] = False,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFuture[T]: ...
-    @overload
-    def submit(
-        self: Task[..., T],
-        *args: Any,
-        return_state: Literal[False] = False,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFuture[T]: ...
-    @overload
-    def submit(
-        self: Task[..., Generator[T, Any, Any]],
-        *args: Any,
-        return_state: Literal[True],
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> State[list[T]]: ...
-    @overload
-    def submit(
-        self: Task[..., AsyncGenerator[T, Any]],
-        *args: Any,
-        return_state: Literal[True],
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> State[list[T]]: ...
-    @overload
-    def submit(
-        self: Task[..., Coroutine[Any, Any, T]],
-        *args: Any,
-        return_state: Literal[True],
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> State[T]: ...
-    @overload
-    def submit(
-        self: Task[..., T],
-        *args: Any,
-        return_state: Literal[True],
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> State[T]: ...
-
-    def submit(
-        self,
-        *args: Any,
-        return_state: bool = False,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Run the task beside the flow and return its future.
-
-        It starts when every future among its arguments and in ``wait_for`` has completed. With
-        ``return_state=True`` this waits and returns the final state, which takes its failure.
-        """
-        future = submit_task(self.definition, args, kwargs, wait_for=waited(wait_for))
-        if not return_state:
-            return future
-        future.wait()
-        return future.state
-
-    @overload
-    def map(
-        self: Task[..., Generator[T, Any, Any]],
-        *args: Any,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFutureList[list[T]]: ...
-    @overload
-    def map(
-        self: Task[..., AsyncGenerator[T, Any]],
-        *args: Any,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFutureList[list[T]]: ...
-    @overload
-    def map(
-        self: Task[..., Coroutine[Any, Any, T]],
-        *args: Any,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFutureList[T]: ...
-    @overload
-    def map(
-        self: Task[..., T],
-        *args: Any,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> PenstockFutureList[T]: ...
-
-    def map(
-        self,
-        *args: Any,
-        wait_for: Iterable[object] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Submit the task once for each element of its iterable arguments; return the futures.
-
-        All iterables have the same length. ``unmapped(x)``, strings and what cannot be iterated
-        are handed to every task as they are; a future is waited for and mapped over.
-        """
-        upstreams = waited(wait_for)
-        return PenstockFutureList(
-            submit_task(self.definition, each, named, wait_for=upstreams, index=index)
-            for index, (each, named) in enumerate(argument_lists(self.name, args, kwargs))
-        )
-
-    def __get__(self, instance: object, owner: type | None = None) -> Task[..., R]:
-        bound = bound_to(self.fn, instance, owner, binding=self._binding)
-        return self if bound is None else Task(bound, **self.options)
-
-    def __repr__(self) -> str:
-        return f"<Task {self.name}>"
+        return run_here(call, return_state=return_state)
 
 
 @overload
@@ -396,12 +180,3 @@ def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) ->
     if fn is None:
         return lambda function: Task(function, **options)
     return Task(fn, **options)
-
-
-def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
-    """Return retry delays that double each time, beginning with ``backoff_factor`` seconds."""
-
-    def delays(retries: int) -> list[float]:
-        return [backoff_factor * 2**retry for retry in range(retries)]
-
-    return delays

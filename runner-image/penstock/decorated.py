@@ -1,0 +1,114 @@
+"""What ``@flow`` and ``@task`` make of a function alike: its definition, its hooks, its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import update_wrapper
+from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast
+
+from penstock.engine.definition import Definition, Kind, RetryPolicy
+from penstock.functions import (
+    bound_to,
+    checked_function,
+    collected,
+    generator_of,
+    is_coroutine_function,
+    unwrapped,
+)
+from penstock.options import (
+    checked_hooks,
+    checked_kinds,
+    checked_names,
+    checked_timeout,
+    hook_of,
+    hooks_of,
+    run_namer,
+)
+from penstock.retry_delays import delays_of
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+H = TypeVar("H", bound=Callable[..., Any])
+
+Hook = Callable[..., Any]
+"""Called with the flow or task, its run and the state; may be async."""
+
+
+class Decorated(Generic[P, R]):
+    """A function under a decorator, the options given, and what the engine makes of them."""
+
+    _kind: ClassVar[Kind]
+    _known_options: ClassVar[Mapping[str, object]]
+    _events: ClassVar[Iterable[str]]
+    """The options that list hooks."""
+
+    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
+        decorator = self._kind.value
+        checked_names(options, known=self._known_options, decorator=decorator)
+        checked_kinds(options, decorator=decorator)
+        self.fn, self._binding = unwrapped(fn)
+        """The function itself; calling it makes no run."""
+        self.options: Any = options
+        self.definition = self._define(checked_function(self.fn, decorator=decorator))
+        self.name = self.definition.name
+        self.description = options.get("description") or self.fn.__doc__
+        self.retries = self.definition.retry.retries
+        self.retry_delay_seconds = options.get("retry_delay_seconds", 0.0)
+        self.timeout_seconds = self.definition.timeout_seconds
+        update_wrapper(cast("Any", self), self.fn)
+
+    def _define(self, function: Callable[..., object]) -> Definition:
+        options, kind = self.options, self._kind
+        own_name = getattr(function, "__name__", type(function).__name__)
+        name = options.get("name") or self._default_name(own_name)
+        return Definition(
+            kind=kind,
+            name=name,
+            identity=f"{name}({getattr(function, '__qualname__', own_name)})",
+            body=collected(function, stream=generator_of(function)),
+            stream=generator_of(function),
+            is_async=is_coroutine_function(function),
+            retry=self._retry_policy(),
+            timeout_seconds=checked_timeout(options.get("timeout_seconds")),
+            run_name=run_namer(options.get(f"{kind.value}_run_name"), function),
+            log_prints=options.get("log_prints"),
+            hooks=hooks_of(options, events=self._events, owner=self),
+        )
+
+    def _default_name(self, own_name: str) -> str:
+        return own_name
+
+    def _retry_policy(self) -> RetryPolicy:
+        retries = self.options.get("retries", 0)
+        delay = self.options.get("retry_delay_seconds", 0.0)
+        return RetryPolicy(retries=retries, delays=delays_of(delay, retries=retries))
+
+    def _with(self, changed: Mapping[str, Any]) -> Self:
+        fn = self._binding(self.fn) if self._binding else self.fn
+        return type(self)(fn, **{**self.options, **changed})
+
+    def _bound(self, instance: object, owner: type | None) -> Self:
+        """Return the method that an access through ``instance`` or ``owner`` means."""
+        method = bound_to(self.fn, instance, owner, binding=self._binding)
+        return self if method is None else type(self)(method, **self.options)
+
+    def on_running(self, hook: H) -> H:
+        """Call ``hook`` with this flow or task, the run and its state when a run begins."""
+        return self._add_hook("on_running", hook)
+
+    def on_completion(self, hook: H) -> H:
+        """Call ``hook`` with this flow or task, the run and its state when a run has completed."""
+        return self._add_hook("on_completion", hook)
+
+    def on_failure(self, hook: H) -> H:
+        """Call ``hook`` with this flow or task, the run and its state when a run has failed."""
+        return self._add_hook("on_failure", hook)
+
+    def _add_hook(self, event: str, hook: H) -> H:
+        listed = checked_hooks(self.options.get(event) or (), event=event)
+        self.options = {**self.options, event: [*listed, hook]}
+        self.definition.hooks.add(event, hook_of(hook, owner=self))
+        return hook
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
