@@ -25,6 +25,7 @@ lint: venv ## Style, types and architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports
 
 format: venv ## Let ruff mend and format the code

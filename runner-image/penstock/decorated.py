@@ -46,8 +46,9 @@ class Decorated(Generic[P, R]):
         decorator = self._kind.value
         checked_names(options, known=self._known_options, decorator=decorator)
         checked_kinds(options, decorator=decorator)
-        self.fn, self._binding = unwrapped(fn)
+        self.fn: Callable[P, R]
         """The function itself; calling it makes no run."""
+        self.fn, self._binding = unwrapped(fn)
         self.options: Any = options
         self.definition = self._define(checked_function(self.fn, decorator=decorator))
         self.name = self.definition.name

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from penstock.engine.runs import TaskRun
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 __all__ = ["DoneAndNotDone", "PenstockFuture", "PenstockFutureList", "as_completed", "wait"]
 
 
-class PenstockFuture(Promise, Generic[R]):
+class PenstockFuture(Promise, Generic[R_co]):
     """The result of a submitted task. Pass it to another task to use the value there.
 
     A failure that nobody takes fails the flow. It is taken by ``result()``, by reading ``state``
@@ -47,14 +48,14 @@ class PenstockFuture(Promise, Generic[R]):
         return self._run.name
 
     @property
-    def state(self) -> State[R]:
+    def state(self) -> State[R_co]:
         """The state as of now; reading a final one takes its failure."""
         if self._state is None:
-            return cast("State[R]", self._run.state)
+            return cast("State[R_co]", self._run.state)
         self._answered = True
-        return cast("State[R]", self._state)
+        return cast("State[R_co]", self._state)
 
-    def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> R:
+    def result(self, timeout: float | None = None, *, raise_on_failure: bool = True) -> R_co:
         """Wait for the result and return it, or raise the task's exception.
 
         With ``raise_on_failure=False`` the exception is returned. Raises ``TimeoutError`` after
@@ -68,7 +69,7 @@ class PenstockFuture(Promise, Generic[R]):
         """Wait until the task ended, or ``timeout`` seconds; takes no failure."""
         self._wait(timeout)
 
-    def add_done_callback(self, function: Callable[[PenstockFuture[R]], object]) -> None:
+    def add_done_callback(self, function: Callable[[PenstockFuture[R_co]], object]) -> None:
         """Call ``function`` with this future once it is final, at once if it is."""
         self.when_final(partial(_call_with, function, self))
 
@@ -76,10 +77,10 @@ class PenstockFuture(Promise, Generic[R]):
         scope = enter_engine()
         return self._state is not None or block_until_final([self], scope=scope, timeout=timeout)
 
-    def __await__(self) -> Generator[object, None, R]:
+    def __await__(self) -> Generator[object, None, R_co]:
         return self._awaited().__await__()
 
-    async def _awaited(self) -> R:
+    async def _awaited(self) -> R_co:
         from penstock.drivers.loops import suspend_until_final
 
         await suspend_until_final([self], scope=enter_engine())

@@ -1,11 +1,14 @@
-"""What type checkers infer of flows and tasks: checked by mypy, and run by test_typing.py."""
+"""What type checkers infer of flows and tasks: checked by mypy and pyright, run by test_typing.py.
+
+A line with `type: ignore` is one that they refuse: they also refuse an ignore without an error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, assert_type
 
-from penstock import flow, task, unmapped
+from penstock import as_completed, flow, task, unmapped, wait
 from penstock.futures import PenstockFuture, PenstockFutureList
 from penstock.states import State
 
@@ -31,14 +34,40 @@ async def letters_later(text: str) -> AsyncGenerator[str, None]:
         yield letter
 
 
+class Ruler:
+    def __init__(self, unit: int) -> None:
+        self.unit = unit
+
+    @task
+    def measure(self, text: str) -> int:
+        return len(text) * self.unit
+
+    @task
+    @staticmethod
+    def zero() -> float:
+        return 0.0
+
+    @flow
+    def measured(self, text: str) -> int:
+        assert_type(self.measure(text), int)
+        assert_type(self.measure.map([text]).result(), list[int])
+        assert_type(Ruler.zero(), float)
+        return self.measure.submit(text).result()
+
+
 @flow
 def sizes(words: list[str]) -> list[int]:
     assert_type(count("a", factor=2), int)
     assert_type(count("a", return_state=True), State[int])
     assert_type(count.submit("a"), PenstockFuture[int])
     assert_type(count.submit("a").result(), int)
+    assert_type(count.submit("a").state, State[int])
     assert_type(count.submit("a", return_state=True), State[int])
+    assert_type(count.submit("a", wait_for=[fetch.submit("a")]).result(), int)
     assert_type(count.map(words, factor=unmapped(2)), PenstockFutureList[int])
+    assert_type(count.map(words)[0], PenstockFuture[int])
+    assert_type([f.result() for f in as_completed(count.map(words))], list[int])
+    assert_type(wait(count.map(words)).done, set[PenstockFuture[int]])
     assert_type(fetch.submit("a"), PenstockFuture[bytes])
     assert_type(fetch.map(words).result(), list[bytes])
     assert_type(letters("a"), Generator[str, None, None])
@@ -47,7 +76,27 @@ def sizes(words: list[str]) -> list[int]:
     assert_type(letters_later.submit("a", return_state=True), State[list[str]])
     assert_type(letters_later.map(words).result(), list[list[str]])
     assert_type(count.with_options(retries=2)("a"), int)
+    assert_type(count.fn("a"), int)
+    assert_type(total(count.map(words)), int)
     return count.map(words).result()
+
+
+def total(futures: Sequence[PenstockFuture[object]]) -> int:
+    """Take futures of anything: what is a future of a number is one of an object."""
+    return len(futures)
+
+
+@flow
+def stream(words: list[str]) -> Generator[str, None, None]:
+    for word in words:
+        yield from letters(word)
+
+
+@flow
+async def stream_later(word: str) -> AsyncGenerator[str, None]:
+    async for letter in letters_later(word):
+        assert_type(letter, str)
+        yield letter
 
 
 @flow(retries=1)
@@ -56,11 +105,21 @@ async def fetches(url: str) -> bytes:
     assert_type(await fetch(url, return_state=True), State[bytes])
     assert_type(await fetch.submit(url), bytes)
     assert_type(await count.submit(url), int)
+    assert_type([letter async for letter in stream_later(url)], list[str])
     return await fetch(url)
+
+
+def refused() -> None:
+    """Never called: each line is an error."""
+    count(3)  # type: ignore[call-overload]
+    count("a", factr=1)  # type: ignore[call-overload]
+    task(retrys=3)  # type: ignore[call-overload]
+    flow(persist=1)  # type: ignore[call-overload]
+    sizes(["a"]).upper()  # type: ignore[attr-defined]
 
 
 def use() -> tuple[list[int], Coroutine[Any, Any, bytes]]:
     assert_type(sizes(["a"], return_state=True), State[list[int]])
-    return assert_type(sizes(["a", "bc"]), list[int]), assert_type(
-        fetches("x"), Coroutine[Any, Any, bytes]
-    )
+    assert_type(list(stream(["a"])), list[str])
+    assert_type(Ruler(2).measured("abc"), int)
+    return assert_type(sizes(["a", "bc"]), list[int]), fetches("x")
