@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from penstock import flow, task
+from penstock.artifacts import create_markdown_artifact
 from penstock.errors import UnpicklableError, WorkerDied
+from penstock.execution import RunContext, execute
 from penstock.task_runners import DaskTaskRunner
 
 distributed = pytest.importorskip("distributed", reason="pip install 'penstock[dask]'")
@@ -85,6 +87,23 @@ def test_prints_travel_back(runner: DaskTaskRunner, caplog: pytest.LogCaptureFix
         run()
 
     assert [r.message for r in caplog.records if r.name == "penstock.task_runs"] == ["doubling 1"]
+
+
+def test_artifacts_made_on_a_worker_join_the_run_s(runner: DaskTaskRunner) -> None:
+    @task
+    def describe() -> None:
+        create_markdown_artifact(f"# From {os.getpid()}", key="report")
+
+    @flow(task_runner=runner)
+    def run() -> None:
+        describe.submit().result()
+
+    context = RunContext("daily-1")
+    execute(run, parameters={}, context=context)
+    (made,) = context.records.artifacts
+
+    assert made.task_run_id == "daily-1/describe-0"
+    assert made.data != f"# From {os.getpid()}"
 
 
 def test_the_engine_retries_and_dask_does_not(runner: DaskTaskRunner, tmp_path: Path) -> None:

@@ -11,11 +11,20 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from penstock import PenstockFuture, flow, get_run_logger, runtime, tags, task
+from penstock.artifacts import (
+    Artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
 from penstock.errors import CrashedRun, UnpicklableError, WorkerDied
+from penstock.events import emit_event
+from penstock.execution import RunContext, execute
 from penstock.task_runners import ProcessPoolTaskRunner
 
 CALLS: list[int] = []
@@ -351,3 +360,43 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
 def test_an_example_of_the_page_on_task_runners_runs(example: str) -> None:
     exec(compile(example, "docs/task-runners.md", "exec"), {"__name__": "example"})
+
+
+@task
+def leave_records(progress: UUID | None, *, fails: bool = False) -> None:
+    create_markdown_artifact(f"# From {os.getpid()}", key="report")
+    kept = Artifact.get("report")
+    assert kept is not None
+    emit_event("written", {"penstock.resource.id": str(kept.data)})
+    if progress:
+        update_progress_artifact(progress, 50)
+    if fails:
+        raise KeyError("no")
+
+
+def test_artifacts_and_events_made_in_a_worker_join_the_run_s(
+    runner: ProcessPoolTaskRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path))
+    context = RunContext("daily-1")
+
+    @flow(task_runner=runner)
+    def daily() -> None:
+        progress = create_progress_artifact(0, key="load", description="loading")
+        leave_records.submit(progress).result()
+        leave_records.submit(None, fails=True).result(raise_on_failure=False)
+
+    outcome = execute(daily, parameters={}, context=context)
+    first, load, second = context.records.artifacts
+    lines = (tmp_path / "runs/daily-1/artifacts.jsonl").read_text().splitlines()
+
+    assert outcome.state.is_completed()
+    assert (load.key, load.data, load.description) == ("load", 50.0, "loading")
+    assert [first.task_run_id, load.task_run_id, second.task_run_id] == [
+        "daily-1/leave_records-0",
+        "daily-1/leave_records-0",
+        "daily-1/leave_records-1",
+    ]
+    assert first.data != f"# From {os.getpid()}"
+    assert [event.event for event in context.records.events] == ["written"] * 2
+    assert len(lines) == 4

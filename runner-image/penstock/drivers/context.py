@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from penstock.engine.records import Records
 from penstock.engine.runs import Reporter
 
 MAX_ABANDONED = 100
@@ -23,8 +24,8 @@ class RunContext:
         self.cancel_grace_seconds = cancel_grace_seconds
         """How long running tasks may take to end once the flow has met its cancellation."""
         self.reporters: tuple[Reporter, ...] = ()
-        self.records: list[object] = []
-        """Artifacts and events that the run made, in order; see ``penstock.keeping``."""
+        self.records = Records()
+        """Artifacts and events that the run made."""
         self.made_links = False
         """Whether the run made futures or states, which arguments might hold."""
         self.abandoned: list[threading.Thread] = []

@@ -1,8 +1,8 @@
 """One attempt of a body in another process: packed here, run there, and unpacked here again.
 
 All that Penstock asks of a worker is ``run_parcel``: bytes in, bytes out. The run, its retries and
-its journal stay here; in the body, nested tasks are plain calls. What it logs comes back with its
-result.
+its journal stay here; in the body, nested tasks are plain calls. What it logs and the artifacts and
+events that it makes come back with its result.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from penstock.drivers.progress import time_ran_out
 from penstock.drivers.tagging import current_tags
 from penstock.engine.ending import Ending
+from penstock.engine.records import Kept
 from penstock.engine.runs import TaskRun
 from penstock.errors import RemoteError, UnpicklableError
 
@@ -54,11 +55,18 @@ class Parcel(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """How the attempt ended, and what it logged."""
+    """How the attempt ended, and what it left."""
 
     value: object
     error: BaseException | None
-    records: list[dict[str, object]]
+    left: Left
+
+
+class Left(NamedTuple):
+    """What a body logged, and the records that it made."""
+
+    lines: list[dict[str, object]]
+    records: list[Kept]
 
 
 def run_elsewhere(
@@ -82,9 +90,19 @@ def run_elsewhere(
         return time_ran_out(call)
     except BaseException as error:  # whatever it is, the core decides what it means
         return Ending(error=error)
-    for record in answer.records:
-        logging.getLogger(cast("str", record["name"])).handle(logging.makeLogRecord(record))
+    _take_over(answer.left, scope)
     return Ending(answer.value, error=answer.error)
+
+
+def _take_over(left: Left, scope: Scope) -> None:
+    """Log here what was logged there, and keep what was made there."""
+    for line in left.lines:
+        logging.getLogger(cast("str", line["name"])).handle(logging.makeLogRecord(line))
+    if left.records:
+        from penstock.drivers.recording import adopt, root_id
+
+        for record in left.records:
+            adopt(record, context=scope.context, run_id=root_id(scope))
 
 
 def _packed(
@@ -195,7 +213,7 @@ def _body_of(found: object) -> object:
 
 def run_parcel(parcel: bytes) -> bytes:
     """Run one attempt in this process and return how it ended; never raises."""
-    records: list[dict[str, object]] = []
+    left = Left([], [])
     name = "A task"
     try:
         unpacked = cast("Parcel", pickle.loads(parcel))  # noqa: S301 - the driver's
@@ -205,16 +223,16 @@ def run_parcel(parcel: bytes) -> bytes:
             body = _named(importlib.import_module(body[0]), body[1])  # type: ignore[assignment]
     except BaseException as error:
         trouble = RemoteError(f"{name} could not be unpacked by its worker: {error!r}")
-        return _dumps(Answer(None, trouble, records))
+        return _dumps(Answer(None, trouble, left))
     from penstock.drivers.remote_body import run_body
 
-    value, failure = run_body(unpacked, cast("Callable[..., object]", _body_of(body)), records)
+    value, failure = run_body(unpacked, cast("Callable[..., object]", _body_of(body)), left)
     is_plain = failure is None and type(value) in _PLAIN
     try:
-        return _dumps(Answer(value, failure, records), plain=is_plain)
+        return _dumps(Answer(value, failure, left), plain=is_plain)
     except Exception as reason:
         message = (
             f"The result of {name}, a {type(value).__name__}, cannot be sent back ({reason}); "
             "return something that can be pickled."
         )
-        return _dumps(Answer(None, UnpicklableError(message), records))
+        return _dumps(Answer(None, UnpicklableError(message), left))

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 
 from penstock.drivers.channel import Channel
-from penstock.drivers.parcels import Answer, run_parcel
+from penstock.drivers.parcels import Answer, Left, run_parcel
 
 
 def serve(fd: int) -> None:
@@ -39,6 +39,6 @@ def _initialised(greeting: bytes) -> bytes:
     except BaseException as error:
         import cloudpickle
 
-        answer: bytes = cloudpickle.dumps(Answer(None, portable(error), []))
+        answer: bytes = cloudpickle.dumps(Answer(None, portable(error), Left([], [])))
         return answer
     return b""

@@ -12,9 +12,10 @@ from inspect import isawaitable
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
 
-from penstock.drivers.parcels import PROCESS, Parcel
+from penstock.drivers.parcels import PROCESS, Left, Parcel
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import without_engine_frame
+from penstock.drivers.recording import travelling
 from penstock.drivers.scope import Arguments, Scope
 from penstock.drivers.tagging import tags
 from penstock.engine.runs import FlowRun, TaskRun
@@ -22,17 +23,18 @@ from penstock.errors import RemoteError
 from penstock.states import Running
 from penstock.tracebacks import user_traceback
 
-Records = list[dict[str, object]]
+Lines = list[dict[str, object]]
 
-_records: ContextVar[Records | None] = ContextVar("penstock_records", default=None)
+_lines: ContextVar[Lines | None] = ContextVar("penstock_lines", default=None)
 
 
 def run_body(
-    parcel: Parcel, body: Callable[..., object], records: Records
+    parcel: Parcel, body: Callable[..., object], left: Left
 ) -> tuple[object, BaseException | None]:
     """Run the body; return its value, or the exception that left it, fit to be sent."""
     _listen(parcel)
-    token = _records.set(None if parcel.process == PROCESS else records)
+    token = _lines.set(None if parcel.process == PROCESS else left.lines)
+    token_of_records = travelling.set(left.records)
     try:
         scope = _scope_of(parcel, body)
         with tags(*parcel.tags), scope, prints_of(scope):
@@ -40,7 +42,8 @@ def run_body(
     except BaseException as error:  # the driver's core decides what it means
         return None, portable(without_engine_frame(error))
     finally:
-        _records.reset(token)
+        travelling.reset(token_of_records)
+        _lines.reset(token)
         with suppress(Exception):
             sys.stdout.flush()
 
@@ -109,12 +112,12 @@ class _Collector(QueueHandler):
     """Keeps what the body logs, in a form that travels."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        records = _records.get()
-        if records is None:
+        lines = _lines.get()
+        if lines is None:
             return
         fields = vars(self.prepare(record))
         plain = (str, int, float, type(None))
-        records.append({name: value for name, value in fields.items() if isinstance(value, plain)})
+        lines.append({name: value for name, value in fields.items() if isinstance(value, plain)})
 
 
 _COLLECTOR = _Collector(SimpleQueue())

@@ -267,6 +267,33 @@ def _() -> None:
     assert len(called) == 1
 
 
+@shows("artifacts.", "events.emit_event")
+def _() -> None:
+    from penstock import artifacts, events
+
+    kept: list[object] = []
+
+    @flow
+    async def keeping() -> None:
+        kept.append(await artifacts.create_markdown_artifact("# A", key="report", description="d"))
+        kept.append(await artifacts.acreate_link_artifact("https://a.example", link_text="a"))
+        kept.append(artifacts.create_table_artifact({"a": [1]}))
+        kept.append(artifacts.create_image_artifact("https://a.example/a.png"))
+        kept.append(progress := artifacts.create_progress_artifact(0.0))
+        kept.append(artifacts.MarkdownArtifact(markdown="# B", key="b").create().id)
+        await artifacts.aupdate_progress_artifact(progress, 50.0)
+        found = artifacts.Artifact.get("report")
+        assert found is not None
+        assert (found.id, found.data) == (kept[0], "# A")
+        resource = {"prefect.resource.id": "order-7"}
+        first = events.emit_event("order.made", resource, payload={"weight": 2})
+        assert events.emit_event("order.shipped", resource, follows=first).follows == first.id
+
+    asyncio.run(keeping())
+
+    assert len(set(kept)) == 6
+
+
 @shows("futures.PrefectFuture`")
 def _() -> None:
     @flow

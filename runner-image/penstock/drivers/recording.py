@@ -1,0 +1,112 @@
+"""How a run keeps its records: in its memory and its log, for its reporters, and in files.
+
+A body that a worker process runs has no run around: what it keeps travels with its result, and is
+kept by the run that asked for the body.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextvars import ContextVar
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from penstock.drivers.runlog import FLOW_RUNS, TASK_RUNS, extra_of
+from penstock.engine.records import Event, Kept, KeptArtifact, RecordReporter
+from penstock.engine.runs import TaskRun
+from penstock.home import home_if_set, locked, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from penstock.drivers.context import RunContext
+    from penstock.drivers.scope import Scope
+
+travelling: ContextVar[list[Kept] | None] = ContextVar("penstock_travelling", default=None)
+"""What the body that runs in this worker has kept; elsewhere there is no such list."""
+
+
+def keep(record: Kept, *, says: str, scope: Scope) -> None:
+    """Log a record and keep it in the run whose body makes it."""
+    logger = TASK_RUNS if isinstance(scope.run, TaskRun) else FLOW_RUNS
+    logger.info("%s", says, extra=extra_of(scope.run))
+    away = travelling.get()
+    if away is not None:
+        away.append(record)
+    else:
+        adopt(record, context=scope.context, run_id=root_id(scope))
+
+
+def adopt(record: Kept, *, context: RunContext | None, run_id: str) -> None:
+    """Keep a record that the log has told of."""
+    if context is not None:
+        record = context.records.keep(record)
+        for reporter in context.reporters:
+            if isinstance(reporter, RecordReporter):
+                _report(record, reporter)
+    home = home_if_set()
+    if home is not None:
+        _write(record, home=home, run_id=run_id)
+
+
+def _report(record: Kept, reporter: RecordReporter) -> None:
+    try:
+        reporter.record_kept(record)
+    except Exception:
+        logging.getLogger("penstock").exception("A reporter failed; the run goes on.")
+
+
+def root_id(scope: Scope) -> str:
+    """Return the id of the root flow run, or of a task outside any flow."""
+    return scope.context.run_id if scope.context else scope.run.id.partition("/")[0]
+
+
+def _write(record: Kept, *, home: Path, run_id: str) -> None:
+    kind = "events" if isinstance(record, Event) else "artifacts"
+    path = records_file(home, run_id, kind=kind)
+    line = json.dumps(as_json(record), ensure_ascii=False)
+    with locked(path.with_name(f".{kind}.lock")), path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    if isinstance(record, KeptArtifact) and record.key is not None:
+        write_text(latest_file(home, record.key), line)
+
+
+def records_file(home: Path, run_id: str, *, kind: str) -> Path:
+    """Return where the records of a run are, one JSON object a line."""
+    return home / "runs" / quote(run_id, safe="") / f"{kind}.jsonl"
+
+
+def latest_file(home: Path, key: str) -> Path:
+    """Return where the latest artifact of a key is, whichever run made it."""
+    return home / "artifacts" / f"{key}.json"
+
+
+def as_json(record: Kept) -> dict[str, Any]:
+    """Return a record in JSON's types; what else an author put into it becomes text."""
+    found = {each.name: getattr(record, each.name) for each in fields(record)}
+    plain: dict[str, Any] = json.loads(json.dumps(found, default=_as_text))
+    return plain
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def read_latest(home: Path, key: str) -> KeptArtifact | None:
+    """Return the artifact of a key that was kept last among all runs of this home."""
+    try:
+        text = latest_file(home, key).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return artifact_of(json.loads(text))
+
+
+def artifact_of(found: dict[str, Any]) -> KeptArtifact:
+    """Return the artifact that a line tells of."""
+    from uuid import UUID
+
+    times = {name: datetime.fromisoformat(found[name]) for name in ("created", "updated")}
+    return KeptArtifact(**{**found, **times, "id": UUID(found["id"])})

@@ -1,0 +1,120 @@
+"""What a run leaves to be read: its artifacts and events, as values, and where it keeps them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+EVENTS = 1000
+"""Events of a run that its memory holds: the latest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptArtifact:
+    """One artifact of a run, as its latest version has it."""
+
+    id: UUID
+    type: str | None
+    """``markdown``, ``table``, ``link``, ``image``, ``progress``, or the author's own word."""
+    key: str | None
+    """Names the artifact over runs."""
+    description: str | None
+    data: Any
+    """Of JSON's types; a table is JSON text."""
+    metadata_: Mapping[str, str] | None = None
+    created: datetime
+    updated: datetime
+    flow_run_id: str | None = None
+    task_run_id: str | None = None
+
+    @property
+    def is_update(self) -> bool:
+        """Whether an earlier version had the same id."""
+        return self.updated != self.created
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a resource."""
+
+    id: UUID
+    event: str
+    resource: Mapping[str, str]
+    occurred: datetime
+    related: Sequence[Mapping[str, str]] = ()
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    follows: UUID | None = None
+    """The event that came before this one, if it did so within five minutes."""
+    flow_run_id: str | None = None
+    task_run_id: str | None = None
+
+    @property
+    def involved_resources(self) -> Sequence[Mapping[str, str]]:
+        """The resource, and after it those that are related."""
+        return [self.resource, *self.related]
+
+
+Kept = KeptArtifact | Event
+
+
+@runtime_checkable
+class RecordReporter(Protocol):
+    """A reporter that wants to hear of artifacts and events, too."""
+
+    def record_kept(self, record: Kept) -> None:
+        """Take note that the run kept an artifact, a new version of one, or an event."""
+
+
+class Records:
+    """The artifacts and events of one run. Threads may add to it at the same time."""
+
+    def __init__(self) -> None:
+        self._artifacts: dict[UUID, KeptArtifact] = {}
+        self._events: deque[Event] = deque(maxlen=EVENTS)
+
+    @property
+    def artifacts(self) -> list[KeptArtifact]:
+        """The latest version of each, the one that was kept last at the end."""
+        return list(self._artifacts.values())
+
+    @property
+    def events(self) -> list[Event]:
+        """The latest, in the order in which they were emitted."""
+        return list(self._events)
+
+    def artifact(self, artifact_id: UUID) -> KeptArtifact | None:
+        """Return the latest version of an artifact."""
+        return self._artifacts.get(artifact_id)
+
+    def latest(self, key: str | None) -> KeptArtifact | None:
+        """Return the artifact of a key that was kept last; of any, where no key is named."""
+        found = reversed(self.artifacts)
+        return next((each for each in found if key is None or each.key == key), None)
+
+    def keep(self, record: Kept) -> Kept:
+        """Add a record; return it, with what a new version leaves out taken from the old one."""
+        if isinstance(record, Event):
+            self._events.append(record)
+            return record
+        before = self._artifacts.pop(record.id, None)
+        if before is not None:
+            record = succeed(before, record)
+        self._artifacts[record.id] = record
+        return record
+
+
+def succeed(before: KeptArtifact, after: KeptArtifact) -> KeptArtifact:
+    """Return the new version, with what it leaves out as the old one has it."""
+    return replace(
+        after,
+        key=after.key or before.key,
+        description=before.description if after.description is None else after.description,
+        metadata_=after.metadata_ or before.metadata_,
+        created=before.created,
+    )
