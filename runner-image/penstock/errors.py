@@ -15,6 +15,8 @@
     ├── MissingLibraryError      an optional library that is not installed (also an ImportError)
     ├── RemoteError              what a worker could not run, or an error that could not travel
     ├── UnpicklableError         an argument or result that cannot travel (also a TypeError)
+    ├── UnstorableValue          a value that no serializer can write (also a TypeError)
+    ├── UnreadableValue          a stored value that can no longer be read
     ├── WorkerDied               the process that ran a task's body is gone
     └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
         ├── FlowRunTimeoutError
@@ -89,6 +91,14 @@ class RemoteError(PenstockError):
 
 class UnpicklableError(PenstockError, TypeError):
     """An argument or a result cannot be sent to another process; the message says which."""
+
+
+class UnstorableValue(PenstockError, TypeError):
+    """A value cannot be serialised; the message names its type."""
+
+
+class UnreadableValue(PenstockError):
+    """What is stored cannot be made a value again; the message says what is missing or broken."""
 
 
 class WorkerDied(PenstockError):

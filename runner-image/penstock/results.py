@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from penstock.engine.caching import Entry
+from penstock.engine.results import Entry
 
 __all__ = ["MEMORY", "MemoryResults"]
 
 
 class MemoryResults:
     """Keeps the results used last, as many as ``limit``."""
+
+    waits = False
 
     def __init__(self, *, limit: int = 10_000) -> None:
         self._limit = limit

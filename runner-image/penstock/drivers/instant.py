@@ -15,6 +15,8 @@ from penstock.engine.effects import (
     Draw,
     Effect,
     Find,
+    Keep,
+    Lookup,
     Record,
     StopTasks,
 )
@@ -34,6 +36,10 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
                 call.journal.record(key, state=state)
         case Complain(message, error):
             complain(call.run, message, error=error)
+        case Lookup(results, key):
+            return results.find(key)
+        case Keep(results, key, entry):
+            results.keep(key, entry=entry)
         case StopTasks():
             _frame_of(call).stop()
         case CloseTasks():

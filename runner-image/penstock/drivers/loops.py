@@ -14,7 +14,17 @@ from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import Wake, all_final, awaiting, subscribe_to
-from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody
+from penstock.engine.effects import (
+    Ask,
+    Await,
+    AwaitTasks,
+    CallHook,
+    Effect,
+    Keep,
+    Lookup,
+    Pause,
+    RunBody,
+)
 from penstock.engine.ending import Ending
 from penstock.engine.inputs import Link
 from penstock.states import State
@@ -74,6 +84,10 @@ async def perform(effect: Effect[object], call: LiveCall) -> object:
         case CallHook():
             await _call_hook(effect, call)
             return None
+        case Lookup(results, key) if results.waits:
+            return await asyncio.to_thread(results.find, key)
+        case Keep(results, key, entry) if results.waits:
+            return await asyncio.to_thread(results.keep, key, entry=entry)
     return carry_out(effect, call=call)
 
 

@@ -40,10 +40,16 @@ def _sentence(state: State[object]) -> str:
     return f"{state.name}: {state.message}" if state.message else state.name
 
 
-def complain(run: FlowRun | TaskRun, message: str, *, error: BaseException) -> None:
+def complain(run: FlowRun | TaskRun, message: str, *, error: BaseException | None) -> None:
     """Log what went wrong without failing the run."""
     logger = TASK_RUNS if isinstance(run, TaskRun) else FLOW_RUNS
-    logger.error("%s", message, exc_info=error, extra=extra_of(run))
+    logger.log(
+        logging.ERROR if error else logging.WARNING,
+        "%s",
+        message,
+        exc_info=error,
+        extra=extra_of(run),
+    )
 
 
 def extra_of(run: FlowRun | TaskRun | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from penstock.drivers.call import LiveCall
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.waiting import pause
-from penstock.engine.effects import Effect, Pause, Record, RunBody
+from penstock.engine.effects import Effect, Keep, Pause, Record, RunBody
 from penstock.engine.ending import Ending
 from penstock.states import State
 
@@ -115,7 +115,7 @@ def stream(call: LiveCall, *, finish: Finish) -> Generator[object, object, None]
                         body.close()
                         break
                 answer = body.ending
-            elif left and isinstance(step, RunBody | Record):
+            elif left and isinstance(step, RunBody | Record | Keep):
                 answer = Ending()
             elif isinstance(step, Pause):
                 pause(step.seconds, scope=call.waiting_scope())
@@ -149,7 +149,7 @@ async def stream_async(call: LiveCall, *, finish: Finish) -> AsyncGenerator[obje
                         await body.close_async()
                         break
                 answer = body.ending
-            elif left and isinstance(step, RunBody | Record):
+            elif left and isinstance(step, RunBody | Record | Keep):
                 answer = Ending()
             elif isinstance(step, Pause):
                 await loops.pause(step.seconds, scope=call.waiting_scope())

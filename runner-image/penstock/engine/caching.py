@@ -1,18 +1,21 @@
 """The cache rule: when a task's result is looked up, when it counts, when it is kept.
 
 A hit needs a key, an entry under it that has not expired, and a task that does not refresh. A key
-that cannot be computed never fails a task: it is complained of, and the body runs.
+that cannot be computed and a store that fails never fail a task: it is complained of, the body
+runs, and what it came to stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
-from penstock.engine.effects import Complain, Steps
+from penstock.engine.effects import Complain, Keep, Lookup, Steps
+from penstock.engine.final import in_words
+from penstock.engine.results import Entry, Results
 from penstock.engine.runs import TaskRun
+from penstock.errors import UnreadableValue
 from penstock.states import State, StateType
 
 
@@ -25,24 +28,6 @@ class CacheQuestion:
     body: Callable[..., object]
     parameters: Mapping[str, object]
     flow_parameters: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is kept under a key."""
-
-    value: object
-    expires_at: datetime | None
-
-
-class Results(Protocol):
-    """A store of results. Called from many threads at once."""
-
-    def find(self, key: str) -> Entry | None:
-        """Return what is kept under ``key``."""
-
-    def keep(self, key: str, *, entry: Entry) -> None:
-        """Keep ``entry`` in place of what was there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +56,37 @@ def cached_or(
         key = None
     if key is None:
         return (yield from run())
-    found = None if rule.refresh else rule.results.find(key)
+    name = question.task_run.task_name
+    found, may_keep = (None, True) if rule.refresh else (yield from _look_up(rule, key, name=name))
     if found is not None:
         cached = _cached(found)
         if found.expires_at is None or cached.timestamp < found.expires_at:
             return cached
     state = yield from run()
-    if state.is_completed():
+    if may_keep and state.is_completed():
         expires_at = None if rule.expiration is None else state.timestamp + rule.expiration
-        rule.results.keep(key, entry=Entry(state.data, expires_at))
+        yield from keep(rule.results, key, Entry(state.data, expires_at), name=name)
     return state
+
+
+def _look_up(rule: CacheRule, key: str, *, name: str) -> Steps[tuple[Entry | None, bool]]:
+    """Return what is kept, and whether a new result may take its place."""
+    try:
+        return (yield from Lookup(rule.results, key)), True
+    except UnreadableValue as error:
+        yield Complain(f"{name} runs again, and its kept result is replaced: {error}")
+        return None, True
+    except Exception as error:
+        yield Complain(f"{name} runs uncached: its result cannot be looked up: {in_words(error)}")
+        return None, False
+
+
+def keep(results: Results, key: str, entry: Entry, *, name: str) -> Steps[None]:
+    """Keep a result; that it cannot be kept is said, and fails nothing."""
+    try:
+        yield Keep(results, key, entry)
+    except Exception as error:
+        yield Complain(f"The result of {name} is not kept, so it will run again: {in_words(error)}")
 
 
 def _cached(entry: Entry) -> State[object]:

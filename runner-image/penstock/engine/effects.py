@@ -13,6 +13,7 @@ from penstock.engine.ending import Ending
 from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
+from penstock.engine.results import Entry, Results
 from penstock.states import State
 
 T = TypeVar("T")
@@ -84,7 +85,8 @@ class Complain(Effect[None]):
     """Write to the run's log that something went wrong which does not fail the run."""
 
     message: str
-    error: BaseException
+    error: BaseException | None = None
+    """Whose traceback is of interest."""
 
 
 @dataclass(slots=True, eq=False)
@@ -119,3 +121,20 @@ class Record(Effect[None]):
 
     key: CallKey
     state: State[object]
+
+
+@dataclass(slots=True, eq=False)
+class Lookup(Effect[Entry | None]):
+    """Look a result up in a store; what the store raises is thrown back."""
+
+    results: Results
+    key: str
+
+
+@dataclass(slots=True, eq=False)
+class Keep(Effect[None]):
+    """Keep a result in a store; what the store raises is thrown back."""
+
+    results: Results
+    key: str
+    entry: Entry

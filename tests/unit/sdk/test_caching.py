@@ -17,7 +17,7 @@ from penstock.cache_policies import (
     CachePolicy,
     task_input_hash,
 )
-from penstock.engine.caching import Entry
+from penstock.engine.results import Entry
 from penstock.results import MemoryResults
 from penstock.tasks import Task
 
