@@ -5,6 +5,8 @@ import sys
 import time
 
 from penstock import flow, task
+from penstock.artifacts import create_markdown_artifact
+from penstock.events import emit_event
 
 ATTEMPT = int(os.environ.get("PENSTOCK_ATTEMPT", "1"))
 
@@ -69,3 +71,16 @@ def tidy() -> None:
             step(number, 0.2)
     finally:
         print("cleaned up", flush=True)
+
+
+@task
+def describe(count: int) -> None:
+    """Leave something to look at."""
+    create_markdown_artifact(f"# {count} orders", key="orders")
+    emit_event("orders.counted", {"penstock.resource.id": "orders"}, payload={"count": count})
+
+
+@flow
+def leave_records(count: int = 7) -> None:
+    """Keep an artifact and an event in the run's record."""
+    describe(count)

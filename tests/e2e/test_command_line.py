@@ -1,5 +1,7 @@
 """The command line, where it needs real pods."""
 
+import json
+
 from tests.e2e.namespaces import Namespace
 
 
@@ -27,3 +29,20 @@ def test_logs_are_followed_to_the_end_of_a_run(namespace: Namespace) -> None:
     printed = logs.communicate(timeout=60)[0]
 
     assert "cleaned up" in printed
+
+
+def test_the_artifacts_of_a_run_are_read_back(namespace: Namespace) -> None:
+    namespace.pool()
+    run = namespace.run(namespace.flow("leave_records"))
+
+    status = run.end()
+    code, printed = namespace.penstock("artifacts", run.name, "-o", "json")
+
+    assert (status["state"], code) == ("Completed", 0)
+    (artifact,) = json.loads(printed)
+    assert (artifact["key"], artifact["taskRun"], artifact["preview"]) == (
+        "orders",
+        "describe-0",
+        "# 7 orders",
+    )
+    assert status["execution"]["events"]["count"] == 1

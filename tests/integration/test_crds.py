@@ -4,12 +4,14 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 
 from penstock.engine.outcome import ErrorReport
+from penstock.engine.records import Event, KeptArtifact
 from penstock.runner.ownership import Claim
 from penstock.runner.report import Conclusion, Result, render_report
 from penstock.runner.tally import Tally, TaskCount
@@ -451,7 +453,7 @@ def test_a_report_has_bounds(
 
 def test_a_newer_runner_is_heard(api: ApiServer, status_path: str) -> None:
     """Without its unknown fields the operator could not read that it speaks another protocol."""
-    report = RUNNER | {"protocol": 2, "artifacts": [{"name": "x"}]}
+    report = RUNNER | {"protocol": 2, "keepsakes": [{"name": "x"}]}
 
     written = api.apply(status_path, status(execution=report), manager="penstock-runner")
 
@@ -524,6 +526,24 @@ def test_the_definitions_are_structural_and_affordable(api: ApiServer) -> None:
         assert problems == []
 
 
+def wide_artifact(number: int, *, now: datetime) -> KeptArtifact:
+    return KeptArtifact(
+        id=UUID(int=number),
+        type="t" * 99,
+        key=f"{number:0200}",
+        description="d" * 300,
+        data="x" * 300,
+        created=now,
+        updated=now,
+        task_run_id="r" * 300,
+    )
+
+
+def wide_event(number: int, *, now: datetime) -> Event:
+    resource = {"penstock.resource.id": "i" * 300}
+    return Event(id=UUID(int=number), event="e" * 300, resource=resource, occurred=now)
+
+
 def test_the_runners_widest_report_fits(api: ApiServer, status_path: str) -> None:
     """Its own limits are the schema's, also where a character takes several bytes."""
     now = datetime(2026, 11, 20, tzinfo=UTC)
@@ -531,6 +551,9 @@ def test_the_runners_widest_report_fits(api: ApiServer, status_path: str) -> Non
     for number in range(60):
         tally.tasks[f"{number}-" + "n" * 200] = TaskCount(f"{number}-" + "n" * 200, total=9)
     tally.counts.update(dict.fromkeys(StateType, 10000))
+    for number in range(60):
+        tally.records.add(wide_artifact(number, now=now))
+        tally.records.add(wide_event(number, now=now))
     conclusion = Conclusion(
         state="Failed",
         reason="FlowFailed",
@@ -546,3 +569,4 @@ def test_the_runners_widest_report_fits(api: ApiServer, status_path: str) -> Non
 
     assert written["status"]["execution"] == report
     assert len(report["error"]["traceback"]) == 8192
+    assert (len(report["artifacts"]), len(report["events"]["recent"])) == (20, 5)

@@ -61,6 +61,57 @@ class RecentTaskRun(Part):
     """What went wrong, if anything."""
 
 
+class ArtifactEntry(Part):
+    """An artifact that the run has kept, without its data."""
+
+    key: Annotated[str, Field(max_length=200)] | None = None
+    """What names the artifact over runs."""
+
+    type: Word | None = None
+    """What it is: markdown, table, link, image, progress."""
+
+    description: Annotated[str, Field(max_length=256)] | None = None
+    """What it is about."""
+
+    at: Timestamp
+    """When it was kept, or updated."""
+
+    task_run: Name | None = None
+    """The task run that made it; none if the flow itself did."""
+
+    preview: Annotated[str, Field(max_length=256)] | None = None
+    """Beginning of its data."""
+
+
+class EventEntry(Part):
+    """An event that the run has emitted."""
+
+    event: Name
+    """What happened."""
+
+    resource: Name | None = None
+    """Identifier of what it happened to."""
+
+    at: Timestamp
+    """When it happened."""
+
+    task_run: Name | None = None
+    """The task run that told of it; none if the flow itself did."""
+
+
+class Events(Part):
+    """The events of the run."""
+
+    count: Count = 0
+    """How many it has emitted."""
+
+    recent: Annotated[
+        tuple[EventEntry, ...],
+        Field(max_length=10, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """The last ones."""
+
+
 class FlowError(Part):
     """The exception that ended the flow."""
 
@@ -148,6 +199,18 @@ class Execution(Part):
         Field(max_length=20, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
     """The task runs that changed last."""
+
+    artifact_count: Count | None = None
+    """How many artifacts the run has kept."""
+
+    artifacts: Annotated[
+        tuple[ArtifactEntry, ...],
+        Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """The artifacts that were kept last, one for each key."""
+
+    events: Events | None = None
+    """The events that the run has emitted."""
 
     error: FlowError | None = None
     """The exception that ended the flow."""

@@ -194,7 +194,7 @@ def keep_artifact(artifact: KeptArtifact, *, scope: Scope) -> KeptArtifact:
     """Log an artifact, or a new version of one, and keep it in the record of the run."""
     name = artifact.key or str(artifact.id)
     text = f": {artifact.data}" if artifact.type in ("link", "image") else ""
-    text = f": {artifact.data:g} %" if artifact.type == "progress" else text
+    text = f": {artifact.data:g} %" if isinstance(artifact.data, float) else text
     keep(artifact, says=f"Artifact {name} ({artifact.type or 'data'}){text}", scope=scope)
     return artifact
 

@@ -215,6 +215,29 @@ def list_runs(
 
 
 @app.command()
+def artifacts(
+    ctx: typer.Context,
+    run: RunName,
+    local: Annotated[
+        bool, typer.Option("--local", help="A run on this machine, which kept them in files.")
+    ] = False,
+    output: Annotated[Format, typer.Option("-o", "--output", help="Format.")] = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the artifacts that a run has kept, the latest at the end."""
+    from penstock.cli.artifacts import artifacts_here, artifacts_in_cluster, print_artifacts
+
+    if local:
+        entries = artifacts_here(run)
+    else:
+        cluster = connect(_target(ctx, namespace, context, kubeconfig))
+        entries = artifacts_in_cluster(cluster, run)
+    print_artifacts(entries, run=run, form=output)
+
+
+@app.command()
 def cancel(
     ctx: typer.Context,
     runs: Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock.engine.records import Kept
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.runner.ownership import Claim
 from penstock.runner.report import Conclusion, render_report
@@ -46,6 +47,17 @@ class NoticeBoard:
         """Take note that a task run entered a state."""
         with self._lock:
             self._tally.move(run, state)
+        self._tell()
+
+    def record_kept(self, record: Kept) -> None:
+        """Take note of an artifact or an event."""
+        with self._lock:
+            self._tally.records.add(record)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Ring, unless what was rung for has not been taken away yet."""
+        with self._lock:
             rung, self.news = self.news, True
         if not rung:
             self._ring()

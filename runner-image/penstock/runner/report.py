@@ -16,6 +16,7 @@ from typing import Any
 from penstock.engine.outcome import ErrorReport
 from penstock.runner import PROTOCOL
 from penstock.runner.ownership import Claim
+from penstock.runner.record_index import ArtifactLine, EventLine, RecordIndex
 from penstock.runner.tally import Move, Tally, TaskCount
 
 LIMIT = 32 * 1024
@@ -33,13 +34,17 @@ class Bounds:
     message: int
     traceback: int
     preview: int
+    artifacts: int
+    artifact_text: int
+    events: int
 
 
 LADDER = (
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024),
-    Bounds(50, 20, 128, 128, 1024, 4096, 512),
-    Bounds(20, 10, 64, 64, 512, 2048, 128),
-    Bounds(0, 0, 64, 0, 512, 1024, 0),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 50, 256, 10),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 20, 64, 5),
+    Bounds(50, 20, 128, 128, 1024, 4096, 512, 20, 64, 5),
+    Bounds(20, 10, 64, 64, 512, 2048, 128, 10, 0, 3),
+    Bounds(0, 0, 64, 0, 512, 1024, 0, 0, 0, 0),
 )
 """From what the schema allows to what always fits."""
 
@@ -83,6 +88,7 @@ def render_report(
             "startedAt": rfc3339(started_at),
             "updatedAt": rfc3339(now),
             **_work(tally, bounds),
+            **_records(tally.records, bounds),
             **({} if conclusion is None else _conclusion(conclusion, bounds)),
         }
         if stored_size(report) <= LIMIT:
@@ -156,6 +162,46 @@ def _move(move: Move, bounds: Bounds) -> dict[str, Any]:
     if move.message and bounds.recent_message:
         entry["message"] = clip(move.message, bounds.recent_message)
     return entry
+
+
+def _records(index: RecordIndex, bounds: Bounds) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    if index.artifacts_made:
+        shown = index.artifacts[-bounds.artifacts :] if bounds.artifacts else []
+        parts["artifactCount"] = index.artifacts_made
+        parts["artifacts"] = [_artifact(each, bounds) for each in shown]
+    if index.events_emitted:
+        last = list(index.events)[-bounds.events :] if bounds.events else []
+        parts["events"] = {
+            "count": index.events_emitted,
+            "recent": [_event(each, bounds) for each in last],
+        }
+    return parts
+
+
+def _artifact(artifact: ArtifactLine, bounds: Bounds) -> dict[str, Any]:
+    return _filled(
+        key=artifact.key,
+        type=clip(artifact.type, 64),
+        description=clip(artifact.description, bounds.artifact_text),
+        at=rfc3339(artifact.at),
+        taskRun=clip(artifact.task_run, bounds.name),
+        preview=clip(artifact.preview, bounds.artifact_text),
+    )
+
+
+def _event(event: EventLine, bounds: Bounds) -> dict[str, Any]:
+    return _filled(
+        event=clip(event.event, bounds.name),
+        resource=clip(event.resource, bounds.name),
+        at=rfc3339(event.at),
+        taskRun=clip(event.task_run, bounds.name),
+    )
+
+
+def _filled(**fields: str | None) -> dict[str, Any]:
+    """Leave out what says nothing."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _conclusion(conclusion: Conclusion, bounds: Bounds) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from penstock.engine.runs import TaskRun
+from penstock.runner.record_index import RecordIndex
 from penstock.states import TERMINAL_STATES, State, StateType
 
 RECENT = 20
@@ -67,6 +68,7 @@ class Tally:
     def __init__(self) -> None:
         self.tasks: dict[str, TaskCount] = {}
         self.counts: Counter[StateType] = Counter()
+        self.records = RecordIndex()
         self._unfinished: dict[str, StateType] = {}
         self._recent: dict[str, Move] = {}
 

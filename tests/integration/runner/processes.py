@@ -90,6 +90,7 @@ class RunnerProcess:
 def _environment(place: Place, snapshot: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # this checkout's code, not another's
         "HOME": str(place.folder),
         "PENSTOCK_NAMESPACE": place.namespace,
         "PENSTOCK_RUN": place.run,

@@ -122,6 +122,49 @@ def test_a_flow_completes_with_its_tasks_counted(server: FaultyServer, start: St
     assert report["result"] == {"type": "int"}
 
 
+def test_artifacts_and_events_are_indexed_in_the_report(server: FaultyServer, start: Start) -> None:
+    runner = start(
+        """
+        from penstock.artifacts import Artifact, create_markdown_artifact, create_progress_artifact
+        from penstock.artifacts import update_progress_artifact
+        from penstock.events import emit_event
+        from penstock.task_runners import ProcessPoolTaskRunner
+
+        @task
+        def load():
+            create_markdown_artifact("# All 7 orders", key="orders", description="daily")
+            emit_event("order.shipped", {"penstock.resource.id": "order-7"})
+
+        @flow(task_runner=ProcessPoolTaskRunner(max_workers=1))
+        def daily():
+            progress = create_progress_artifact(0, key="loading")
+            load.submit().result()
+            update_progress_artifact(progress, 100)
+            print(Artifact.get("orders").data)
+        """
+    )
+
+    assert runner.exit_code() == 0, runner.output
+    report = server.reports[-1]
+    assert [(each.pop("at")[-1], each) for each in report["artifacts"]] == [
+        (
+            "Z",
+            {
+                "key": "orders",
+                "type": "markdown",
+                "description": "daily",
+                "taskRun": "load-0",
+                "preview": "# All 7 orders",
+            },
+        ),
+        ("Z", {"key": "loading", "type": "progress", "preview": "100 %"}),
+    ]
+    assert (report["artifactCount"], report["events"]["count"]) == (2, 1)
+    (event,) = report["events"]["recent"]
+    assert (event["event"], event["resource"]) == ("order.shipped", "order-7")
+    assert "# All 7 orders" in runner.output
+
+
 def test_the_run_s_parameters_come_first(server: FaultyServer, start: Start) -> None:
     assert server.run is not None
     server.run["spec"]["parameters"] = {"day": "2026-11-20"}

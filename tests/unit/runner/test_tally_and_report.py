@@ -3,12 +3,14 @@
 import itertools
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.engine.outcome import ErrorReport
+from penstock.engine.records import Event, KeptArtifact
 from penstock.engine.runs import TaskRun
 from penstock.runner.ownership import Claim
 from penstock.runner.report import (
@@ -118,6 +120,89 @@ def test_tasks_without_room_are_summed_up() -> None:
     }
 
 
+def artifact(number: int, *, text: str = "", **others: object) -> KeptArtifact:
+    values = {"id": UUID(int=number), "type": "markdown", "key": None, "description": text}
+    times = {"created": NOW, "updated": NOW}
+    return KeptArtifact(**{**values, **times, "data": text, **others})
+
+
+def event(number: int, *, name: str = "", text: str = "y") -> Event:
+    resource = {"penstock.resource.id": text}
+    return Event(id=UUID(int=number), event=name or f"e-{number}", resource=resource, occurred=NOW)
+
+
+def test_a_run_without_artifacts_and_events_says_nothing_of_them() -> None:
+    assert {"artifacts", "artifactCount", "events"}.isdisjoint(render(Tally()))
+
+
+def test_artifacts_are_listed_once_for_each_key_with_the_beginning_of_their_data() -> None:
+    tally = Tally()
+    for made in (
+        artifact(1, key="report", data="# Monday", task_run_id="run/load-0"),
+        artifact(2, type="progress", data=10.0),
+        artifact(3, key="report", data="# " + "x" * 300, description="daily"),
+        artifact(2, type="progress", data=12.5, updated=NOW + timedelta(seconds=1)),
+    ):
+        tally.records.add(made)
+
+    report = render(tally)
+
+    assert report["artifactCount"] == 3
+    assert report["artifacts"] == [
+        {
+            "key": "report",
+            "type": "markdown",
+            "description": "daily",
+            "at": "2026-11-20T12:00:00.000Z",
+            "preview": "# " + "x" * 253 + "…",
+        },
+        {"type": "progress", "at": "2026-11-20T12:00:01.000Z", "preview": "12.5 %"},
+    ]
+
+
+def test_the_task_run_of_an_artifact_is_named_within_its_run() -> None:
+    tally = Tally()
+    tally.records.add(artifact(1, task_run_id="daily-x7k2p/load-0"))
+    tally.records.add(artifact(2, task_run_id="load-0"))
+
+    assert [each["taskRun"] for each in render(tally)["artifacts"]] == ["load-0", "load-0"]
+
+
+def test_the_last_events_are_listed_and_all_are_counted() -> None:
+    tally = Tally()
+    for number in range(25):
+        tally.records.add(event(number))
+
+    events = render(tally)["events"]
+
+    assert events["count"] == 25
+    assert [each["event"] for each in events["recent"]] == [f"e-{n}" for n in range(15, 25)]
+    assert events["recent"][0] == {
+        "event": "e-15",
+        "resource": "y",
+        "at": "2026-11-20T12:00:00.000Z",
+    }
+
+
+def test_artifacts_give_way_before_what_explains_the_run() -> None:
+    tally = Tally()
+    for number in range(60):
+        tally.records.add(artifact(number, key=f"{'k' * 190}-{number}", text="é" * 300))
+    failure = Conclusion(
+        state="Failed",
+        reason="FlowFailed",
+        message="m",
+        finished_at=NOW,
+        error=ErrorReport(type="E", message="m", traceback="t" * 8192),
+    )
+
+    report = render(tally, conclusion=failure)
+
+    assert len(report["error"]["traceback"]) == 8192
+    assert (report["artifactCount"], len(report["artifacts"])) == (60, 20)
+    assert report["artifacts"][-1]["key"].endswith("-59")
+
+
 def test_a_finished_run_leaves_nothing_behind_but_numbers() -> None:
     tally = Tally()
     for number in range(1000):
@@ -167,6 +252,9 @@ def test_a_report_never_exceeds_its_bounds(
     for number in range(tasks):
         name = f"{number}{text}"
         move(tally, task_run(number, task=name, name=name), StateType.FAILED, message=text)
+        tally.records.add(artifact(number, key="k" * 200, type=text, text=text))
+        tally.records.add(artifact(1000 + number, type=text, text=text, task_run_id=text))
+        tally.records.add(event(number, name=text, text=text))
     conclusion = Conclusion(
         state="Failed",
         reason="FlowFailed",
@@ -181,6 +269,11 @@ def test_a_report_never_exceeds_its_bounds(
     assert stored_size(report) <= LIMIT
     assert len(report["tasks"]) <= 50
     assert len(report["recent"]) <= 20
+    assert len(report.get("artifacts", ())) <= 50
+    assert all(
+        len(str(text)) <= 256 for each in report.get("artifacts", ()) for text in each.values()
+    )
+    assert len(report.get("events", {}).get("recent", ())) <= 10
     assert all(len(task["name"]) <= 128 for task in report["tasks"])
     assert all(len(entry.get("message", "")) <= 512 for entry in report["recent"])
     if concluded:

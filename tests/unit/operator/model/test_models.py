@@ -59,7 +59,7 @@ def test_a_report_is_read() -> None:
 
 def test_fields_of_a_newer_definition_are_ignored() -> None:
     """No object may stop the operator."""
-    body = stored_run(shiny=True, execution=REPORT | {"artifacts": [1]})
+    body = stored_run(shiny=True, execution=REPORT | {"keepsakes": [1]})
     body["spec"]["queue"] = "fast"
 
     assert FlowRun.model_validate(body).status.execution is not None
