@@ -23,6 +23,8 @@ from penstock.errors import MissingLibraryError, PenstockError
 __all__ = ["Cron", "Interval", "RRule", "Schedule", "ScheduleError", "next_ticks"]
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_PERIODS = {3: timedelta(days=1), 4: timedelta(hours=1), 5: timedelta(minutes=1)}
+"""What dateutil's DAILY, HOURLY and MINUTELY count; the others' numbers stay small."""
 _NAMES = re.compile(r"[a-z]+", re.IGNORECASE)
 _KNOWN = {
     *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
@@ -163,6 +165,7 @@ def _rrule_walls(schedule: RRule, start: datetime) -> Iterator[datetime]:
     rrule = _library("dateutil.rrule")
     try:
         rules = rrule.rrulestr(schedule.rrule, dtstart=_EPOCH.replace(tzinfo=None))
+        rules = _begun_nearer(rules, start)
         first = rules.after(start)
         if first is not None and first.tzinfo is not None:
             raise ValueError("DTSTART names a time zone")
@@ -173,6 +176,16 @@ def _rrule_walls(schedule: RRule, start: datetime) -> Iterator[datetime]:
         ) from error
     walls: Iterator[datetime] = rules.xafter(start)
     return walls
+
+
+def _begun_nearer(rules: Any, start: datetime) -> Any:
+    """Return the same rule begun shortly before ``start``: dateutil counts from its beginning."""
+    told = vars(rules)  # dateutil has no public names for these
+    period = _PERIODS.get(told.get("_freq"))
+    if period is None or told["_count"] is not None or start < told["_dtstart"]:
+        return rules
+    begun, step = told["_dtstart"], period * told["_interval"]
+    return rules.replace(dtstart=begun + (start - begun) // step * step)
 
 
 def _library(name: str) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,48 +12,6 @@ import pytest
 from penstock import flow, get_run_logger, task
 from penstock.errors import MissingContextError
 from penstock.logging import configure
-
-SCRIPT = """
-from penstock import flow, get_run_logger, task
-
-@task
-def step(x):
-    get_run_logger().info("working on %s", x)
-
-@task(retries=1)
-def fail():
-    raise ValueError("broken")
-
-@flow
-def example():
-    step(1)
-    fail.submit().result(raise_on_failure=False)
-
-{setup}
-example()
-"""
-
-
-def _stderr_of(setup: str) -> str:
-    program = [sys.executable, "-c", SCRIPT.format(setup=setup)]
-    return subprocess.run(program, check=True, capture_output=True, text=True, timeout=30).stderr
-
-
-def test_a_script_shows_its_log_without_any_setup() -> None:
-    lines = _stderr_of(setup="").splitlines()
-
-    assert any(line.endswith("INFO    step-0 | working on 1") for line in lines)
-    assert any("WARNING fail-0 | AwaitingRetry: Attempt 1 failed" in line for line in lines)
-    assert any("ERROR   fail-0 | Failed: ValueError: broken" in line for line in lines)
-
-
-def test_a_program_that_set_up_logging_keeps_its_own_format() -> None:
-    setup = "import logging; logging.basicConfig(level='INFO', format='MINE %(message)s')"
-
-    lines = _stderr_of(setup).splitlines()
-
-    assert "MINE working on 1" in lines
-    assert all(line.startswith("MINE ") for line in lines)
 
 
 def test_the_root_logger_is_left_alone() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -74,39 +71,3 @@ def test_a_default_that_all_runs_share_is_warned_of() -> None:
         def collect(found: list[int] = []) -> None: ...  # noqa: B006 - on purpose
 
     assert caught[0].filename == __file__
-
-
-PROGRAM = """
-from penstock import flow, task
-
-@task
-def divide(x, y):
-    return x / y
-
-@flow
-def daily():
-    return divide(1, 0)
-
-daily()
-"""
-
-
-@pytest.mark.parametrize(("debug", "shown"), [("", False), ("1", True)])
-def test_tracebacks_show_the_authors_lines_alone(tmp_path: Path, debug: str, shown: bool) -> None:
-    script = tmp_path / "daily.py"
-    script.write_text(PROGRAM)
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        env={"PENSTOCK_DEBUG": debug},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-    frames = [line for line in done.stderr.splitlines() if line.startswith("  File")]
-    assert done.returncode == 1
-    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
-    assert [", line 12, " in frames[0], ", line 6, " in frames[-1]] == [True, True]
-    assert ("penstock/flows.py" in done.stderr) == shown
-    assert shown or len(frames) == 3

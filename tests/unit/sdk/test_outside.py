@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 
@@ -63,18 +61,3 @@ def test_a_flow_called_in_a_task_outside_any_flow_is_a_run_of_its_own() -> None:
 
     assert outer(2) == 4
     assert outer.submit(2).result() == 4
-
-
-def test_the_program_waits_for_what_it_submitted_outside_any_flow() -> None:
-    script = (
-        "import time\n"
-        "from penstock import task\n"
-        "@task\ndef late():\n    time.sleep(0.2)\n    print('done')\n"
-        "late.submit()\n"
-    )
-
-    ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
-    )
-
-    assert ended.stdout == "done\n"

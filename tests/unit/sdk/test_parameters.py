@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -151,25 +149,6 @@ def test_keywords_beyond_the_named_ones_pass() -> None:
         return number, rest, more
 
     assert open_ended("1", 2, extra=3) == (1, (2,), {"extra": 3})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "call", ["plain(1, None)", "hinted(1, 'a', 2.0)"], ids=["no-hints", "exact-types"]
-)
-def test_pydantic_is_imported_only_when_there_is_something_to_coerce(call: str) -> None:
-    program = (
-        "import sys\n"
-        "from penstock import flow\n"
-        "@flow\n"
-        "def plain(a, b): ...\n"
-        "@flow\n"
-        "def hinted(a: int, b: str, c: float, d: 'list[int] | None' = None): ...\n"
-        f"{call}\n"
-        "assert 'pydantic' not in sys.modules\n"
-        "assert 'asyncio' not in sys.modules\n"
-    )
-
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 def test_the_schema_describes_the_parameters() -> None:

@@ -312,7 +312,7 @@ class Operator:
 
     def refresh(self) -> None:
         names = ("run", "jobs", "flow", "pool")
-        self.seen = {name: copy.deepcopy(getattr(self.cluster, name)) for name in names}
+        self.seen = {name: _copied(getattr(self.cluster, name)) for name in names}
 
     def observe(self) -> ObservedRun:
         run = reading.read_run(self.seen["run"])
@@ -396,3 +396,10 @@ class Operator:
             left = end - self.cluster.now
             self.cluster.now += min(left, plan.requeue_after or left)
             plan = self.settle()
+
+
+def _copied(value: Any) -> Any:
+    """Copy JSON, as an API server does; ``copy.deepcopy`` takes eight times as long."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from tests.integration.sdk.script import run_script
+
 HEAD = """
 import sys, threading, time
 from penstock import flow, task
@@ -14,8 +16,7 @@ from penstock import flow, task
 
 
 def _run(body: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-c", HEAD + body]
-    return subprocess.run(program, capture_output=True, text=True, timeout=20, check=False)
+    return run_script(HEAD + body)
 
 
 def test_an_abandoned_body_does_not_hold_the_process() -> None:
@@ -102,3 +103,18 @@ example()
 
     assert done.returncode == 1
     assert done.stderr.endswith("ValueError: broken\n")
+
+
+def test_the_program_waits_for_what_it_submitted_outside_any_flow() -> None:
+    done = _run(
+        """
+@task
+def late():
+    time.sleep(0.2)
+    print('done')
+
+late.submit()
+"""
+    )
+
+    assert (done.returncode, done.stdout) == (0, "done\n")
