@@ -9,13 +9,17 @@
     ├── MissingContextError      an engine call outside a running flow or task
     ├── FailedRun                the result of a failed state that holds no exception
     ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
+    │   └── JournalError             a run that cannot go on because of its journal
+    │       ├── CorruptJournal         … it is damaged
+    │       ├── JournalFenced          … another attempt of the run has taken it over
+    │       └── UnreadableResult       … a result in it needs a class that is gone
+    ├── UnstorableValue          a result that has no stored form (also a TypeError)
     ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
     ├── DeadlockError            a wait for what waits for the waiting body itself
     ├── NestingError             sub-flows that call each other without end (also a RecursionError)
     ├── MissingLibraryError      an optional library that is not installed (also an ImportError)
     ├── RemoteError              what a worker could not run, or an error that could not travel
     ├── UnpicklableError         an argument or result that cannot travel (also a TypeError)
-    ├── UnstorableValue          a value that no serializer can write (also a TypeError)
     ├── UnreadableValue          a stored value that can no longer be read
     ├── WorkerDied               the process that ran a task's body is gone
     └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
@@ -67,6 +71,22 @@ class FailedRun(PenstockError):
 
 class CrashedRun(PenstockError):
     """A run ended by ``SystemExit``, ``KeyboardInterrupt`` or the like; the cause is chained."""
+
+
+class JournalError(CrashedRun):
+    """The run's journal cannot be read or written, so that the run cannot go on."""
+
+
+class CorruptJournal(JournalError):
+    """A record of the journal is damaged or missing; the message says which."""
+
+
+class JournalFenced(JournalError):
+    """Another attempt has taken the run over: this one has to stop."""
+
+
+class UnreadableResult(JournalError):
+    """What a finished call left in the journal cannot be read any more."""
 
 
 class UpstreamNotCompleted(PenstockError):

@@ -57,12 +57,31 @@ def execute(
         context.reporters = (reporter,)
     definition = _overridden(flow.definition, overrides or Overrides())
     try:
-        call = flow.prepare((), dict(parameters), context=context, definition=definition)
+        call = _prepared(flow, parameters, context=context, definition=definition)
     except ParameterError as error:
         state: State[object] = Failed(message=str(error), data=error)
         return _outcome(state, OutcomeReason.INVALID_PARAMETERS)
     state = _run(call)
     return _outcome(state, _reason(state))
+
+
+def _prepared(
+    flow: Flow[..., object],
+    parameters: Mapping[str, object],
+    *,
+    context: RunContext,
+    definition: Definition,
+) -> LiveCall:
+    """Return the call; a run that is taken up again gets what it was started with."""
+    journal = context.journal
+    given = journal.given() if journal else None
+    if given is not None:
+        args, kwargs = given
+        return flow.prepare(args, kwargs, context=context, definition=definition, checked=True)
+    call = flow.prepare((), dict(parameters), context=context, definition=definition)
+    if journal is not None:
+        call.args, call.kwargs = journal.record_given(call.args, call.kwargs)
+    return call
 
 
 def _overridden(definition: Definition, overrides: Overrides) -> Definition:

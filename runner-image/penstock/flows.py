@@ -144,8 +144,12 @@ class Flow(Decorated[P, R]):
         wait_for: tuple[object, ...] = (),
         context: RunContext | None = None,
         definition: Definition | None = None,
+        checked: bool = False,
     ) -> LiveCall:
-        """Return a validated call that a driver can run; for Penstock's own use."""
+        """Return a validated call that a driver can run; for Penstock's own use.
+
+        ``checked`` arguments were validated when the run began, and are taken as they are.
+        """
         definition = definition or self.definition
         bound = bind(self.fn, args, kwargs, flow_name=self.name)
         linked = holds_links((args, kwargs)) or holds_marks(args, kwargs)
@@ -156,7 +160,7 @@ class Flow(Decorated[P, R]):
                 body=collected(body, stream=stream),
                 stream=body if stream else None,
             )
-        elif self.options.get("validate_parameters", True):
+        elif self.options.get("validate_parameters", True) and not checked:
             coerce(self.fn, bound, flow_name=self.name)
         bound.apply_defaults()
         return call_flow(

@@ -45,6 +45,7 @@ app = typer.Typer(
 app.add_typer(limits, name="limit")
 
 PANEL = "Cluster"
+HERE = "Runs on this machine"
 Namespace = Annotated[
     str | None,
     typer.Option("-n", "--namespace", help="Instead of the context's.", rich_help_panel=PANEL),
@@ -86,13 +87,13 @@ def penstock(
 def run(
     ctx: typer.Context,
     flow: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="FLOW | FILE:FLOW",
             help="A flow in the cluster by its name, or one in a file, to run here.",
             autocompletion=complete_flow,
         ),
-    ],
+    ] = None,
     parameter: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,6 +111,21 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Watch the run in the cluster to its end.")
     ] = False,
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Name of a new run here.", rich_help_panel=HERE)
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Go on with a run here; what it has finished is not done again.",
+            rich_help_panel=HERE,
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Take a run over that is running.", rich_help_panel=HERE),
+    ] = False,
     output: Annotated[
         Document | None,
         typer.Option("-o", "--output", help="Print the run, or the result of a run here."),
@@ -121,16 +137,28 @@ def run(
     """Run a flow: in the cluster by its name, or here by FILE:FLOW."""
     parameters = read_parameters(parameter or (), document=params)
     target = _target(ctx, namespace, context, kubeconfig)
-    if _is_local(flow):
-        from penstock.cli.run_local import run_here
+    if resume is not None or (flow is not None and _is_local(flow)):
+        from penstock.cli.run_local import Order, run_here
 
         if watch or target.is_named:
             raise CommandError(
-                f"{flow} runs here and is shown while it runs; leave --watch, --namespace, "
-                "--context and --kubeconfig out."
+                f"{flow or resume} runs here and is shown while it runs; leave --watch, "
+                "--namespace, --context and --kubeconfig out."
             )
-        code = run_here(flow, parameters=parameters, timeout_seconds=timeout, form=output)
-        raise typer.Exit(code)
+        order = Order(
+            entrypoint=flow,
+            parameters=parameters,
+            run_id=run_id,
+            resume=resume,
+            force=force,
+            timeout_seconds=timeout,
+            form=output,
+        )
+        raise typer.Exit(run_here(order))
+    if flow is None:
+        raise CommandError("Say what to run: penstock run FILE:FLOW, or a flow in the cluster.")
+    if run_id or force:
+        raise CommandError("--run-id and --force are of runs here: penstock run FILE:FLOW.")
     from penstock.cli.run_cluster import create_run
 
     cluster = connect(target)
@@ -212,6 +240,16 @@ def list_runs(
     cluster = connect(_target(ctx, namespace, context, kubeconfig))
     runs = find_runs(cluster, flow=flow, state=state, everywhere=everywhere)
     print_runs(runs, form=output, everywhere=everywhere, place=cluster.namespace)
+
+
+@app.command(name="runs")
+def local_runs(
+    output: Annotated[Format, typer.Option("-o", "--output", help="Format.")] = Format.TABLE,
+) -> None:
+    """List the runs of this machine, the newest first."""
+    from penstock.cli.local_listing import print_local_runs
+
+    print_local_runs(form=output)
 
 
 @app.command()

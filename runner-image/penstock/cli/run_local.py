@@ -10,45 +10,104 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.cli.errors import CommandError
+from penstock.cli.local_runs import LocalRuns, RunRow
 from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
-from penstock.runner.exits import OF_STATE
+from penstock.home import home
+from penstock.runner.exits import CRASHED, OF_STATE, SUSPENDED, leave
 from penstock.runner.report import rfc3339
 
 if TYPE_CHECKING:
+    from penstock.drivers.activity import Activity
     from penstock.engine.outcome import Outcome
-    from penstock.execution import RunContext
     from penstock.flows import Flow
+    from penstock.journal.run_journal import RunJournal
     from penstock.runner.board import NoticeBoard
 
+GRACE_SECONDS = 10.0
+"""How long tasks that run may take to end once the run is to be suspended."""
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes the ends of its names of: nothing that reads like another letter."""
 
 
-def run_here(
-    entrypoint: str,
-    *,
-    parameters: Mapping[str, Any],
-    timeout_seconds: int | None,
-    form: str | None,
-) -> int:
-    """Run the flow to its end and return the exit code."""
-    run_id = _new_id(entrypoint)
-    say(f"run {run_id}")
-    run = LocalRun(load(entrypoint), run_id=run_id)
-    outcome = run.execute(parameters, timeout_seconds=timeout_seconds)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What was typed: a new run of an entrypoint, or one to go on with."""
+
+    entrypoint: str | None
+    parameters: Mapping[str, Any]
+    run_id: str | None = None
+    resume: str | None = None
+    force: bool = False
+    timeout_seconds: int | None = None
+    form: str | None = None
+
+
+def run_here(order: Order) -> int:
+    """Run the flow to its end, or until it is suspended, and return the exit code."""
+    runs = LocalRuns(home())
+    row = _row_of(order, runs=runs)
+    say(f"run {row.id}")
+    with runs.held(row, force=order.force), _in_folder(row.folder if order.resume else None):
+        flow = load(row.entrypoint)
+        run = LocalRun(flow, row=row, runs=runs)
+        outcome = run.execute(order.parameters, timeout_seconds=order.timeout_seconds)
     sys.stdout.flush()
-    if form is not None and outcome.state.is_completed():
-        print_document(_plain(outcome.result), form=form)
+    if order.form is not None and outcome.state.is_completed():
+        print_document(_plain(outcome.result), form=order.form)
     return USAGE if outcome.reason == "InvalidParameters" else OF_STATE[_state(outcome)]
+
+
+def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
+    """Return the run to go on with, or a new one."""
+    if order.resume is None:
+        assert order.entrypoint is not None
+        run_id = order.run_id or _new_id(order.entrypoint)
+        load(order.entrypoint)  # a run that cannot even begin leaves nothing behind
+        return runs.add(
+            run_id,
+            journal=run_id,
+            flow=order.entrypoint.rpartition(":")[2],
+            entrypoint=order.entrypoint,
+            folder=str(Path.cwd()),
+        )
+    row = runs.latest_of(runs.find(order.resume).journal)
+    entrypoint = order.entrypoint or row.entrypoint
+    if row.state not in ("Failed", "Crashed", "Cancelled"):
+        return replace(row, entrypoint=entrypoint)
+    # A state that is final stays: what goes on from it is another run on the same journal.
+    links = sum(other.journal == row.journal for other in runs.all())
+    return runs.add(
+        f"{row.journal}.{links + 1}",
+        journal=row.journal,
+        flow=row.flow,
+        entrypoint=entrypoint,
+        folder=row.folder,
+    )
+
+
+@contextmanager
+def _in_folder(folder: str | None) -> Iterator[None]:
+    """Work where the run was started: its entrypoint and its paths may be relative."""
+    if folder is None:
+        yield
+        return
+    try:
+        with chdir(folder):
+            yield
+    except FileNotFoundError:
+        raise CommandError(f"The run was started in {folder}, which is gone.") from None
 
 
 def load(entrypoint: str) -> Flow[..., Any]:
@@ -65,20 +124,26 @@ def load(entrypoint: str) -> Flow[..., Any]:
 class LocalRun:
     """One run in this process: what is known of it while it goes on, and afterwards."""
 
-    def __init__(self, flow: Flow[..., Any], *, run_id: str) -> None:
+    def __init__(self, flow: Flow[..., Any], *, row: RunRow, runs: LocalRuns) -> None:
         self._flow = flow
-        self._id = run_id
+        self._id = row.id
+        self._row = row
+        self._runs = runs
         self._board = _notice_board()
         self._started_at = rfc3339(datetime.now(UTC))
         self._outcome: Outcome | None = None
+        self._frame: AbstractContextManager[object] | None = None
 
     def execute(self, parameters: Mapping[str, Any], *, timeout_seconds: int | None) -> Outcome:
         """Run the flow in the calling thread, which must be the main one."""
+        from penstock.drivers.activity import Activity
         from penstock.execution import Overrides, RunContext, execute
         from penstock.logging import configure
 
         context = RunContext(self._id)
-        with self._shown(), _cancelled_by_signals(context):
+        context.activity = Activity()
+        context.journal = self._open_journal()
+        with self._shown(), self._suspended_by_signals(context.activity):
             configure(stream=sys.stderr)
             self._outcome = execute(
                 self._flow,
@@ -87,7 +152,53 @@ class LocalRun:
                 reporter=self._board,
                 overrides=Overrides(timeout_seconds=timeout_seconds),
             )
+            if self._row.state != "Completed":
+                self._note(_state(self._outcome), self._outcome.message)
         return self._outcome
+
+    def _open_journal(self) -> RunJournal:
+        from penstock.journal.run_journal import Holder, open_journal
+        from penstock.journal.sqlite import SqliteChain
+
+        process = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(4)}"
+        attempt = self._runs.begin_attempt(self._id)
+        return open_journal(
+            SqliteChain(self._runs.connection, run=self._row.journal),
+            holder=Holder(attempt=attempt, process=process),
+            anew=self._row.journal != self._id and self._row.attempts == 0,
+            when_fenced=lambda: leave(CRASHED, f"Another process has taken {self._id} over."),
+        )
+
+    def _note(self, state: str, message: str) -> None:
+        progress = self._board.render()["progress"]
+        self._runs.note(self._id, state=state, progress=progress, message=message)
+
+    @contextmanager
+    def _suspended_by_signals(self, activity: Activity) -> Iterator[None]:
+        """Make the first Ctrl-C or SIGTERM suspend the run, and the second leave at once."""
+
+        def suspend(number: int, _: FrameType | None) -> None:
+            signal.signal(number, lambda *_: self._leave())
+            say("\nSuspending once the running tasks have ended; Ctrl-C again leaves at once.")
+            threading.Thread(target=self._suspend, args=(activity,), daemon=True).start()
+
+        previous = {each: signal.signal(each, suspend) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in previous.items():
+                signal.signal(each, handler)
+
+    def _suspend(self, activity: Activity) -> None:
+        activity.leave(grace_seconds=GRACE_SECONDS)
+        self._leave()
+
+    def _leave(self) -> NoReturn:
+        """Leave the process as a crash would: everything that is finished is stored."""
+        self._note("Suspended", "")
+        if self._frame is not None:
+            self._frame.__exit__(None, None, None)
+        leave(SUSPENDED, f"{self._id} is suspended. Go on with: penstock run --resume {self._id}")
 
     def as_object(self) -> dict[str, Any]:
         """Return the run in the shape of a FlowRun, which is what the view draws."""
@@ -117,7 +228,10 @@ class LocalRun:
             from penstock.cli.watch import Frame
 
             # Prints of the flow would tear the drawing where both are on one screen.
-            with Frame(self.as_object).shown_on(screen, redirect_stdout=sys.stdout.isatty()):
+            self._frame = Frame(self.as_object).shown_on(
+                screen, redirect_stdout=sys.stdout.isatty()
+            )
+            with self._frame:
                 yield
             return
         yield
@@ -143,23 +257,6 @@ def _notice_board() -> NoticeBoard:
 
 def _state(outcome: Outcome) -> str:
     return outcome.state.type.value.capitalize()
-
-
-@contextmanager
-def _cancelled_by_signals(context: RunContext) -> Iterator[None]:
-    """Make the first Ctrl-C or SIGTERM cancel the run, and the second end it at once."""
-
-    def cancel(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler)
-        say("Cancelling; press Ctrl-C again to stop at once.")
-        context.request_cancel()
-
-    previous = {each: signal.signal(each, cancel) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in previous.items():
-            signal.signal(each, handler)
 
 
 def _plain(result: object) -> Any:

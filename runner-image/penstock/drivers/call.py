@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
@@ -16,6 +17,9 @@ from penstock.engine.runs import FlowRun, TaskRun
 from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
 
+if TYPE_CHECKING:
+    from penstock.drivers.activity import Activity
+
 
 class LiveCall:
     """A call as the core sees it, and what a driver needs to carry its effects out."""
@@ -27,6 +31,7 @@ class LiveCall:
         "args",
         "caller",
         "context",
+        "counted",
         "definition",
         "frame",
         "index",
@@ -69,6 +74,8 @@ class LiveCall:
         self.submitted = submitted
         self.abandoned = False
         """The flow ended before this call did; what becomes of it interests nobody."""
+        self.counted: Activity | None = None
+        """Where the running body is counted."""
         self.frame = caller.frame if caller else None
         self.slots: Slots | None = None
         """Where a submitted call runs."""
@@ -94,7 +101,10 @@ class LiveCall:
 
     def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
         """Return the call's key: drawn when called if the arguments were known, else now."""
-        if self._key is not None or self.caller is None or self.caller.journal is None:
+        if self._key is not None or self.journal is None:
+            return self._key
+        if self.caller is None:
+            self._key = CallKey("", self.definition.identity, "", 0)
             return self._key
         from penstock.engine.digest import digest_of_call
 
@@ -114,7 +124,18 @@ class LiveCall:
     @property
     def journal(self) -> Journal | None:
         """Where the call itself is recorded."""
-        return self.caller.journal if self.caller else None
+        if self.caller is not None:
+            return self.caller.journal
+        return self.context.journal if self.own_frame and self.context else None
+
+    def epoch(self) -> str:
+        """Return which attempts of the bodies around the call are going on."""
+        attempts: list[str] = []
+        scope = self.caller
+        while scope is not None:
+            attempts.append(str(scope.run.run_count))
+            scope = scope.parent
+        return ".".join(reversed(attempts))
 
     def keeps_result(self) -> bool:
         """Tell whether anybody may ask for the result again: else a stream forgets its items."""
@@ -142,6 +163,13 @@ class LiveCall:
     def waiting_scope(self) -> Scope | None:
         """Return the body that waits while the call does: the caller, or the flow for its tasks."""
         return self.scope if self.own_frame is not None and self.scope else self.caller
+
+    def count_body(self) -> Activity | None:
+        """Return where the body is counted, if it is a task's of a run that may be left."""
+        if self.context is None or self.own_frame is not None:
+            return None
+        self.counted = self.context.activity
+        return self.counted
 
     def begin_attempt(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Scope:
         """Return the scope of a new attempt; equal calls are counted afresh in it."""

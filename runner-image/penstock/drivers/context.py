@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.engine.records import Records
 from penstock.engine.runs import Reporter
+
+if TYPE_CHECKING:
+    from penstock.drivers.activity import Activity
+    from penstock.journal.run_journal import RunJournal
 
 MAX_ABANDONED = 100
 """Bodies that ran out of time and still run: each is a thread that cannot be killed."""
@@ -23,6 +28,10 @@ class RunContext:
         """Name of the run; its id, or what ``flow_run_name`` makes of it, when ``None``."""
         self.cancel_grace_seconds = cancel_grace_seconds
         """How long running tasks may take to end once the flow has met its cancellation."""
+        self.journal: RunJournal | None = None
+        """Where the run's progress is stored, if it is to survive its process."""
+        self.activity: Activity | None = None
+        """Set where the process may be left while the run goes on in another one."""
         self.reporters: tuple[Reporter, ...] = ()
         self.records = Records()
         """Artifacts and events that the run made."""

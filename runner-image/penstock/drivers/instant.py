@@ -18,9 +18,12 @@ from penstock.engine.effects import (
     Keep,
     Lookup,
     Record,
+    RecordAttempt,
     StopTasks,
 )
+from penstock.engine.identity import CallKey
 from penstock.engine.runs import FlowRun, Reporter, TaskRun
+from penstock.errors import UnstorableValue
 from penstock.states import State, StateType
 
 
@@ -30,10 +33,12 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
         case Announce(state):
             announce(state, call=call)
         case Find(key):
-            return call.journal.find(key) if call.journal else None
+            return call.journal.find(key, epoch=call.epoch) if call.journal else None
         case Record(key, state):
+            return _record(key, state, call=call)
+        case RecordAttempt(key, used):
             if call.journal:
-                call.journal.record(key, state=state)
+                call.journal.record_attempt(key, used=used, epoch=call.epoch)
         case Complain(message, error):
             complain(call.run, message, error=error)
         case Lookup(results, key):
@@ -51,6 +56,26 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
     return None
 
 
+def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
+    """Tell whether an effect takes time after all, because what keeps its value is far away."""
+    match effect:
+        case Lookup(results) | Keep(results):
+            return results.waits
+        case Record() | RecordAttempt():
+            return call.journal is not None and call.journal.is_remote
+    return False
+
+
+def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[object]:
+    if call.journal is None or call.abandoned:
+        return state
+    try:
+        return call.journal.record(key, state=state, epoch=call.epoch)
+    except UnstorableValue as error:
+        complain(call.run, f"{error} {call.run.name} will run again if the run is resumed.")
+        return state
+
+
 def _frame_of(call: LiveCall) -> Frame:
     assert call.own_frame is not None, "only flows have tasks"
     return call.own_frame
@@ -58,6 +83,9 @@ def _frame_of(call: LiveCall) -> Frame:
 
 def announce(state: State[object], *, call: LiveCall) -> None:
     """Make ``state`` the state of the call's run and tell whoever listens."""
+    if call.counted is not None and not state.is_running():
+        call.counted.end()
+        call.counted = None
     if call.abandoned:
         return
     run = call.run

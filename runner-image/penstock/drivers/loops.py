@@ -9,7 +9,7 @@ from inspect import isawaitable
 from typing import TypeVar, cast
 
 from penstock.drivers.call import LiveCall
-from penstock.drivers.instant import carry_out
+from penstock.drivers.instant import carry_out, takes_time
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
@@ -20,8 +20,6 @@ from penstock.engine.effects import (
     AwaitTasks,
     CallHook,
     Effect,
-    Keep,
-    Lookup,
     Pause,
     RunBody,
 )
@@ -84,14 +82,15 @@ async def perform(effect: Effect[object], call: LiveCall) -> object:
         case CallHook():
             await _call_hook(effect, call)
             return None
-        case Lookup(results, key) if results.waits:
-            return await asyncio.to_thread(results.find, key)
-        case Keep(results, key, entry) if results.waits:
-            return await asyncio.to_thread(results.keep, key, entry=entry)
+    if takes_time(effect, call=call):
+        return await asyncio.to_thread(carry_out, effect, call=call)
     return carry_out(effect, call=call)
 
 
 async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
+    activity = call.count_body()
+    if activity is not None:
+        await activity.begin_async()
     scope = call.begin_attempt(args, kwargs)
     clock = asyncio.timeout(call.definition.timeout_seconds)
     try:

@@ -40,16 +40,11 @@ def _sentence(state: State[object]) -> str:
     return f"{state.name}: {state.message}" if state.message else state.name
 
 
-def complain(run: FlowRun | TaskRun, message: str, *, error: BaseException | None) -> None:
-    """Log what went wrong without failing the run."""
+def complain(run: FlowRun | TaskRun, message: str, *, error: BaseException | None = None) -> None:
+    """Log what went wrong without failing the run: a warning, or an error with its traceback."""
     logger = TASK_RUNS if isinstance(run, TaskRun) else FLOW_RUNS
-    logger.log(
-        logging.ERROR if error else logging.WARNING,
-        "%s",
-        message,
-        exc_info=error,
-        extra=extra_of(run),
-    )
+    level = logging.WARNING if error is None else logging.ERROR
+    logger.log(level, "%s", message, exc_info=error, extra=extra_of(run))
 
 
 def extra_of(run: FlowRun | TaskRun | None) -> dict[str, str]:

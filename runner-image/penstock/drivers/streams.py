@@ -116,7 +116,7 @@ def stream(call: LiveCall, *, finish: Finish) -> Generator[object, object, None]
                         break
                 answer = body.ending
             elif left and isinstance(step, RunBody | Record | Keep):
-                answer = Ending()
+                answer = step.state if isinstance(step, Record) else Ending()
             elif isinstance(step, Pause):
                 pause(step.seconds, scope=call.waiting_scope())
             else:
@@ -150,7 +150,7 @@ async def stream_async(call: LiveCall, *, finish: Finish) -> AsyncGenerator[obje
                         break
                 answer = body.ending
             elif left and isinstance(step, RunBody | Record | Keep):
-                answer = Ending()
+                answer = step.state if isinstance(step, Record) else Ending()
             elif isinstance(step, Pause):
                 await loops.pause(step.seconds, scope=call.waiting_scope())
             else:

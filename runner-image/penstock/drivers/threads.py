@@ -77,6 +77,9 @@ def perform(effect: Effect[object], call: LiveCall) -> object:
 
 
 def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object]) -> Ending:
+    activity = call.count_body()
+    if activity is not None:
+        activity.begin()
     scope = call.begin_attempt(args, kwargs)
     place = call.frame.place() if call.submitted and call.frame else None
     if place is not None:

@@ -7,6 +7,7 @@ it yields effects, and a driver of ``penstock.drivers`` carries them out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from penstock.engine.caching import CacheQuestion, cached_or
@@ -21,6 +22,7 @@ from penstock.engine.effects import (
     Find,
     Pause,
     Record,
+    RecordAttempt,
     RunBody,
     Steps,
 )
@@ -37,7 +39,7 @@ from penstock.engine.inputs import (
     root_errors,
     values_of,
 )
-from penstock.engine.retry import delay_before_retry, may_retry
+from penstock.engine.retry import AttemptsUsed, delay_before_retry, may_retry
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.settle import settle
 from penstock.states import AwaitingRetry, Retrying, Running, State
@@ -128,33 +130,45 @@ def _lead_to_end(call: Call) -> Steps[tuple[State[object], bool]]:
     if key is None:
         return (yield from _cached_or_run(call, args, kwargs)), True
     found = yield from Find(key)
-    if found is not None:
+    if isinstance(found, State):
         return found, False
-    state = yield from _cached_or_run(call, args, kwargs)
-    yield Record(key, state)
-    return state, True
+    state = yield from _cached_or_run(call, args, kwargs, key=key, used=found)
+    return (yield from Record(key, state)), True
 
 
 def _cached_or_run(
-    call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+    call: Call,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    key: CallKey | None = None,
+    used: AttemptsUsed | None = None,
 ) -> Steps[State[object]]:
     rule = call.definition.cache
-    if rule is None:
-        return (yield from _attempts(call, args, kwargs))
+    if rule is None or used is not None:
+        return (yield from _attempts(call, args, kwargs, key=key, used=used))
     return (
         yield from cached_or(
             rule,
             lambda: call.cache_question(args, kwargs),
-            lambda: _attempts(call, args, kwargs),
+            lambda: _attempts(call, args, kwargs, key=key, used=None),
         )
     )
 
 
 def _attempts(
-    call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+    call: Call,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    key: CallKey | None,
+    used: AttemptsUsed | None,
 ) -> Steps[State[object]]:
     run, policy, hooks = call.run, call.definition.retry, call.definition.hooks
     call.name_run(args, kwargs)
+    if used is not None:
+        run.run_count = used.attempts
+        yield from _await_retry(used)
     while True:
         run.run_count += 1
         yield Announce(running := Running() if run.run_count == 1 else Retrying())
@@ -167,10 +181,23 @@ def _attempts(
             return state
         spread = (yield from Draw()) if policy.jitter_factor else 0.0
         delay = delay_before_retry(policy, retry=run.run_count, spread=spread)
+        if key is not None:
+            due = state.timestamp + timedelta(seconds=delay)
+            yield RecordAttempt(key, AttemptsUsed(run.run_count, due))
         message = f"Attempt {run.run_count} failed ({state.message}); retrying in {delay:g} s."
         yield Announce(AwaitingRetry(message=message))
         if delay:
             yield Pause(delay)
+
+
+def _await_retry(used: AttemptsUsed) -> Steps[None]:
+    """Wait as long as the process that went away would still have waited."""
+    message = f"Attempt {used.attempts} failed before the run was taken up again."
+    waiting = AwaitingRetry(message=message)
+    yield Announce(waiting)
+    left = (used.retry_at - waiting.timestamp).total_seconds()
+    if left > 0:
+        yield Pause(left)
 
 
 def _attempt(

@@ -14,6 +14,7 @@ from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
 from penstock.engine.results import Entry, Results
+from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
 
 T = TypeVar("T")
@@ -109,15 +110,15 @@ class Announce(Effect[None]):
 
 
 @dataclass(slots=True, eq=False)
-class Find(Effect[State[object] | None]):
-    """Look the call up in the journal."""
+class Find(Effect[State[object] | AttemptsUsed | None]):
+    """Look the call up in the journal: its final state, how far it came, or nothing."""
 
     key: CallKey
 
 
 @dataclass(slots=True, eq=False)
-class Record(Effect[None]):
-    """Store the call's final state in the journal; the answer is its acknowledgement."""
+class Record(Effect[State[object]]):
+    """Store the call's final state in the journal; the answer is the state as it will be found."""
 
     key: CallKey
     state: State[object]
@@ -138,3 +139,11 @@ class Keep(Effect[None]):
     results: Results
     key: str
     entry: Entry
+
+
+@dataclass(slots=True, eq=False)
+class RecordAttempt(Effect[None]):
+    """Store in the journal that an attempt failed, before the pause that follows."""
+
+    key: CallKey
+    used: AttemptsUsed

@@ -7,6 +7,7 @@ interchangeable by contract.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -27,6 +28,10 @@ class CallKey:
     def path(self) -> str:
         """The scope of what this call's body calls in turn."""
         return f"{self.scope}/{self.identity}:{self.digest}:{self.occurrence}"
+
+    def digest_of_path(self) -> str:
+        """Return the key in 32 hexadecimal digits, for where it is stored."""
+        return hashlib.blake2b(self.path.encode(), digest_size=16).hexdigest()
 
 
 class Occurrences:

@@ -6,8 +6,24 @@ failed would find them failed again. The condition, user code, is asked last: it
 
 from __future__ import annotations
 
-from penstock.engine.definition import RetryPolicy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.engine.definition import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsUsed:
+    """How far a call had come when its process went away."""
+
+    attempts: int
+    """How many attempts had failed."""
+    retry_at: datetime
+    """When the next one was due."""
 
 
 def may_retry(policy: RetryPolicy, *, attempt: int, state: State[object]) -> bool:

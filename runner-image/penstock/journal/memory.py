@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from penstock.engine.identity import CallKey
+from penstock.engine.retry import AttemptsUsed
+from penstock.journal.protocol import Epoch
 from penstock.states import State
 
 
@@ -12,14 +14,20 @@ class MemoryJournal:
     Errors are not kept: they hold within one attempt only, in which no key occurs twice.
     """
 
+    is_remote = False
+
     def __init__(self) -> None:
         self._states: dict[CallKey, State[object]] = {}
 
-    def find(self, key: CallKey) -> State[object] | None:
+    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | None:
         """Return the completed state of an earlier attempt's equal call."""
         return self._states.get(key)
 
-    def record(self, key: CallKey, *, state: State[object]) -> None:
+    def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
         """Keep ``state`` if it is a completed one."""
         if state.is_completed():
             self._states[key] = state
+        return state
+
+    def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
+        """Keep nothing: the process that waits knows it."""

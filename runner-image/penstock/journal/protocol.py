@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from penstock.engine.identity import CallKey
+from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
+
+Epoch = Callable[[], str]
+"""Tells which attempts of the calls around are going on; failures hold within an epoch only."""
 
 
 class Journal(Protocol):
-    """Keeps the final states of calls by key. Called from many threads at once."""
+    """Keeps what calls came to, by key. Called from many threads at once."""
 
-    def find(self, key: CallKey) -> State[object] | None:
-        """Return what the call came to in this run; ``None`` if it must run."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether storing takes milliseconds, so that an event loop must not wait for it."""
 
-    def record(self, key: CallKey, *, state: State[object]) -> None:
-        """Store what the call came to; once this returns, the call never runs again (G1)."""
+    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
+        """Return what the call came to in this run, or how far it got; ``None`` if it is new."""
+
+    def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
+        """Store what the call came to; once this returns, the call never runs again (G1).
+
+        Returns the state as it will be found, its value made of what was stored. Raises
+        ``UnstorableValue`` where the value has no stored form: then nothing is kept.
+        """
+
+    def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
+        """Store that an attempt failed and when the next one is due."""

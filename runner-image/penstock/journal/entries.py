@@ -1,0 +1,105 @@
+"""The entries of a journal, one line of text each: a type, the call's key, and JSON.
+
+    done 3f…9a {"name":"load(load)","json":[1,2]}
+    failed 77…01 {"name":"load(load)","epoch":"0.1","state":["Failed","…"],"pickle":"gASV…"}
+    retry 77…01 {"name":"load(load)","epoch":"0.1","attempts":1,"at":"2026-11-20T12:00:00+00:00"}
+    given - {"json":[[],{"day":"2026-11-20"}]}
+
+Lines are read when they are asked for, and anew each time: what a task returned and somebody
+changed afterwards is found as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+
+from penstock.engine.identity import CallKey
+from penstock.engine.retry import AttemptsUsed
+from penstock.errors import UnreadableResult
+from penstock.journal.values import decode, encode
+from penstock.states import State, StateType
+
+
+def done_line(key: CallKey, state: State[object]) -> str:
+    """Return the entry of a completed call; raise ``UnstorableValue`` if it cannot be stored."""
+    fields: dict[str, object] = {"name": key.identity}
+    if state.message or state.name != "Completed":
+        fields["state"] = [state.name, state.message]
+    return _line("done", key.digest_of_path(), fields, value=state.data)
+
+
+def failed_line(key: CallKey, state: State[object], *, epoch: str) -> str:
+    """Return the entry of a call that failed for good."""
+    fields: dict[str, object] = {
+        "name": key.identity,
+        "epoch": epoch,
+        "state": [state.name, state.message],
+    }
+    return _line("failed", key.digest_of_path(), fields, value=state.data)
+
+
+def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:
+    """Return the entry of an attempt that failed and is to be followed by another."""
+    at = used.retry_at.isoformat()
+    fields = {"name": key.identity, "epoch": epoch, "attempts": used.attempts, "at": at}
+    return f"retry {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
+
+
+def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:
+    """Return the entry of what the run was started with."""
+    return _line("given", "-", {}, value=[list(args), kwargs])
+
+
+def _line(kind: str, key: str, fields: dict[str, object], *, value: object) -> str:
+    serializer, payload = encode(value)
+    head = json.dumps(fields, separators=(",", ":"))[:-1]
+    is_json = serializer == "json"
+    text = payload.decode() if is_json else f'"{base64.b85encode(payload).decode()}"'
+    return f'{kind} {key} {head}{"," if fields else ""}"{serializer}":{text}}}'
+
+
+def split_line(line: str) -> tuple[str, str, str]:
+    """Return type, key and the JSON of an entry, unread."""
+    kind, key, text = line.split(" ", 2)
+    return kind, key, text
+
+
+def value_in(text: str) -> object:
+    """Return the value of an entry, made anew."""
+    return _value(json.loads(text))
+
+
+def _value(fields: dict[str, object]) -> object:
+    serializer = next(reversed(fields))
+    stored = fields[serializer]
+    if serializer == "json":
+        return stored
+    assert isinstance(stored, str)
+    try:
+        return decode(serializer, base64.b85decode(stored))
+    except Exception as error:
+        raise UnreadableResult(
+            f"What {fields.get('name', 'the flow')} left in the journal cannot be read any more "
+            f"({type(error).__name__}: {error}). Bring the class back that it needs, or start a "
+            "new run."
+        ) from error
+
+
+def state_in(text: str, *, kind: StateType) -> State[object]:
+    """Return the state of an entry, its value made anew."""
+    fields = json.loads(text)
+    name, message = fields.get("state", (None, ""))
+    return State(kind, name=name, message=message, data=_value(fields))
+
+
+def epoch_in(text: str) -> str:
+    """Return the epoch in which an entry holds."""
+    return str(json.loads(text)["epoch"])
+
+
+def attempts_in(text: str) -> AttemptsUsed:
+    """Return how often a call had failed, and when it was to be tried again."""
+    fields = json.loads(text)
+    return AttemptsUsed(fields["attempts"], datetime.fromisoformat(fields["at"]))

@@ -1,0 +1,64 @@
+"""The form of a record: a checksum, a header that says who wrote it, and one line per entry.
+
+Text, so that a person can read a journal; UTF-8. A record that is torn or changed is refused, not
+skipped: what it held may be the result of a task that must not run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Literal
+
+from penstock.errors import CorruptJournal
+
+_MAGIC = "penstock-journal/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Who wrote a record, and why."""
+
+    kind: Literal["fence", "entries"]
+    """A fence is the first record of an attempt: it keeps every older one from writing on."""
+    attempt: int
+    holder: str
+    """Names the process, so that two that believe to be the same attempt tell each other apart."""
+    batch: str
+    """Unique: by it a writer knows a record of its own whose answer was lost."""
+    epoch: int
+    """How often the run was begun anew after it had failed; failures hold within their epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, its lines unread."""
+
+    header: Header
+    lines: tuple[str, ...] = ()
+
+
+def encode_record(header: Header, lines: Sequence[str] = ()) -> bytes:
+    """Return the bytes to store."""
+    body = "\n".join((json.dumps(asdict(header), separators=(",", ":")), *lines)).encode()
+    return f"{_MAGIC} {sha256(body).hexdigest()}\n".encode() + body
+
+
+def decode_record(raw: bytes, *, number: int) -> Record:
+    """Return what was stored; raise ``CorruptJournal`` unless it is whole."""
+    start, _, body = raw.partition(b"\n")
+    magic, _, checksum = start.decode("ascii", "replace").partition(" ")
+    if magic != _MAGIC:
+        raise CorruptJournal(
+            f"Record {number} of the journal begins with {magic[:40]!r}, not with {_MAGIC!r}: it "
+            "is damaged, or a newer version of Penstock wrote it. Resume with that version."
+        )
+    if sha256(body).hexdigest() != checksum:
+        raise CorruptJournal(
+            f"Record {number} of the journal does not match its checksum: it is damaged. Restore "
+            "it from a backup, or start a new run."
+        )
+    head, *lines = body.decode().split("\n")
+    return Record(Header(**json.loads(head)), tuple(lines))

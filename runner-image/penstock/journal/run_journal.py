@@ -1,0 +1,244 @@
+"""The durable journal of one run: what was stored, and the way to store more.
+
+An attempt begins with its fence. From then on the attempt before meets a conflict when it writes,
+and so do we once the next attempt has begun: one writer (G3), whatever the store.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from penstock.engine.identity import CallKey
+from penstock.engine.retry import AttemptsUsed
+from penstock.errors import JournalError, JournalFenced, UnstorableValue
+from penstock.journal.chain import MAX_RECORD_BYTES, Chain, ChainConflict
+from penstock.journal.commits import Commits
+from penstock.journal.entries import (
+    attempts_in,
+    done_line,
+    epoch_in,
+    failed_line,
+    given_line,
+    retry_line,
+    split_line,
+    state_in,
+    value_in,
+)
+from penstock.journal.protocol import Epoch
+from penstock.journal.records import Header, Record, decode_record, encode_record
+from penstock.states import State, StateType
+
+Given = tuple[tuple[object, ...], dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who wants to write: the attempt of the run, and the process that believes to be it."""
+
+    attempt: int
+    process: str
+
+
+class RunJournal:
+    """The engine's journal over a chain. Made by ``open_journal``."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        header: Header,
+        records: Sequence[Record],
+        when_fenced: Callable[[], None],
+    ) -> None:
+        self._chain = chain
+        self._header = header
+        self._number = len(records)
+        self._when_fenced = when_fenced
+        self._fenced: JournalFenced | None = None
+        self._commits = Commits(self._store)
+        self._entries: dict[str, dict[str, str]] = {}
+        for record in records:
+            self._read(record.lines)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether storing takes milliseconds."""
+        return self._chain.is_remote
+
+    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
+        """Return what the call came to, or how far it got."""
+        entries = self._entries.get(key.digest_of_path())
+        if entries is None:
+            return None
+        if "done" in entries:
+            return state_in(entries["done"], kind=StateType.COMPLETED)
+        present = self._epoch(epoch)
+        if "failed" in entries and epoch_in(entries["failed"]) == present:
+            return state_in(entries["failed"], kind=StateType.FAILED)
+        if "retry" in entries and epoch_in(entries["retry"]) == present:
+            return attempts_in(entries["retry"])
+        return None
+
+    def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
+        """Store a final state, and return it as it will be found."""
+        if state.is_completed():
+            line = done_line(key, state)
+        elif state.is_failed() and isinstance(state.data, Exception):
+            try:
+                line = failed_line(key, state, epoch=self._epoch(epoch))
+            except UnstorableValue:
+                return state  # it holds for as long as the process; the call then runs again
+        else:
+            return state
+        self._append(line)
+        return self._as_found(line, state)
+
+    def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
+        """Store that an attempt failed, before the pause that follows it."""
+        self._append(retry_line(key, used, epoch=self._epoch(epoch)))
+
+    def given(self) -> Given | None:
+        """Return what the run was started with; ``None`` if it is new."""
+        stored = self._entries.get("-", {}).get("given")
+        if stored is None:
+            return None
+        args, kwargs = cast("tuple[list[object], dict[str, object]]", value_in(stored))
+        return tuple(args), kwargs
+
+    def record_given(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Given:
+        """Store what the run is started with, and return it as every later attempt finds it."""
+        self._append(given_line(args, kwargs))
+        given = self.given()
+        assert given is not None, "it was just stored"
+        return given
+
+    def _epoch(self, epoch: Epoch) -> str:
+        return f"{self._header.epoch}.{epoch()}"
+
+    def _as_found(self, line: str, state: State[object]) -> State[object]:
+        if state.is_completed() and type(state.data) in _UNCHANGED:
+            return state
+        if not state.is_completed():
+            return state  # the exception itself, with its traceback
+        _, _, text = split_line(line)
+        found = state_in(text, kind=state.type)
+        return State(
+            state.type,
+            name=state.name,
+            message=state.message,
+            data=found.data,
+            timestamp=state.timestamp,
+        )
+
+    def _append(self, line: str) -> None:
+        if self._fenced is not None:
+            raise self._fenced
+        self._commits.await_stored(self._commits.add(line))
+        self._read((line,))
+
+    def _read(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            kind, key, text = split_line(line)
+            self._entries.setdefault(key, {})[kind] = text
+
+    def _store(self, lines: list[str]) -> None:
+        for part in _parts(lines):
+            header = replace(self._header, kind="entries", batch=uuid.uuid4().hex)
+            self._put(header, part)
+
+    def _put(self, header: Header, lines: Sequence[str]) -> None:
+        record = encode_record(header, lines)
+        while True:
+            try:
+                self._chain.put(self._number, record)
+            except ChainConflict as conflict:
+                found = decode_record(conflict.found, number=self._number).header
+                if found.batch != header.batch and not self._is_own(found):
+                    self._stop(found)
+                self._number += 1
+                if found.batch != header.batch:
+                    continue  # an earlier put of ours whose answer was lost
+            except JournalError:
+                raise
+            except Exception as error:
+                message = f"The run's journal cannot be written: {error}"
+                raise JournalError(message) from error
+            else:
+                self._number += 1
+            return
+
+    def _is_own(self, found: Header) -> bool:
+        return (found.attempt, found.holder) == (self._header.attempt, self._header.holder)
+
+    def _stop(self, found: Header) -> None:
+        self._fenced = _taken_over(found)
+        self._when_fenced()
+        raise self._fenced
+
+
+_UNCHANGED = frozenset({type(None), bool, int, float, str})
+"""Types whose values come back from a store as what they are."""
+
+
+def _parts(lines: list[str]) -> Iterable[list[str]]:
+    """Split lines into records that are not too large; a single line may be."""
+    part: list[str] = []
+    size = 0
+    for line in lines:
+        if part and size + len(line) > MAX_RECORD_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line) + 1
+    yield part
+
+
+def _is_of(header: Header, holder: Holder) -> bool:
+    return (header.attempt, header.holder) == (holder.attempt, holder.process)
+
+
+def _taken_over(found: Header) -> JournalFenced:
+    return JournalFenced(
+        f"Attempt {found.attempt} of the run, {found.holder}, has taken the journal over; this "
+        "one stops."
+    )
+
+
+def open_journal(
+    chain: Chain,
+    *,
+    holder: Holder,
+    anew: bool = False,
+    when_fenced: Callable[[], None] = lambda: None,
+) -> RunJournal:
+    """Read a run's journal and fence it for this attempt.
+
+    ``anew`` begins an epoch: what had failed for good may be tried again. ``when_fenced`` is
+    called by the thread that learns that a later attempt writes. Raises ``JournalFenced`` where
+    one does already, or another process is this attempt; ``CorruptJournal`` for a damaged record.
+    """
+    records = [decode_record(raw, number=number) for number, raw in enumerate(chain.read())]
+    while True:
+        latest = records[-1].header if records else None
+        if latest is not None and latest.attempt >= holder.attempt and not _is_of(latest, holder):
+            raise _taken_over(latest)
+        epoch = latest.epoch + anew if latest else 0
+        fence = Header(
+            kind="fence",
+            attempt=holder.attempt,
+            holder=holder.process,
+            batch=uuid.uuid4().hex,
+            epoch=epoch,
+        )
+        try:
+            chain.put(len(records), encode_record(fence))
+        except ChainConflict as conflict:
+            records.append(decode_record(conflict.found, number=len(records)))
+            if records[-1].header.batch != fence.batch:
+                continue  # the attempt before is still writing, or a later one has begun
+        else:
+            records.append(Record(fence))
+        return RunJournal(chain, header=fence, records=records, when_fenced=when_fenced)

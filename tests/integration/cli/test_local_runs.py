@@ -1,0 +1,170 @@
+"""Runs of this machine that survive their process: kill, resume, suspend, take over."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.integration.cli.test_run_local import start
+
+FLOW = """
+import time
+from pathlib import Path
+from penstock import flow, task
+
+@task
+def step(number: int) -> int:
+    with Path("deeds.txt").open("a") as deeds:
+        deeds.write(f"{number}\\n")
+    time.sleep(0.1)
+    return number
+
+@flow
+def slow(n: int = 8) -> int:
+    total = sum(step(number) for number in range(n))
+    if Path("broken").exists():
+        raise RuntimeError("the bridge is closed")
+    return total
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a flow, and a home of its own."""
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path / "home"))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "slow.py").write_text(FLOW)
+    return tmp_path / "work"
+
+
+def deeds(folder: Path) -> Counter[str]:
+    """Count what the tasks did."""
+    path = folder / "deeds.txt"
+    return Counter(path.read_text().split()) if path.exists() else Counter()
+
+
+def after(number: int, folder: Path) -> None:
+    """Return once that many tasks have begun."""
+    deadline = time.monotonic() + 30
+    while deeds(folder).total() < number:
+        assert time.monotonic() < deadline, "the flow does not come forward"
+        time.sleep(0.01)
+
+
+def begun(folder: Path, *, tasks: int = 8) -> subprocess.Popen[str]:
+    """Start a run and return when it is in the midst of its tasks."""
+    process = start("run", "slow.py:slow", "-p", f"n={tasks}", "--run-id", "slow-1", folder=folder)
+    after(3, folder)
+    return process
+
+
+def finish(*arguments: str, folder: Path) -> tuple[int, str, str]:
+    """Run a command to its end."""
+    process = start(*arguments, folder=folder)
+    stdout, stderr = process.communicate(timeout=60)
+    return process.returncode, stdout, stderr
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Return the runs and their states."""
+    _, stdout, _ = finish("runs", "-o", "json", folder=folder)
+    return {row["id"]: row["state"] for row in json.loads(stdout)}
+
+
+def test_a_killed_run_goes_on_without_doing_anything_again(folder: Path, tmp_path: Path) -> None:
+    process = begun(folder)
+    process.kill()
+    process.communicate()
+    interrupted = listed(folder)
+
+    code, stdout, stderr = finish("run", "--resume", "slow-1", "-o", "json", folder=tmp_path)
+
+    assert interrupted == {"slow-1": "Interrupted"}
+    assert (code, stdout) == (0, "28\n"), stderr
+    assert "8/8" in stderr
+    assert deeds(folder).keys() == set("01234567")
+    assert deeds(folder).total() <= 8 + 1  # the one that the kill met
+    assert listed(folder) == {"slow-1": "Completed"}
+
+
+def test_a_finished_run_gives_its_result_again(folder: Path) -> None:
+    finish("run", "slow.py:slow", "-p", "n=2", "--run-id", "slow-1", folder=folder)
+
+    code, stdout, _ = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
+
+    assert (code, stdout) == (0, "1\n")
+    assert deeds(folder).total() == 2
+
+
+def test_a_failed_run_goes_on_as_a_linked_run_from_its_failure(folder: Path) -> None:
+    (folder / "broken").touch()
+    code, _, _ = finish("run", "slow.py:slow", "-p", "n=2", "--run-id", "slow-1", folder=folder)
+    (folder / "broken").unlink()
+
+    resumed, _, stderr = finish("run", "--resume", "slow-1", folder=folder)
+
+    assert (code, resumed) == (1, 0)
+    assert stderr.startswith("run slow-1.2\n")
+    assert deeds(folder).total() == 2
+    assert listed(folder) == {"slow-1.2": "Completed", "slow-1": "Failed"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_run_that_is_interrupted_is_suspended_and_says_how_to_go_on(
+    folder: Path, number: int
+) -> None:
+    process = begun(folder)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    suspended = listed(folder)
+
+    code, stdout, _ = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
+
+    assert process.returncode == 5
+    assert "Go on with: penstock run --resume slow-1" in stderr
+    assert suspended == {"slow-1": "Suspended"}
+    assert (code, stdout) == (0, "28\n")
+    assert deeds(folder) == Counter("01234567")
+
+
+def test_a_run_that_is_running_is_not_run_twice_but_by_force(folder: Path) -> None:
+    process = begun(folder, tasks=40)
+
+    refused, _, why = finish("run", "--resume", "slow-1", folder=folder)
+    taken, stdout, _ = finish("run", "--resume", "slow-1", "--force", "-o", "json", folder=folder)
+    _, stderr = process.communicate(timeout=30)
+
+    assert refused == 2
+    assert f"The run slow-1 is running, as process {process.pid}." in why
+    assert (taken, stdout) == (0, "780\n")
+    assert process.returncode == 3
+    assert "Another process has taken slow-1 over." in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("--resume", "nobody"), "There is no run nobody in", id="unknown run"),
+        pytest.param((), "Say what to run: penstock run FILE:FLOW", id="nothing"),
+        pytest.param(("daily", "--run-id", "x"), "are of runs here", id="id of a cluster's run"),
+    ],
+)
+def test_what_cannot_be_run_is_said(folder: Path, arguments: tuple[str, ...], words: str) -> None:
+    code, _, stderr = finish("run", *arguments, folder=folder)
+
+    assert code == 2
+    assert words in stderr
+
+
+def test_a_name_is_given_once(folder: Path) -> None:
+    finish("run", "slow.py:slow", "-p", "n=1", "--run-id", "slow-1", folder=folder)
+
+    code, _, stderr = finish("run", "slow.py:slow", "--run-id", "slow-1", folder=folder)
+
+    assert code == 2
+    assert "There is a run slow-1 already" in stderr
