@@ -7,13 +7,14 @@ Everything here is imported when it is first used, so that ``import penstock`` c
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from penstock._version import __version__
 
 if TYPE_CHECKING:
     from penstock import concurrency, runtime
-    from penstock.annotations import allow_failure, quote, unmapped
+    from penstock.annotations import allow_failure, opaque, quote, unmapped
     from penstock.concurrency.sync import rate_limit
     from penstock.drivers.tagging import tags
     from penstock.flows import Flow, flow
@@ -37,6 +38,7 @@ __all__ = [
     "exponential_backoff",
     "flow",
     "get_run_logger",
+    "opaque",
     "quote",
     "rate_limit",
     "runtime",
@@ -58,6 +60,7 @@ _HOMES = {
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",
+    "opaque": "annotations",
     "quote": "annotations",
     "serve": "serving",
     "rate_limit": "concurrency.sync",
@@ -69,18 +72,34 @@ _HOMES = {
 _MODULES = {"concurrency", "runtime"}
 
 
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None and name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def _found(name: str) -> object:
     from importlib import import_module
 
-    if home is None:
+    if name in _MODULES:
         return import_module(f"{__name__}.{name}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    if name not in _HOMES:
+        from penstock.absent import refuse_name
+
+        refuse_name(__name__, name)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES, *_MODULES})
+
+
+class _AbsentModules:
+    """Is asked for modules that nobody else finds, and refuses those of Prefect's in words."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name.startswith(f"{__name__}."):
+            from penstock.absent import refuse_module
+
+            refuse_module(name)
+
+
+sys.meta_path.append(_AbsentModules)
+globals()["__getattr__"] = _found  # unseen by type checkers, which would take every name

@@ -28,6 +28,19 @@ class allow_failure(Generic[T]):  # noqa: N801 - the same
         self.value = value
 
 
+class opaque(Generic[T]):  # noqa: N801 - the same
+    """Hand on the value, a future's result included, without a look inside it.
+
+    For large nested results; and for values that cannot be compared, which in the key of a call
+    count by their type alone.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
 class quote(Generic[T]):  # noqa: N801 - the same
     """Hand the value to the body as the very object that it is: nothing is searched inside it.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from uuid import uuid4
 
+from penstock.absent import refuse_absent
 from penstock.engine.caching import CacheQuestion
 from penstock.engine.digest import digest_of, undigestible
 from penstock.errors import PenstockError
@@ -65,7 +66,7 @@ def _task_source(question: CacheQuestion, _: frozenset[str]) -> object:
 
 def _run_id(question: CacheQuestion, _: frozenset[str]) -> object:
     flow_run = question.task_run.flow_run
-    return flow_run.id if flow_run else uuid4().hex
+    return flow_run.id if flow_run else os.urandom(16).hex()
 
 
 def _digest_of_each(parameters: Mapping[str, object], *, of: str) -> dict[str, bytes]:
@@ -101,3 +102,6 @@ RUN_ID: Final = CachePolicy((_run_id,))
 FLOW_PARAMETERS: Final = CachePolicy((_flow_parameters,))
 DEFAULT: Final = INPUTS + TASK_SOURCE + RUN_ID
 NO_CACHE: Final = CachePolicy()
+
+
+refuse_absent(globals())

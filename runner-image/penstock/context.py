@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.absent import refuse_absent
 from penstock.drivers.scope import current_scope
 from penstock.drivers.tagging import tags
 from penstock.engine.runs import FlowRun, TaskRun
@@ -55,3 +56,6 @@ def get_run_context() -> FlowRunContext | TaskRunContext:
     if context is None:
         raise MissingContextError("get_run_context() belongs inside a flow or task.")
     return context
+
+
+refuse_absent(globals())

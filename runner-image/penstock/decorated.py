@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
-from typing import Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Never,
+    ParamSpec,
+    Self,
+    TypeVar,
+    cast,
+)
 
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.functions import (
@@ -113,3 +123,16 @@ class Decorated(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+    if not TYPE_CHECKING:  # a checker that saw it would take every name
+
+        def __getattr__(self, name: str) -> Never:
+            from penstock.absent import advice_on_member
+
+            kind = self._kind.value
+            advice = advice_on_member(kind, name)
+            raise AttributeError(
+                f"A {kind} has no {name}: {advice}"
+                if advice
+                else f"A {kind} has no attribute {name!r}."
+            )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from penstock.absent import refuse_absent
 from penstock.drivers.recording import keep
 from penstock.engine.records import Event
 from penstock.recording import makers, scope_of_maker
@@ -63,3 +64,6 @@ def _named(resource: Mapping[str, str]) -> str:
 
 def _with_zone(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+refuse_absent(globals())

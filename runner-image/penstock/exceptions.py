@@ -1,5 +1,6 @@
 """The errors of ``penstock.errors``, under the names that Prefect's code imports."""
 
+from penstock.absent import refuse_absent
 from penstock.errors import (
     CancelledRun,
     CrashedRun,
@@ -30,3 +31,6 @@ __all__ = [
     "SignatureMismatchError",
     "TaskRunTimeoutError",
 ]
+
+
+refuse_absent(globals())

@@ -10,7 +10,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Literal,
-    Never,
     ParamSpec,
     TypedDict,
     TypeVar,
@@ -19,6 +18,7 @@ from typing import (
     overload,
 )
 
+from penstock.absent import refuse_absent
 from penstock.calls import call_flow, waited
 from penstock.decorated import Decorated, Hook
 from penstock.drivers.call import LiveCall
@@ -260,14 +260,6 @@ class Flow(Decorated[P, R]):
 
         return body
 
-    def __getattr__(self, name: str) -> Never:
-        if name in ("submit", "map", "delay"):
-            raise AttributeError(
-                f"A flow has no {name}: call {self.name} where it is to run, or in a task that is "
-                "submitted."
-            )
-        raise AttributeError(f"A flow has no attribute {name!r}.")
-
 
 @overload
 def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
@@ -284,3 +276,6 @@ def flow(fn: Callable[P, R] | None = None, /, **options: Unpack[FlowOptions]) ->
     if fn is None:
         return lambda function: Flow(function, **options)
     return Flow(fn, **options)
+
+
+refuse_absent(globals())

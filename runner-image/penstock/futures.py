@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from penstock.absent import refuse_absent
 from penstock.drivers.job import Promise
 from penstock.drivers.scope import enter_engine
 from penstock.drivers.waiting import Wake, block_until, block_until_final
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
-__all__ = ["DoneAndNotDone", "PenstockFuture", "PenstockFutureList", "as_completed", "wait"]
+__all__ = ["DoneAndNotDoneFutures", "PenstockFuture", "PenstockFutureList", "as_completed", "wait"]
 
 
 class PenstockFuture(Promise, Generic[R_co]):
@@ -41,6 +42,11 @@ class PenstockFuture(Promise, Generic[R_co]):
         self._state: State[object] | None = None
         self._callbacks: list[Callable[[], None]] | None = None
         self._answered = False
+
+    @property
+    def task_run_id(self) -> str:
+        """Id of the task run, as ``runtime.task_run.id`` shows it."""
+        return self._run.id
 
     @property
     def task_run_name(self) -> str:
@@ -167,7 +173,7 @@ class PenstockFutureList(LinkList[PenstockFuture[R]], Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class DoneAndNotDone(Generic[R]):
+class DoneAndNotDoneFutures(Generic[R]):
     """What ``wait`` returns; unpacks into the two sets."""
 
     done: set[PenstockFuture[R]]
@@ -177,12 +183,14 @@ class DoneAndNotDone(Generic[R]):
         return iter((self.done, self.not_done))
 
 
-def wait(futures: Iterable[PenstockFuture[R]], timeout: float | None = None) -> DoneAndNotDone[R]:
+def wait(
+    futures: Iterable[PenstockFuture[R]], timeout: float | None = None
+) -> DoneAndNotDoneFutures[R]:
     """Wait until all ``futures`` ended, or ``timeout`` seconds; takes no failure."""
     every = list(futures)
     block_until_final(every, scope=enter_engine(), timeout=timeout)
     done = {future for future in every if future.final_state() is not None}
-    return DoneAndNotDone(done, {future for future in every if future not in done})
+    return DoneAndNotDoneFutures(done, {future for future in every if future not in done})
 
 
 def as_completed(
@@ -223,3 +231,6 @@ class _Arrivals(Generic[R]):
 
     def tell(self, wake: Wake) -> None:
         self._wake = wake
+
+
+refuse_absent(globals())

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TextIO
 
+from penstock.absent import refuse_absent
 from penstock.drivers.runlog import FLOW_RUNS, TASK_RUNS, extra_of
 from penstock.drivers.scope import current_scope
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import MissingContextError
 
-__all__ = ["configure", "get_run_logger"]
+__all__ = ["configure", "disable_run_logger", "get_logger", "get_run_logger"]
 
 _PENSTOCK = logging.getLogger("penstock")
+_SILENT = ContextVar("disable_run_logger", default=False)
 
 
 def get_run_logger() -> logging.LoggerAdapter[logging.Logger]:
@@ -29,11 +33,36 @@ def get_run_logger() -> logging.LoggerAdapter[logging.Logger]:
     Raises ``MissingContextError`` outside of one.
     """
     scope = current_scope.get()
+    if scope is None and _SILENT.get():
+        return logging.LoggerAdapter(TASK_RUNS, {})
     if scope is None:
         raise MissingContextError(
             "get_run_logger() belongs inside a flow or task; use logging.getLogger elsewhere."
         )
     return _RunLogger(scope.run)
+
+
+def get_logger(name: str | None = None) -> logging.Logger:
+    """Return a logger below ``penstock``, whose records go where those of runs do."""
+    if name is None or name == _PENSTOCK.name or name.startswith(f"{_PENSTOCK.name}."):
+        return logging.getLogger(name or _PENSTOCK.name)
+    return _PENSTOCK.getChild(name)
+
+
+@contextmanager
+def disable_run_logger() -> Iterator[None]:
+    """Silence the logs of runs, and let ``get_run_logger`` work outside of runs.
+
+    For tests that call ``my_task.fn`` of a task that logs.
+    """
+    before = FLOW_RUNS.disabled, TASK_RUNS.disabled
+    silent = _SILENT.set(True)
+    FLOW_RUNS.disabled = TASK_RUNS.disabled = True
+    try:
+        yield
+    finally:
+        FLOW_RUNS.disabled, TASK_RUNS.disabled = before
+        _SILENT.reset(silent)
 
 
 class _RunLogger(logging.LoggerAdapter[logging.Logger]):
@@ -90,3 +119,6 @@ def show_by_default() -> None:
     """Make the logs of runs visible in a program that has set up no logging."""
     if not _PENSTOCK.hasHandlers():
         configure(level=_PENSTOCK.level or "INFO")
+
+
+refuse_absent(globals())

@@ -54,7 +54,13 @@ def checked_names(
     """Refuse options that do not exist, naming those that do."""
     unknown = sorted(options.keys() - known.keys())
     if unknown:
-        raise TypeError(f"@{decorator} has no option {unknown[0]}; it has {', '.join(known)}.")
+        from penstock.absent import advice_on_option
+
+        advice = advice_on_option(decorator, unknown[0])
+        raise TypeError(
+            f"@{decorator} has no option {unknown[0]}"
+            + (f": {advice}" if advice else f"; it has {', '.join(known)}.")
+        )
 
 
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Generic, Never, TypeVar, cast
 
+from penstock.absent import refuse_absent
 from penstock.errors import CancelledRun, CrashedRun, FailedRun
 
 R = TypeVar("R")
@@ -83,6 +84,14 @@ class State(Generic[R_co]):
     def is_crashed(self) -> bool:
         """Tell whether the run was torn down from outside its own code."""
         return self.type is StateType.CRASHED
+
+    def is_cancelling(self) -> bool:
+        """Tell whether the run was told to stop and has not yet."""
+        return self.type is StateType.CANCELLING
+
+    def is_paused(self) -> bool:
+        """Tell whether the run waits without a process, to go on later."""
+        return self.type is StateType.PAUSED
 
     def is_cancelled(self) -> bool:
         """Tell whether somebody stopped the run."""
@@ -183,3 +192,6 @@ def Retrying(*, message: str = "") -> State[Never]:
 def AwaitingRetry(*, message: str = "") -> State[Never]:
     """Return the state of a run that waits out the delay before its next attempt."""
     return State(StateType.SCHEDULED, name="AwaitingRetry", message=message)
+
+
+refuse_absent(globals())

@@ -93,6 +93,7 @@ class Submitting(Decorated[P, R]):
     def map(
         self: Submitting[..., Stream[T]],
         *args: Any,
+        return_state: Literal[False] = False,
         wait_for: Iterable[object] | None = None,
         **kwargs: Any,
     ) -> PenstockFutureList[list[T]]: ...
@@ -100,6 +101,7 @@ class Submitting(Decorated[P, R]):
     def map(
         self: Submitting[..., Coroutine[Any, Any, T]],
         *args: Any,
+        return_state: Literal[False] = False,
         wait_for: Iterable[object] | None = None,
         **kwargs: Any,
     ) -> PenstockFutureList[T]: ...
@@ -107,23 +109,54 @@ class Submitting(Decorated[P, R]):
     def map(
         self: Submitting[..., T],
         *args: Any,
+        return_state: Literal[False] = False,
         wait_for: Iterable[object] | None = None,
         **kwargs: Any,
     ) -> PenstockFutureList[T]: ...
+    @overload
+    def map(
+        self: Submitting[..., Stream[T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> list[State[list[T]]]: ...
+    @overload
+    def map(
+        self: Submitting[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> list[State[T]]: ...
+    @overload
+    def map(
+        self: Submitting[..., T],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[object] | None = None,
+        **kwargs: Any,
+    ) -> list[State[T]]: ...
 
     def map(
         self,
         *args: Any,
+        return_state: bool = False,
         wait_for: Iterable[object] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Submit the task once for each element of its iterable arguments; return the futures.
 
         All iterables have the same length. ``unmapped(x)``, strings and what cannot be iterated
-        are handed to every task as they are; a future is waited for and mapped over.
+        are handed to every task as they are; a future is waited for and mapped over. With
+        ``return_state=True`` this waits and returns the final states, which takes their failures.
         """
         upstreams = waited(wait_for)
-        return PenstockFutureList(
+        futures: PenstockFutureList[Any] = PenstockFutureList(
             submit_task(self.definition, each, named, wait_for=upstreams, index=index)
             for index, (each, named) in enumerate(argument_lists(self.name, args, kwargs))
         )
+        if not return_state:
+            return futures
+        futures.wait()
+        return [future.state for future in futures]

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from penstock.absent import refuse_absent
 from penstock.drivers.places import Place, TaskRunner
 from penstock.errors import MissingLibraryError
 
@@ -169,3 +170,6 @@ def need(library: str, *, extra: str, runner: str) -> None:
 def _check_max_workers(max_workers: int | None) -> None:
     if max_workers is not None and max_workers < 1:
         raise ValueError(f"max_workers is at least 1, or None, not {max_workers!r}.")
+
+
+refuse_absent(globals())

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import (
-    TYPE_CHECKING,
     Any,
     Literal,
     ParamSpec,
@@ -17,6 +16,8 @@ from typing import (
     overload,
 )
 
+from penstock.absent import refuse_absent
+from penstock.cache_policies import CachePolicy, task_input_hash
 from penstock.calls import call_task, waited
 from penstock.decorated import Hook
 from penstock.engine.caching import CacheQuestion, CacheRule
@@ -28,14 +29,11 @@ from penstock.retry_delays import Delay, exponential_backoff
 from penstock.states import State
 from penstock.submitting import Submitting
 
-if TYPE_CHECKING:
-    from penstock.cache_policies import CachePolicy
-
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
 
-__all__ = ["Task", "TaskOptions", "exponential_backoff", "task"]
+__all__ = ["Task", "TaskOptions", "exponential_backoff", "task", "task_input_hash"]
 
 
 class TaskOptions(TypedDict, total=False):
@@ -180,3 +178,6 @@ def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) ->
     if fn is None:
         return lambda function: Task(function, **options)
     return Task(fn, **options)
+
+
+refuse_absent(globals())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from penstock.absent import refuse_absent
 from penstock.errors import PenstockError
 from penstock.home import Sources, environment_name, text_of, write_text
 
@@ -98,9 +99,4 @@ def _check(name: str) -> None:
         )
 
 
-def __getattr__(name: str) -> object:
-    if name in ("JSON", "String", "DateTime"):
-        raise ImportError(
-            f"Penstock has no block {name}: keep the value as a penstock.variables.Variable."
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+refuse_absent(globals())

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import cast
 
-from penstock.annotations import allow_failure, quote, unmapped
+from penstock.annotations import allow_failure, opaque, quote, unmapped
 
 Digest = Callable[[object], bytes]
 
@@ -49,7 +49,7 @@ def digest_of(value: object) -> bytes:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         return _of_fields(value, dict(value))
-    return _tagged("opaque", [_name(kind).encode()])
+    return _unknown(kind)
 
 
 _BY_TEXT = {
@@ -99,6 +99,15 @@ def _of_marked(value: object) -> bytes:
     return digest_of(cast("quote[object]", value).value)
 
 
+def _of_opaque(value: object) -> bytes:
+    return _unknown(type(cast("opaque[object]", value).value))
+
+
+def _unknown(kind: type) -> bytes:
+    """Return the digest of every value of a type that is not compared."""
+    return _tagged("opaque", [_name(kind).encode()])
+
+
 def _of_fields(value: object, parts: dict[str, object]) -> bytes:
     return _tagged(_name(type(value)), [_of_dict(parts)])
 
@@ -110,6 +119,7 @@ _EXACT: dict[type, Digest] = {
     **dict.fromkeys((set, frozenset), _of_set),
     dict: _of_dict,
     **dict.fromkeys((allow_failure, quote, unmapped), _of_marked),
+    opaque: _of_opaque,
 }
 
 
@@ -126,7 +136,7 @@ def undigestible(value: object) -> type | None:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         return _first(list(dict(value).values()))
-    if digest_of(value) == _tagged("opaque", [_name(kind).encode()]):
+    if digest_of(value) == _unknown(kind):
         return kind
     return None
 

@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from penstock.annotations import allow_failure, quote, unmapped
+from penstock.annotations import allow_failure, opaque, quote, unmapped
 from penstock.errors import UpstreamNotCompleted
 from penstock.states import NotReady, State
 
@@ -75,6 +75,9 @@ def _search(value: object, found: list[Link], *, wanted: bool, seen: set[int]) -
         wanted = wanted or isinstance(value, allow_failure)
         _search(value.value, found, wanted=wanted, seen=seen)
         return
+    if isinstance(value, opaque) and isinstance(value.value, Link):
+        _search(value.value, found, wanted=wanted, seen=seen)
+        return
     parts = _parts(value)
     if parts and id(value) not in seen:
         seen.add(id(value))
@@ -88,6 +91,8 @@ def holds_links(value: object) -> bool:
     unseen, seen = [value], {id(value)}
     while unseen:
         part = unseen.pop()
+        if isinstance(part, opaque):
+            part = part.value if isinstance(part.value, Link | State) else None
         if isinstance(part, Link | State):
             return True
         inner = [part.value] if isinstance(part, allow_failure | unmapped) else _parts(part)
@@ -108,7 +113,7 @@ def holds_marks(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
     return False
 
 
-_MARKS = frozenset({allow_failure, quote, unmapped})
+_MARKS = frozenset({allow_failure, opaque, quote, unmapped})
 
 
 def _parts(value: object) -> Collection[object]:
@@ -161,6 +166,11 @@ def _value(value: object, *, tolerant: bool, states: bool, seen: frozenset[int])
         return _result(value.final_state(), link=value, tolerant=tolerant)
     if isinstance(value, quote):
         return value.value
+    if isinstance(value, opaque):
+        inner = value.value
+        if not isinstance(inner, Link | State):
+            return inner
+        return _value(inner, tolerant=tolerant, states=states, seen=seen)
     if isinstance(value, State):
         return _result(value, link=None, tolerant=tolerant) if states else value
     if isinstance(value, allow_failure | unmapped):

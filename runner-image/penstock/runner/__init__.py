@@ -5,4 +5,8 @@ standard library only, and states in its first report which version of the proto
 (docs/design.md, section 6) it speaks.
 """
 
+from penstock.absent import refuse_absent
+
 PROTOCOL = 1
+
+refuse_absent(globals())

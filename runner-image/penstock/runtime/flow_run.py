@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from penstock.absent import advice_on_name
 from penstock.drivers.scope import current_scope
 from penstock.engine.runs import FlowRun
 from penstock.runtime.reading import arguments_by_name, scope_of_flow
@@ -41,7 +42,8 @@ def __getattr__(asked: str) -> Any:
     read = _READERS.get(asked)
     if read is None:
         raise AttributeError(
-            f"penstock.runtime.flow_run has no {asked!r}; it has {', '.join(__all__)}."
+            advice_on_name(__name__, asked)
+            or f"penstock.runtime.flow_run has no {asked!r}; it has {', '.join(__all__)}."
         )
     return read(_current())
 

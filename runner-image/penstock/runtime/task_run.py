@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from penstock.absent import advice_on_name
 from penstock.drivers.scope import current_scope
 from penstock.engine.runs import TaskRun
 from penstock.runtime.reading import arguments_by_name
@@ -25,7 +26,8 @@ def __getattr__(asked: str) -> Any:
     read = _READERS.get(asked)
     if read is None:
         raise AttributeError(
-            f"penstock.runtime.task_run has no {asked!r}; it has {', '.join(__all__)}."
+            advice_on_name(__name__, asked)
+            or f"penstock.runtime.task_run has no {asked!r}; it has {', '.join(__all__)}."
         )
     scope = current_scope.get()
     return read(scope.run if scope is not None and isinstance(scope.run, TaskRun) else None)

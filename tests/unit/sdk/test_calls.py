@@ -307,6 +307,18 @@ def test_return_state_gives_the_state_instead_of_the_result() -> None:
     assert states(return_state=True).is_completed()
 
 
+def test_map_with_return_state_gives_the_states_and_takes_the_failures() -> None:
+    @task
+    def divide(x: int) -> float:
+        return 1 / x
+
+    @flow
+    def run() -> list[str]:
+        return [state.name for state in divide.map([1, 0], return_state=True)]
+
+    assert run() == ["Completed", "Failed"]
+
+
 def test_a_state_among_the_arguments_is_replaced_by_its_result() -> None:
     @flow
     def passes_state() -> int:

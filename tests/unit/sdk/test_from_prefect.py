@@ -15,7 +15,16 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock import allow_failure, exponential_backoff, flow, get_run_logger, quote, task, unmapped
+from penstock import (
+    allow_failure,
+    exponential_backoff,
+    flow,
+    get_run_logger,
+    opaque,
+    quote,
+    task,
+    unmapped,
+)
 from penstock.flows import FlowOptions
 from penstock.futures import PenstockFuture, PenstockFutureList, as_completed, wait
 from penstock.schedules import Cron, Interval, RRule
@@ -223,6 +232,33 @@ def quoted_arguments() -> None:
         return is_given(quote(given))
 
     assert run()
+
+
+@shows("opaque`")
+def opaque_arguments() -> None:
+    @task
+    def is_future(value: list[object]) -> bool:
+        return isinstance(value[0], PenstockFuture)
+
+    @flow
+    def run() -> tuple[bool, bool]:
+        future = double.submit(1)
+        return is_future(opaque([future])), is_future(opaque(double.map([1])))
+
+    assert run() == (True, True)
+
+
+@shows("logging.disable_run_logger")
+def silent_logs() -> None:
+    from penstock.logging import disable_run_logger, get_logger
+
+    @task
+    def step() -> str:
+        get_run_logger().info("unseen")
+        return get_logger("etl").name
+
+    with disable_run_logger():
+        assert step.fn() == "penstock.etl"
 
 
 @shows("my_task(", "allow_failure", "State`", "State.is_completed")

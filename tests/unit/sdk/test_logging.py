@@ -11,7 +11,7 @@ import pytest
 
 from penstock import flow, get_run_logger, task
 from penstock.errors import MissingContextError
-from penstock.logging import configure
+from penstock.logging import configure, disable_run_logger, get_logger
 
 
 def test_the_root_logger_is_left_alone() -> None:
@@ -110,3 +110,30 @@ def test_a_log_that_cannot_be_written_does_not_swallow_the_run(
 
     assert prints() == 1
     assert "Logging error" in capsys.readouterr().err
+
+
+def test_a_logger_is_one_below_penstock() -> None:
+    """Prefect 3.8: get_logger("etl") is the logger prefect.etl."""
+    assert get_logger().name == "penstock"
+    assert get_logger("etl").name == get_logger("penstock.etl").name == "penstock.etl"
+
+
+def test_the_function_of_a_task_that_logs_can_be_called_with_its_logs_disabled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Prefect 3.8: without disable_run_logger it raises MissingContextError, as here."""
+
+    @task
+    def step() -> int:
+        get_run_logger().error("never seen")
+        return 1
+
+    with disable_run_logger():
+        assert step.fn() == 1
+        assert step() == 1
+    with pytest.raises(MissingContextError):
+        step.fn()
+
+    assert caplog.records == []
+    step()
+    assert [record.message for record in caplog.records][:1] == ["never seen"]

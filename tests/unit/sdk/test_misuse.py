@@ -43,7 +43,7 @@ def test_a_decorator_refuses_what_it_cannot_do(make: Callable[[], object], words
 
 @pytest.mark.parametrize("name", ["submit", "map"])
 def test_a_flow_that_is_submitted_says_what_to_do(name: str) -> None:
-    with pytest.raises(AttributeError, match=f"A flow has no {name}: call body where"):
+    with pytest.raises(AttributeError, match=f"A flow has no {name}: call it where it is to run"):
         getattr(flow(body), name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock import PenstockFuture, allow_failure, flow, quote, task, unmapped
+from penstock import PenstockFuture, allow_failure, flow, opaque, quote, task, unmapped
 
 
 @task
@@ -40,7 +40,7 @@ def test_a_quoted_future_is_not_waited_for() -> None:
     assert run()
 
 
-@pytest.mark.parametrize("mark", [quote, allow_failure, unmapped])
+@pytest.mark.parametrize("mark", [quote, opaque, allow_failure, unmapped])
 def test_a_mark_is_taken_off_before_the_body_runs_whether_or_not_there_are_futures(
     mark: type[quote[int]],
 ) -> None:
@@ -78,3 +78,47 @@ def test_quoted_values_that_differ_are_different_calls_to_a_retry() -> None:
 
     assert run() == [2, 1]
     assert ran == [1, 2]
+
+
+def test_an_opaque_value_is_not_searched_and_an_opaque_future_is_waited_for() -> None:
+    """Prefect 3.8: `opaque` resolves the future and does not walk into its result."""
+
+    @flow
+    def run() -> tuple[object, bool]:
+        future = double.submit(1)
+        return identity.submit(opaque(future)).result(), is_future(opaque({"of double": [future]}))
+
+    assert run() == (2, True)
+
+
+def test_the_failure_of_an_opaque_future_is_that_of_an_input() -> None:
+    @task
+    def fail() -> None:
+        raise ConnectionError
+
+    @flow
+    def run() -> str:
+        return identity.submit(opaque(fail.submit()), return_state=True).name
+
+    assert run() == "NotReady"
+
+
+def test_opaque_values_are_one_call_to_a_retry() -> None:
+    ran = []
+
+    @task
+    def note(value: int) -> int:
+        ran.append(value)
+        return value
+
+    @flow(retries=1)
+    def run() -> int:
+        result = note(opaque(len(ran)))
+        if len(ran) == 1 and not retried:
+            retried.append(1)
+            raise ConnectionError
+        return result
+
+    retried: list[int] = []
+    assert run() == 0
+    assert ran == [0]

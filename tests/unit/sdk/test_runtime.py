@@ -143,8 +143,8 @@ def test_outside_a_run_everything_is_none_or_empty() -> None:
 
 
 def test_a_name_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(AttributeError, match="no 'ui_url'; it has flow_name, id,"):
-        runtime.flow_run.ui_url  # type: ignore[attr-defined] # noqa: B018
+    with pytest.raises(AttributeError, match="no 'nothing'; it has flow_name, id,"):
+        runtime.flow_run.nothing  # type: ignore[attr-defined] # noqa: B018
     with pytest.raises(AttributeError, match="no 'state'; it has id, name,"):
         runtime.task_run.state  # type: ignore[attr-defined] # noqa: B018
     assert penstock.runtime is runtime

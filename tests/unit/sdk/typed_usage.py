@@ -65,6 +65,9 @@ def sizes(words: list[str]) -> list[int]:
     assert_type(count.submit("a", return_state=True), State[int])
     assert_type(count.submit("a", wait_for=[fetch.submit("a")]).result(), int)
     assert_type(count.map(words, factor=unmapped(2)), PenstockFutureList[int])
+    assert_type(count.map(words, return_state=True), list[State[int]])
+    assert_type(letters.map(words, return_state=True), list[State[list[str]]])
+    assert_type(fetch.map(words, return_state=True)[0].result(), bytes)
     assert_type(count.map(words)[0], PenstockFuture[int])
     assert_type([f.result() for f in as_completed(count.map(words))], list[int])
     assert_type(wait(count.map(words)).done, set[PenstockFuture[int]])
@@ -116,6 +119,7 @@ def refused() -> None:
     task(retrys=3)  # type: ignore[call-overload]
     flow(persist=1)  # type: ignore[call-overload]
     sizes(["a"]).upper()  # type: ignore[attr-defined]
+    sizes.submit(["a"])  # type: ignore[attr-defined]
 
 
 def use() -> tuple[list[int], Coroutine[Any, Any, bytes]]:
