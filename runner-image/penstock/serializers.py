@@ -1,0 +1,264 @@
+"""Values as bytes and back: for caches, stores of results, and the journal.
+
+Where nothing is said, exact builtin values are JSON and everything else is a pickle. A stored value
+goes with the name of what wrote it, so that whoever reads it needs no option to match.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol, cast, runtime_checkable
+
+from penstock import pickling
+from penstock.errors import UnreadableValue, UnstorableValue
+
+__all__ = [
+    "CompressedJSONSerializer",
+    "CompressedPickleSerializer",
+    "CompressedSerializer",
+    "JSONSerializer",
+    "PickleSerializer",
+    "Serializer",
+    "decode",
+    "encode",
+]
+
+
+@runtime_checkable
+class Serializer(Protocol):
+    """Turns values into bytes and back. Anybody may write one."""
+
+    @property
+    def type(self) -> str:
+        """Stands beside what it wrote: a store refuses to read it with another."""
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return a value as bytes; raise what is to be told if it cannot be."""
+
+    def loads(self, blob: bytes) -> Any:
+        """Return the value again."""
+
+
+def encode(value: object) -> tuple[str, bytes]:
+    """Return the name of the serializer that suits ``value``, and its bytes.
+
+    Raises ``UnstorableValue``, which names the type.
+    """
+    if _is_plain(value):
+        try:
+            return "json", _PLAIN_JSON.encode(value).encode("ascii")
+        except ValueError:  # an infinite float, a number of too many digits
+            pass
+    return "pickle", pickling.dumps(value)
+
+
+def decode(name: str, payload: bytes) -> object:
+    """Return the value that ``encode`` or a serializer of this module wrote under ``name``.
+
+    Raises ``UnreadableValue``, which says what is missing.
+    """
+    if name == "json" and _CLASS_MARK not in payload:
+        try:
+            return json.loads(payload)
+        except ValueError as error:
+            raise UnreadableValue(f"it is no valid JSON ({error}).") from error
+    return _known(name).loads(payload)
+
+
+_PLAIN_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_CLASS, _DATA = "__class__", "data"
+_CLASS_MARK = b'"__class__"'
+_SCALARS = frozenset({type(None), bool, int, float, str})
+_TEXT = frozenset({str})
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether JSON gives back the same value of the same types."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    try:
+        if kind is list:
+            return _are_plain(cast("list[object]", value))
+        if kind is dict:
+            items = cast("dict[object, object]", value)
+            return (
+                _TEXT.issuperset(map(type, items))
+                and _CLASS not in items
+                and _are_plain(items.values())
+            )
+    except RecursionError:  # it holds itself, or is too deep
+        pass
+    return False
+
+
+def _are_plain(values: Any) -> bool:
+    return _SCALARS.issuperset(map(type, values)) or all(map(_is_plain, values))
+
+
+class PickleSerializer:
+    """Writes pickles; with cloudpickle, where it is installed, also of closures and lambdas."""
+
+    type = "pickle"
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return a pickle; raise ``UnstorableValue`` if there is none."""
+        return pickling.dumps(obj)
+
+    def loads(self, blob: bytes) -> Any:
+        """Return the value again; raise ``UnreadableValue`` where it cannot be."""
+        return pickling.loads(blob)
+
+
+class JSONSerializer:
+    """Writes JSON. What JSON does not know goes through pydantic, beside the name of its class.
+
+    Tuples become lists and keys texts; a ``SecretStr`` and private fields of models are lost.
+    ``object_encoder`` and ``object_decoder`` take the place of pydantic: ``default`` and
+    ``object_hook`` of the ``json`` module.
+    """
+
+    type = "json"
+
+    def __init__(
+        self,
+        *,
+        object_encoder: Callable[[Any], Any] | None = None,
+        object_decoder: Callable[[dict[str, Any]], Any] | None = None,
+        dumps_kwargs: Mapping[str, Any] | None = None,
+        loads_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._dumps = {"separators": (",", ":"), "default": object_encoder or _with_class}
+        self._loads = {"object_hook": object_decoder or _without_class, **(loads_kwargs or {})}
+        self._dumps.update(dumps_kwargs or {})
+        if object_encoder or object_decoder:
+            self.type = "json with its own encoder"
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return JSON; raise ``UnstorableValue`` if there is none of the value."""
+        try:
+            return json.dumps(obj, **cast("Any", self._dumps)).encode()
+        except Exception as error:
+            reason = str(error).partition("\n")[0]  # pydantic's go on for pages
+            raise UnstorableValue(
+                f"a {type(obj).__qualname__} cannot be written as JSON ({reason})."
+            ) from error
+
+    def loads(self, blob: bytes) -> Any:
+        """Return the value again; raise ``UnreadableValue`` where it cannot be."""
+        try:
+            return json.loads(blob, **cast("Any", self._loads))
+        except Exception as error:
+            raise UnreadableValue(f"it cannot be read as JSON ({error}).") from error
+
+
+def _with_class(value: Any) -> dict[str, object]:
+    kind = type(value)
+    generic = getattr(kind, "__pydantic_generic_metadata__", None)
+    kind = (generic and generic["origin"]) or kind
+    name = f"{pickling.name_of_module(kind)}:{kind.__qualname__}"
+    return {_CLASS: name, _DATA: _adapter(kind).dump_python(value, mode="json")}
+
+
+def _without_class(found: dict[str, Any]) -> Any:
+    if found.keys() != {_CLASS, _DATA} or not isinstance(found[_CLASS], str):
+        return found
+    module, _, qualname = found[_CLASS].partition(":")
+    kind = pickling.named(module, qualname)
+    return _adapter(kind).validate_python(found[_DATA])
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+class CompressedSerializer:
+    """Compresses what another serializer writes.
+
+    ``compressionlib`` is a module with ``compress`` and ``decompress``: lzma, bz2, gzip, zlib.
+    """
+
+    def __init__(self, serializer: Serializer | str, *, compressionlib: str = "lzma") -> None:
+        self.serializer = serializer_for(serializer)
+        self.compressionlib = compressionlib
+        library = _compressing(compressionlib)
+        self._compress, self._decompress = library.compress, library.decompress
+        with_library = "" if compressionlib == "lzma" else f" by {compressionlib}"
+        self.type = f"compressed/{self.serializer.type}{with_library}"
+
+    def dumps(self, obj: Any) -> bytes:
+        """Return the value, serialised and compressed."""
+        return cast("bytes", self._compress(self.serializer.dumps(obj)))
+
+    def loads(self, blob: bytes) -> Any:
+        """Return the value again; raise ``UnreadableValue`` where it cannot be."""
+        try:
+            plain = self._decompress(blob)
+        except Exception as error:
+            raise UnreadableValue(f"it cannot be decompressed ({error}).") from error
+        return self.serializer.loads(plain)
+
+
+def _compressing(name: str) -> Any:
+    try:
+        library = import_module(name)
+    except ModuleNotFoundError:
+        raise ValueError(
+            f"compressionlib is a module that can be imported, such as bz2, not {name!r}."
+        ) from None
+    if not hasattr(library, "compress") or not hasattr(library, "decompress"):
+        raise ValueError(f"The compressionlib {name} has no compress and decompress.")
+    return library
+
+
+class CompressedPickleSerializer(CompressedSerializer):
+    """Compresses pickles."""
+
+    def __init__(self, *, compressionlib: str = "lzma") -> None:
+        super().__init__("pickle", compressionlib=compressionlib)
+
+
+class CompressedJSONSerializer(CompressedSerializer):
+    """Compresses JSON."""
+
+    def __init__(self, *, compressionlib: str = "lzma") -> None:
+        super().__init__("json", compressionlib=compressionlib)
+
+
+_NAMED: dict[str, Callable[[], Serializer]] = {
+    "pickle": PickleSerializer,
+    "json": JSONSerializer,
+    "compressed/pickle": CompressedPickleSerializer,
+    "compressed/json": CompressedJSONSerializer,
+}
+
+
+def serializer_for(option: object) -> Serializer:
+    """Return the serializer that ``result_serializer`` means: one, or its short name."""
+    if isinstance(option, str) and option in _NAMED:
+        return _NAMED[option]()
+    if not isinstance(option, type | str) and isinstance(option, Serializer):
+        return option
+    raise TypeError(
+        f"result_serializer is one of {', '.join(map(repr, _NAMED))}, or an object with type, "
+        f"dumps and loads, not {option!r}."
+    )
+
+
+def _known(name: str) -> Serializer:
+    """Return what reads the bytes written under ``name``."""
+    plain, _, library = name.partition(" by ")
+    if library and plain.startswith("compressed/"):
+        inner = _known(plain.removeprefix("compressed/"))
+        return CompressedSerializer(inner, compressionlib=library)
+    if name not in _NAMED:
+        raise UnreadableValue(
+            f"it was written by the serializer {name!r}; give that one as result_serializer."
+        )
+    return _NAMED[name]()
