@@ -50,7 +50,7 @@ def encode(value: object) -> tuple[str, bytes]:
     if _is_plain(value):
         try:
             return "json", _PLAIN_JSON.encode(value).encode("ascii")
-        except ValueError:  # an infinite float, a number of too many digits
+        except (ValueError, RecursionError):  # an infinite float, too many digits, too deep
             pass
     return "pickle", pickling.dumps(value)
 
@@ -156,7 +156,7 @@ class JSONSerializer:
 
 
 def _with_class(value: Any) -> dict[str, object]:
-    kind = type(value)
+    kind: Any = type(value)
     generic = getattr(kind, "__pydantic_generic_metadata__", None)
     kind = (generic and generic["origin"]) or kind
     name = f"{pickling.name_of_module(kind)}:{kind.__qualname__}"

@@ -17,8 +17,8 @@ from datetime import datetime
 
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
-from penstock.errors import UnreadableResult
-from penstock.journal.values import decode, encode
+from penstock.errors import UnreadableResult, UnreadableValue, UnstorableValue
+from penstock.serializers import decode, encode
 from penstock.states import State, StateType
 
 
@@ -53,11 +53,20 @@ def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:
 
 
 def _line(kind: str, key: str, fields: dict[str, object], *, value: object) -> str:
-    serializer, payload = encode(value)
+    serializer, payload = _readable(*encode(value))
     head = json.dumps(fields, separators=(",", ":"))[:-1]
     is_json = serializer == "json"
     text = payload.decode() if is_json else f'"{base64.b85encode(payload).decode()}"'
     return f'{kind} {key} {head}{"," if fields else ""}"{serializer}":{text}}}'
+
+
+def _readable(serializer: str, payload: bytes) -> tuple[str, bytes]:
+    if serializer != "json":
+        try:
+            decode(serializer, payload)
+        except UnreadableValue as error:  # many an exception: else it would be found out later
+            raise UnstorableValue(str(error)) from error
+    return serializer, payload
 
 
 def split_line(line: str) -> tuple[str, str, str]:
@@ -79,11 +88,10 @@ def _value(fields: dict[str, object]) -> object:
     assert isinstance(stored, str)
     try:
         return decode(serializer, base64.b85decode(stored))
-    except Exception as error:
+    except (UnreadableValue, ValueError) as error:
         raise UnreadableResult(
-            f"What {fields.get('name', 'the flow')} left in the journal cannot be read any more "
-            f"({type(error).__name__}: {error}). Bring the class back that it needs, or start a "
-            "new run."
+            f"What {fields.get('name', 'the flow')} left in the journal cannot be read any more: "
+            f"{error} Bring the class back that it needs, or start a new run."
         ) from error
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, SecretStr
 
 from penstock import pickling
 from penstock.errors import UnreadableValue, UnstorableValue
@@ -40,6 +42,10 @@ class Row(BaseModel):
     price: Decimal
 
 
+class Account(BaseModel):
+    password: SecretStr
+
+
 class Colour(enum.IntEnum):
     RED = 1
 
@@ -61,6 +67,17 @@ def test_exact_builtins_are_json(value: object) -> None:
 
     assert name == "json"
     assert repr(decode(name, payload)) == repr(value)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+)
+def test_whatever_is_plain_comes_back(value: object) -> None:
+    assert decode(*encode(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -88,6 +105,12 @@ def test_what_json_would_change_is_a_pickle(value: object) -> None:
     found = decode(name, payload)
     assert name == "pickle"
     assert (type(found), found) == (type(value), value)
+
+
+def test_a_secret_is_not_lost() -> None:
+    found: Any = decode(*encode(Account(password=SecretStr("hunter2"))))
+
+    assert found.password.get_secret_value() == "hunter2"
 
 
 def test_a_value_that_holds_itself_is_a_pickle() -> None:
