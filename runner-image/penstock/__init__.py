@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.states import State
     from penstock.tasks import Task, exponential_backoff, task
     from penstock.variables import Variable
+    from penstock.waits import sleep, sleep_until
 
 __all__ = [
     "Flow",
@@ -43,6 +44,8 @@ __all__ = [
     "rate_limit",
     "runtime",
     "serve",
+    "sleep",
+    "sleep_until",
     "tags",
     "task",
     "unmapped",
@@ -64,6 +67,8 @@ _HOMES = {
     "quote": "annotations",
     "serve": "serving",
     "rate_limit": "concurrency.sync",
+    "sleep": "waits",
+    "sleep_until": "waits",
     "tags": "drivers.tagging",
     "task": "tasks",
     "unmapped": "annotations",

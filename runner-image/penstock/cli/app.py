@@ -105,6 +105,14 @@ def run(
     params: Annotated[
         str | None, typer.Option(metavar="JSON", help="Parameters as one JSON object.")
     ] = None,
+    exit_on_wait: Annotated[
+        bool,
+        typer.Option(
+            "--exit-on-wait",
+            help="Suspend the run when all it does is to wait, for longer than a minute.",
+            rich_help_panel=HERE,
+        ),
+    ] = False,
     timeout: Annotated[
         int | None, typer.Option(metavar="SECONDS", min=1, help="How long the run may take.")
     ] = None,
@@ -151,14 +159,17 @@ def run(
             run_id=run_id,
             resume=resume,
             force=force,
+            exit_on_wait=exit_on_wait,
             timeout_seconds=timeout,
             form=output,
         )
         raise typer.Exit(run_here(order))
     if flow is None:
         raise CommandError("Say what to run: penstock run FILE:FLOW, or a flow in the cluster.")
-    if run_id or force:
-        raise CommandError("--run-id and --force are of runs here: penstock run FILE:FLOW.")
+    if run_id or force or exit_on_wait:
+        raise CommandError(
+            "--run-id, --force and --exit-on-wait are of runs here: penstock run FILE:FLOW."
+        )
     from penstock.cli.run_cluster import create_run
 
     cluster = connect(target)

@@ -30,11 +30,14 @@ from penstock.runner.report import rfc3339
 
 if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
+    from penstock.drivers.suspension import Suspended
     from penstock.engine.outcome import Outcome
     from penstock.flows import Flow
     from penstock.journal.run_journal import RunJournal
     from penstock.runner.board import NoticeBoard
 
+EXIT_LINGER_SECONDS = 60.0
+"""Waits that are shorter are waited for, whatever was said."""
 GRACE_SECONDS = 10.0
 """How long tasks that run may take to end once the run is to be suspended."""
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -50,6 +53,7 @@ class Order:
     run_id: str | None = None
     resume: str | None = None
     force: bool = False
+    exit_on_wait: bool = False
     timeout_seconds: int | None = None
     form: str | None = None
 
@@ -62,7 +66,7 @@ def run_here(order: Order) -> int:
     with runs.held(row, force=order.force), _in_folder(row.folder if order.resume else None):
         flow = load(row.entrypoint)
         run = LocalRun(flow, row=row, runs=runs)
-        outcome = run.execute(order.parameters, timeout_seconds=order.timeout_seconds)
+        outcome = run.execute(order)
     sys.stdout.flush()
     if order.form is not None and outcome.state.is_completed():
         print_document(_plain(outcome.result), form=order.form)
@@ -134,23 +138,28 @@ class LocalRun:
         self._outcome: Outcome | None = None
         self._frame: AbstractContextManager[object] | None = None
 
-    def execute(self, parameters: Mapping[str, Any], *, timeout_seconds: int | None) -> Outcome:
+    def execute(self, order: Order) -> Outcome:
         """Run the flow in the calling thread, which must be the main one."""
         from penstock.drivers.activity import Activity
+        from penstock.drivers.suspension import Suspension
         from penstock.execution import Overrides, RunContext, execute
         from penstock.logging import configure
 
         context = RunContext(self._id)
-        context.activity = Activity()
+        context.activity = activity = Activity()
+        if order.exit_on_wait:
+            context.suspension = Suspension(
+                activity, leave=self._leave_waiting, linger_seconds=EXIT_LINGER_SECONDS
+            )
         context.journal = self._open_journal()
-        with self._shown(), self._suspended_by_signals(context.activity):
+        with self._shown(), self._suspended_by_signals(activity):
             configure(stream=sys.stderr)
             self._outcome = execute(
                 self._flow,
-                parameters=parameters,
+                parameters=order.parameters,
                 context=context,
                 reporter=self._board,
-                overrides=Overrides(timeout_seconds=timeout_seconds),
+                overrides=Overrides(timeout_seconds=order.timeout_seconds),
             )
             if self._row.state != "Completed":
                 self._note(_state(self._outcome), self._outcome.message)
@@ -193,12 +202,19 @@ class LocalRun:
         activity.leave(grace_seconds=GRACE_SECONDS)
         self._leave()
 
-    def _leave(self) -> NoReturn:
+    def _leave_waiting(self, reason: Suspended) -> None:
+        until = reason.wait.until
+        moment = f" until {until.astimezone():%Y-%m-%d %H:%M:%S}" if until else ""
+        what = {"Sleep": "It sleeps", "RetryDelay": f"{reason.wait.name} waits for its retry"}
+        self._leave(f"{what.get(reason.wait.kind, 'It waits')}{moment}.")
+
+    def _leave(self, message: str = "") -> NoReturn:
         """Leave the process as a crash would: everything that is finished is stored."""
-        self._note("Suspended", "")
+        self._note("Suspended", message)
         if self._frame is not None:
             self._frame.__exit__(None, None, None)
-        leave(SUSPENDED, f"{self._id} is suspended. Go on with: penstock run --resume {self._id}")
+        words = [f"{self._id} is suspended.", message, "Go on with:"]
+        leave(SUSPENDED, f"{' '.join(filter(None, words))} penstock run --resume {self._id}")
 
     def as_object(self) -> dict[str, Any]:
         """Return the run in the shape of a FlowRun, which is what the view draws."""

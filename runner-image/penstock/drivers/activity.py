@@ -1,21 +1,27 @@
-"""Which task bodies run, so that a process can be left between them.
+"""What a run is doing, so that its process can be left while the run goes on in a later one.
 
-What a durable run has finished is stored; to leave it, it is enough to begin nothing new and to
-let the bodies that run come to their ends. Nothing is unwound: no exception reaches user code.
+What a durable run has finished is stored; to leave it, it is enough to begin nothing new. Nothing
+is unwound: no exception reaches user code, no ``finally`` block runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Activity:
-    """Counts the task bodies of a run; holds those that come too late."""
+    """Counts task bodies that run, jobs that are on their way, and flow bodies that wait."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._bodies = 0
+        self._jobs = 0
+        self._parked = 0
+        self._parked_tasks: set[asyncio.Task[object]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
 
     def leave(self, *, grace_seconds: float) -> bool:
@@ -41,7 +47,78 @@ class Activity:
             if not self._bodies:
                 self._changed.notify_all()
 
+    def job_set_off(self) -> None:
+        """Note that a submitted task is about to run: it waits for nothing but a slot."""
+        with self._changed:
+            self._jobs += 1
+
+    def job_rests(self) -> None:
+        """Note that a submitted task has ended, or waits out a delay."""
+        with self._changed:
+            self._jobs -= 1
+
+    @contextmanager
+    def parked(self) -> Iterator[None]:
+        """Note that a flow's body waits in the engine, and so does nothing."""
+        with self._changed:
+            self._parked += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._parked -= 1
+
+    @contextmanager
+    def parked_in_loop(self) -> Iterator[None]:
+        """Note that an asyncio task of a flow's body waits in the engine."""
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None, "coroutines run in tasks"
+        self._parked_tasks.add(task)
+        try:
+            yield
+        finally:
+            self._parked_tasks.discard(task)
+
+    def is_quiet(self) -> bool:
+        """Tell whether nothing goes on: no task's body, and no flow's but in engine waits."""
+        with self._changed:
+            if self._bodies or self._jobs:
+                return False
+            if self._loop is None:
+                return self._parked > 0
+        return _answer_of(self._loop, self._loop_is_quiet)
+
+    def _loop_is_quiet(self) -> bool:
+        return all(
+            task in self._parked_tasks or _waits_for_tasks(task)
+            for task in asyncio.all_tasks(self._loop)
+        )
+
     def _count(self) -> bool:
         with self._changed:
             self._bodies += not self._leaving
             return not self._leaving
+
+
+def _waits_for_tasks(task: asyncio.Task[object]) -> bool:
+    """Tell whether a task awaits nothing but other tasks, each of which is looked at itself."""
+    awaited = getattr(task, "_fut_waiter", None)  # what asyncio.wait_for and debuggers use, too
+    children = getattr(awaited, "_children", [awaited])
+    return bool(children) and all(isinstance(each, asyncio.Task) for each in children)
+
+
+def _answer_of(loop: asyncio.AbstractEventLoop, question: Callable[[], bool]) -> bool:
+    """Have the loop answer between two of its steps; a loop that is busy is not quiet."""
+    answers: list[bool] = []
+    answered = threading.Event()
+
+    def answer() -> None:
+        answers.append(question())
+        answered.set()
+
+    try:
+        loop.call_soon_threadsafe(answer)
+    except RuntimeError:  # the loop has ended
+        return False
+    return answered.wait(1.0) and answers[0]

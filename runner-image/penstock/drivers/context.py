@@ -11,6 +11,7 @@ from penstock.engine.runs import Reporter
 
 if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
+    from penstock.drivers.suspension import Suspension
     from penstock.journal.run_journal import RunJournal
 
 MAX_ABANDONED = 100
@@ -32,6 +33,8 @@ class RunContext:
         """Where the run's progress is stored, if it is to survive its process."""
         self.activity: Activity | None = None
         """Set where the process may be left while the run goes on in another one."""
+        self.suspension: Suspension | None = None
+        """Set where the process is left when the run only waits."""
         self.reporters: tuple[Reporter, ...] = ()
         self.records = Records()
         """Artifacts and events that the run made."""

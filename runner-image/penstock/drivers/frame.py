@@ -64,6 +64,7 @@ class Frame:
         """Let ``job`` run as soon as there is a slot, unless it was dropped meanwhile."""
         if job.has_ended():
             return
+        job.set_off()
         here = self.place() is None
         in_loop = here and job.call.definition.is_async
         job.call.slots = self._loop().slots if in_loop else self._pool().slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import copy_context
 from enum import Enum
 from typing import TYPE_CHECKING, cast
@@ -10,6 +11,7 @@ from penstock.drivers import threads
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import announce
 from penstock.drivers.progress import Progress
+from penstock.drivers.waiting import note_delay
 from penstock.engine.effects import Pause
 from penstock.engine.inputs import Link
 from penstock.states import Cancelled, Pending, State
@@ -39,6 +41,8 @@ class Job:
     """A task that was submitted. No thread belongs to it while it waits."""
 
     __slots__ = (
+        "_forget_delay",
+        "_is_counted",
         "_progress",
         "_stage",
         "_unfinished",
@@ -60,6 +64,8 @@ class Job:
         self._progress: Progress | None = None
         self._stage = _Stage.WAITING
         self._unfinished = 0
+        self._is_counted = False
+        self._forget_delay: Callable[[], None] | None = None
 
     def submit(self) -> None:
         """Run as soon as every input is final and there is a slot."""
@@ -120,7 +126,24 @@ class Job:
         if self.frame.refuses(self):  # it was stopped while this attempt ran
             self.drop()
         else:
+            self._forget_delay = note_delay(self.call, seconds=pause.seconds)
+            self._rest()
             self.frame.dispatch_later(self, seconds=pause.seconds)
+
+    def set_off(self) -> None:
+        """Note that the job waits for nothing but a slot."""
+        if self._forget_delay is not None:
+            self._forget_delay()
+        activity = self.frame.context.activity
+        if activity is not None:
+            self._is_counted = True
+            activity.job_set_off()
+
+    def _rest(self) -> None:
+        activity = self.frame.context.activity
+        if activity is not None and self._is_counted:
+            self._is_counted = False
+            activity.job_rests()
 
     def drop(self) -> None:
         """Never start, or start again, if the job is waiting."""
@@ -144,6 +167,9 @@ class Job:
         self._progress = None
         self.future.become_final(state)
         self.frame.job_ended(self, link=self.future)
+        self._rest()
+        if self._forget_delay is not None:
+            self._forget_delay()
 
     def _move(self, stage: _Stage, *, to: _Stage) -> bool:
         with self.frame.lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from inspect import isawaitable
 from typing import TypeVar, cast
 
@@ -13,7 +13,7 @@ from penstock.drivers.instant import carry_out, takes_time
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
-from penstock.drivers.waiting import Wake, all_final, awaiting, subscribe_to
+from penstock.drivers.waiting import Wake, all_final, awaiting, note_delay, subscribe_to
 from penstock.engine.effects import (
     Ask,
     Await,
@@ -36,10 +36,12 @@ async def run_awaited(call: LiveCall) -> State[object]:
     trouble: BaseException | None = None
     while isinstance(step := await resume(progress, trouble=trouble), Pause):
         trouble = None
+        forget = note_delay(call, seconds=step.seconds)
         try:
             await pause(step.seconds, scope=call.waiting_scope())
         except BaseException as error:  # the core turns it into a final state
             trouble = error
+        forget()
     return step
 
 
@@ -143,12 +145,18 @@ async def suspend_until(
         return True
     slots = scope.origin.slots if scope else None
     if slots is None:
-        return await _suspend(ready, subscribe=subscribe, scope=scope, timeout=timeout)
+        with _parked(scope):
+            return await _suspend(ready, subscribe=subscribe, scope=scope, timeout=timeout)
     slots.give_back()
     try:
         return await _suspend(ready, subscribe=subscribe, scope=scope, timeout=timeout)
     finally:
         slots.overdraw()
+
+
+def _parked(scope: Scope | None) -> AbstractContextManager[None]:
+    activity = scope.parking() if scope else None
+    return nullcontext() if activity is None else activity.parked_in_loop()
 
 
 async def _suspend(

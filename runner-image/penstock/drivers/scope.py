@@ -7,13 +7,15 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from penstock.engine.identity import Occurrences
+from penstock.engine.runs import FlowRun
 from penstock.errors import CancelledRun, TaskAbandoned
 
 if TYPE_CHECKING:
+    from penstock.drivers.activity import Activity
     from penstock.drivers.context import RunContext
     from penstock.drivers.frame import Frame
     from penstock.drivers.slots import Slots
-    from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.engine.runs import TaskRun
     from penstock.journal.protocol import Journal
 
 
@@ -79,6 +81,14 @@ class Scope:
         self.cancel_raised: bool = parent is not None and parent.origin.cancel_raised
         """Of an origin: its stack has met the cancellation; later engine calls work again."""
         self.token: Token[Scope | None] | None = None
+
+    def parking(self) -> Activity | None:
+        """Return where a wait of this body is noted: a flow's that no task is waiting for."""
+        context = self.context
+        if context is None or context.activity is None:
+            return None
+        is_flow = isinstance(self.run, FlowRun) and isinstance(self.origin.run, FlowRun)
+        return context.activity if is_flow else None
 
     def check(self) -> None:
         """Raise what must end this body; every engine call begins here."""

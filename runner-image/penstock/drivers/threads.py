@@ -17,7 +17,7 @@ from penstock.drivers.progress import (
     without_engine_frame,
 )
 from penstock.drivers.scope import Scope
-from penstock.drivers.waiting import block_until, block_until_final, pause
+from penstock.drivers.waiting import block_until, block_until_final, note_delay, pause
 from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody
 from penstock.engine.ending import Ending
 from penstock.errors import TaskAbandoned
@@ -30,10 +30,12 @@ def run_inline(call: LiveCall) -> State[object]:
     trouble: BaseException | None = None
     while isinstance(step := resume(progress, trouble=trouble), Pause):
         trouble = None
+        forget = note_delay(call, seconds=step.seconds)
         try:
             pause(step.seconds, scope=call.waiting_scope())
         except BaseException as error:  # the core turns it into a final state
             trouble = error
+        forget()
     return step
 
 

@@ -10,12 +10,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from penstock.drivers.scope import Scope
+from penstock.drivers.suspension import Wait
 from penstock.engine.inputs import Link
 from penstock.engine.runs import TaskRun
 from penstock.errors import DeadlockError
+
+if TYPE_CHECKING:
+    from penstock.drivers.call import LiveCall
 
 Wake = Callable[[], None]
 
@@ -38,12 +44,19 @@ def block_until(
         return True
     slots = scope.origin.slots if scope else None
     if slots is None:
-        return _block(ready, subscribe=subscribe, timeout=timeout, scope=scope)
+        with parked(scope):
+            return _block(ready, subscribe=subscribe, timeout=timeout, scope=scope)
     slots.give_back()
     try:
         return _block(ready, subscribe=subscribe, timeout=timeout, scope=scope)
     finally:
         slots.take_back()
+
+
+def parked(scope: Scope | None) -> AbstractContextManager[None]:
+    """Note, while it lasts, that a flow's body does nothing but wait."""
+    activity = scope.parking() if scope else None
+    return nullcontext() if activity is None else activity.parked()
 
 
 def _block(
@@ -153,6 +166,20 @@ def pause(seconds: float, *, scope: Scope | None) -> None:
 
 def _never(_: Wake) -> None:
     """Nothing but time ends a pause."""
+
+
+def note_delay(call: LiveCall, *, seconds: float) -> Callable[[], None]:
+    """Note that a call waits for its next attempt; return what forgets it."""
+    suspension = call.context.suspension if call.context else None
+    if suspension is None:
+        return _forget_nothing
+    now = datetime.now(UTC)
+    until = now + timedelta(seconds=seconds)
+    return suspension.add(Wait(kind="RetryDelay", name=call.run.name, since=now, until=until))
+
+
+def _forget_nothing() -> None:
+    """Nothing was noted."""
 
 
 def refuse_deadlock(scope: Scope | None) -> None:

@@ -3,6 +3,7 @@
     done 3f…9a {"name":"load(load)","json":[1,2]}
     failed 77…01 {"name":"load(load)","epoch":"0.1","state":["Failed","…"],"pickle":"gASV…"}
     retry 77…01 {"name":"load(load)","epoch":"0.1","attempts":1,"at":"2026-11-20T12:00:00+00:00"}
+    note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
     given - {"json":[[],{"day":"2026-11-20"}]}
 
 Lines are read when they are asked for, and anew each time: what a task returned and somebody
@@ -47,6 +48,11 @@ def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:
     return f"retry {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
 
 
+def note_line(key: CallKey, value: object) -> str:
+    """Return the entry of something that the engine decided once for the run."""
+    return _line("note", key.digest_of_path(), {"name": key.identity}, value=value)
+
+
 def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:
     """Return the entry of what the run was started with."""
     return _line("given", "-", {}, value=[list(args), kwargs])
@@ -56,7 +62,7 @@ def _line(kind: str, key: str, fields: dict[str, object], *, value: object) -> s
     serializer, payload = _readable(*encode(value))
     head = json.dumps(fields, separators=(",", ":"))[:-1]
     is_json = serializer == "json"
-    text = payload.decode() if is_json else f'"{base64.b85encode(payload).decode()}"'
+    text = payload.decode() if is_json else f'"{base64.b64encode(payload).decode()}"'
     return f'{kind} {key} {head}{"," if fields else ""}"{serializer}":{text}}}'
 
 
@@ -87,7 +93,7 @@ def _value(fields: dict[str, object]) -> object:
         return stored
     assert isinstance(stored, str)
     try:
-        return decode(serializer, base64.b85decode(stored))
+        return decode(serializer, base64.b64decode(stored))
     except (UnreadableValue, ValueError) as error:
         raise UnreadableResult(
             f"What {fields.get('name', 'the flow')} left in the journal cannot be read any more: "

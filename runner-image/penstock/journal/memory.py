@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
 from penstock.journal.protocol import Epoch
@@ -18,6 +20,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._states: dict[CallKey, State[object]] = {}
+        self._notes: dict[CallKey, object] = {}
 
     def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | None:
         """Return the completed state of an earlier attempt's equal call."""
@@ -31,3 +34,9 @@ class MemoryJournal:
 
     def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
         """Keep nothing: the process that waits knows it."""
+
+    def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
+        """Return what an earlier attempt noted, or else note what is made."""
+        if key not in self._notes:
+            self._notes[key] = make()
+        return self._notes[key]

@@ -22,6 +22,7 @@ from penstock.journal.entries import (
     epoch_in,
     failed_line,
     given_line,
+    note_line,
     retry_line,
     split_line,
     state_in,
@@ -100,6 +101,15 @@ class RunJournal:
         """Store that an attempt failed, before the pause that follows it."""
         self._append(retry_line(key, used, epoch=self._epoch(epoch)))
 
+    def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
+        """Return the value noted under the key; if there is none, store what is made."""
+        noted = self._entries.get(key.digest_of_path(), {}).get("note")
+        if noted is not None:
+            return value_in(noted)
+        value = make()
+        self._append(note_line(key, value))
+        return value
+
     def given(self) -> Given | None:
         """Return what the run was started with; ``None`` if it is new."""
         stored = self._entries.get("-", {}).get("given")
@@ -161,6 +171,10 @@ class RunJournal:
                 self._number += 1
                 if found.batch != header.batch:
                     continue  # an earlier put of ours whose answer was lost
+            except JournalFenced as fenced:  # the store knows it from elsewhere
+                self._fenced = fenced
+                self._when_fenced()
+                raise
             except JournalError:
                 raise
             except Exception as error:

@@ -132,6 +132,20 @@ def test_a_run_that_is_interrupted_is_suspended_and_says_how_to_go_on(
     assert deeds(folder) == Counter("01234567")
 
 
+def test_a_run_that_only_waits_may_end_its_process(folder: Path) -> None:
+    (folder / "naps.py").write_text(
+        "from penstock import flow, sleep\n\n@flow\ndef nap():\n    sleep(7200)\n"
+    )
+
+    code, _, stderr = finish(
+        "run", "naps.py:nap", "--run-id", "nap-1", "--exit-on-wait", folder=folder
+    )
+
+    assert code == 5
+    assert "nap-1 is suspended. It sleeps until 20" in stderr
+    assert listed(folder) == {"nap-1": "Suspended"}
+
+
 def test_a_run_that_is_running_is_not_run_twice_but_by_force(folder: Path) -> None:
     process = begun(folder, tasks=40)
 

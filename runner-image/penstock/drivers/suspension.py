@@ -1,0 +1,109 @@
+"""Leaving the process while a run only waits: waiting is free.
+
+A run is left when it is quiet and the next thing that it waits for is further away than the linger
+time. The way out is that of a crash, which is why it is safe: all that is finished is stored.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from penstock.drivers.activity import Activity
+
+LINGER_SECONDS = 30.0
+"""Waits that are shorter hold the process: a new one would cost more."""
+_LOOKS_PER_SECOND = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Something that a run waits for, other than work of its own."""
+
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend"]
+    name: str = ""
+    """Which signal, or what retries."""
+    since: datetime
+    until: datetime | None
+    """When it ends by itself; ``None``: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """Why the process is left: what ends first, and all signals that end something."""
+
+    wait: Wait
+    signals: tuple[str, ...]
+
+
+class Suspension:
+    """Watches over the waits of one run, and leaves when there is nothing else."""
+
+    def __init__(
+        self,
+        activity: Activity,
+        *,
+        leave: Callable[[Suspended], object],
+        linger_seconds: float = LINGER_SECONDS,
+    ) -> None:
+        self._activity = activity
+        self._leave = leave
+        self._linger = timedelta(seconds=linger_seconds)
+        self._lock = threading.Lock()
+        self._waits: dict[int, Wait] = {}
+        self._watching = False
+
+    @contextmanager
+    def waiting(self, wait: Wait) -> Iterator[None]:
+        """Note a wait while it lasts."""
+        forget = self.add(wait)
+        try:
+            yield
+        finally:
+            forget()
+
+    def add(self, wait: Wait) -> Callable[[], None]:
+        """Note a wait; return what forgets it."""
+        key = id(wait)
+        with self._lock:
+            self._waits[key] = wait
+            if not self._watching:
+                self._watching = True
+                threading.Thread(target=self._watch, name="penstock-waits", daemon=True).start()
+
+        def forget() -> None:
+            with self._lock:
+                self._waits.pop(key, None)
+
+        return forget
+
+    def _watch(self) -> None:
+        """Look again and again, as long as there are waits."""
+        pause = threading.Event()
+        while True:
+            pause.wait(1 / _LOOKS_PER_SECOND)
+            with self._lock:
+                waits = list(self._waits.values())
+                self._watching = bool(waits)
+            if not waits:
+                return
+            reason = worth_leaving(waits, now=datetime.now(UTC), linger=self._linger)
+            if reason is not None and self._activity.is_quiet():
+                self._leave(reason)
+                return
+
+
+def worth_leaving(waits: list[Wait], *, now: datetime, linger: timedelta) -> Suspended | None:
+    """Return what to say on leaving, if no wait ends soon and each has had its linger time."""
+    for wait in waits:
+        if wait.until is not None and wait.until - now <= linger:
+            return None
+        if wait.until is None and now - wait.since < linger:
+            return None
+    first = min(waits, key=lambda wait: (wait.until is None, wait.until or wait.since))
+    signals = sorted({wait.name for wait in waits if wait.kind == "Signal"})
+    return Suspended(first, tuple(signals))
