@@ -133,9 +133,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("logging", "LogEavesdropper", "add a handler to the logger penstock."),
     ("runner", "Runner", "use penstock.serve; a pod runs `python -m penstock.runner`."),
     ("runtime.flow_run", "api_url ui_url", _SERVER),
-    ("runtime.flow_run", "flow_version", "read the version of the flow: my_flow.version."),
     ("runtime.flow_run", "job_variables", "set them in the pod template of the WorkPool or Flow."),
-    ("runtime.flow_run", "parent_deployment_id", "read runtime.flow_run.parent_flow_run_id."),
     ("runtime.task_run", "api_url ui_url", _SERVER),
     (
         "states",
@@ -174,7 +172,6 @@ MODULES: dict[str, str] = {
     "flow_engine": "call the flow, or penstock.execution.execute it.",
     "input": _PAUSE,
     "locking": "processes share limits by penstock.concurrency, and what is cached by its store.",
-    "runtime.deployment": "read runtime.flow_run.flow_name and runtime.flow_run.parameters.",
     "server": _SERVER,
     "settings": _SETTINGS,
     "task_engine": "call the task.",

@@ -171,6 +171,9 @@ def _flow_run(definition: Definition, caller: Scope | None, context: RunContext)
         parent=caller.run if caller else None,
         state=Pending(),
         tags=current_tags.get(),
+        version=definition.version,
+        deployed=context.deployed,
+        scheduled_at=context.scheduled_at if caller is None else None,
     )
 
 

@@ -83,6 +83,7 @@ class Decorated(Generic[P, R]):
             timeout_seconds=checked_timeout(options.get("timeout_seconds")),
             run_name=run_namer(options.get(f"{kind.value}_run_name"), function),
             log_prints=options.get("log_prints"),
+            version=options.get("version"),
             hooks=hooks_of(options, events=self._events, owner=self),
         )
 

@@ -20,6 +20,7 @@ from itertools import takewhile
 from types import FrameType
 from typing import Any, Protocol
 
+from penstock.engine.runs import Deployed
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.logging import show_by_default
@@ -192,6 +193,13 @@ class _Server:
             )  # fmt: skip
             return
         context = RunContext(run_id(deployment, tick))
+        context.scheduled_at = tick
+        context.deployed = Deployed(
+            id=deployment.name,
+            name=deployment.name,
+            version=deployment.flow.version,
+            parameters=deployment.parameters,
+        )
         thread = threading.Thread(
             target=execute,
             args=(deployment.flow,),

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from penstock.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
+from penstock.engine.runs import Deployed
 from penstock.errors import CrashedRun, UnpicklableError, WorkerDied
 from penstock.events import emit_event
 from penstock.execution import RunContext, execute
@@ -400,3 +402,56 @@ def test_artifacts_and_events_made_in_a_worker_join_the_run_s(
     assert first.data != f"# From {os.getpid()}"
     assert [event.event for event in context.records.events] == ["written"] * 2
     assert len(lines) == 4
+
+
+@task
+def tell_all() -> list[object]:
+    flow_run, task_run = runtime.flow_run, runtime.task_run
+    return [
+        *(getattr(flow_run, name) for name in flow_run.__all__ if name != "parameters"),
+        *(getattr(task_run, name) for name in task_run.__all__),
+        *(getattr(runtime.deployment, name) for name in runtime.deployment.__all__),
+    ]
+
+
+@pytest.mark.parametrize("retries", [0, 1], ids=["without a journal", "with a journal"])
+def test_a_worker_tells_of_the_run_what_a_thread_would(
+    runner: ProcessPoolTaskRunner, retries: int
+) -> None:
+    @flow(version="7", retries=retries)
+    def inner() -> object:
+        with tags("nightly"):
+            return tell_all.submit().result()
+
+    @flow
+    def daily(*, elsewhere: bool) -> object:
+        return (inner.with_options(task_runner=runner) if elsewhere else inner)()
+
+    told = []
+    for elsewhere in (False, True):
+        context = RunContext("daily-1")
+        context.scheduled_at = datetime(2026, 11, 20, 6, tzinfo=UTC)
+        context.deployed = Deployed(id="a/b", name="b", version="7", parameters={"x": 1})
+        outcome = execute(daily, parameters={"elsewhere": elsewhere}, context=context)
+        told.append([each for each in outcome.result if not isinstance(each, datetime)])
+
+    assert told[0] == told[1]
+    assert "daily-1/inner-0/tell_all-0" in told[0]
+
+
+def test_calls_inside_a_body_elsewhere_have_keys_of_their_own(
+    runner: ProcessPoolTaskRunner,
+) -> None:
+    @task
+    def charge(order: int) -> str | None:
+        return runtime.task_run.idempotency_key
+
+    @task
+    def charge_all() -> list[str | None]:
+        return [charge(1), charge(1), charge(2), runtime.task_run.idempotency_key]
+
+    @flow(task_runner=runner)
+    def daily() -> list[str | None]:
+        return [key for keys in (charge_all.submit(), charge_all.submit()) for key in keys.result()]
+
+    assert len(set(daily())) == 8

@@ -146,6 +146,7 @@ class LocalRun:
         from penstock.logging import configure
 
         context = RunContext(self._id)
+        context.first_run_id = self._row.journal
         context.activity = activity = Activity()
         if order.exit_on_wait:
             context.suspension = Suspension(

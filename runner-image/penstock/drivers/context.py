@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from penstock.engine.records import Records
-from penstock.engine.runs import Reporter
+from penstock.engine.runs import Deployed, Reporter
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from penstock.drivers.activity import Activity
     from penstock.drivers.suspension import Suspension
     from penstock.journal.run_journal import RunJournal
@@ -29,6 +31,12 @@ class RunContext:
         """Name of the run; its id, or what ``flow_run_name`` makes of it, when ``None``."""
         self.cancel_grace_seconds = cancel_grace_seconds
         """How long running tasks may take to end once the flow has met its cancellation."""
+        self.first_run_id = run_id
+        """The run that this one is a rerun of, or goes on with; the run itself, if it is new."""
+        self.deployed: Deployed | None = None
+        """The Flow in the cluster, or the deployment, that this is a run of."""
+        self.scheduled_at: datetime | None = None
+        """When the run was due, if a schedule started it."""
         self.journal: RunJournal | None = None
         """Where the run's progress is stored, if it is to survive its process."""
         self.activity: Activity | None = None

@@ -19,10 +19,10 @@ from inspect import signature
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from penstock.drivers.progress import time_ran_out
+from penstock.drivers.run_facts import TaskFacts, facts_of
 from penstock.drivers.tagging import current_tags
 from penstock.engine.ending import Ending
 from penstock.engine.records import Kept
-from penstock.engine.runs import TaskRun
 from penstock.errors import RemoteError, UnpicklableError
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Parcel(NamedTuple):
     """The function, or the module and the name that lead to it."""
     args: tuple[object, ...]
     kwargs: dict[str, object]
-    run: tuple[str, str, str, frozenset[str], int]
-    flow_run: tuple[str, str, str] | None
+    run: TaskFacts
     tags: frozenset[str]
     log_prints: bool
     log_level: int
@@ -113,15 +112,13 @@ def _packed(
     *,
     place: Place,
 ) -> bytes:
-    run, body = cast("TaskRun", call.run), call.definition.body
+    run, body = call.run, call.definition.body
     reference = _reference_to(body) if place.shares_modules else None
-    flow = run.flow_run
     parcel = Parcel(
         reference or body,
         args,
         kwargs,
-        run=(run.id, run.name, run.task_name, run.tags, run.run_count),
-        flow_run=(flow.id, flow.name, flow.flow_name) if flow else None,
+        run=facts_of(scope),
         tags=current_tags.get(),
         log_prints=scope.log_prints,
         log_level=_LOGGER.getEffectiveLevel(),
@@ -217,7 +214,7 @@ def run_parcel(parcel: bytes) -> bytes:
     name = "A task"
     try:
         unpacked = cast("Parcel", pickle.loads(parcel))  # noqa: S301 - the driver's
-        name = unpacked.run[1]
+        name = unpacked.run.name
         body = unpacked.body
         if isinstance(body, tuple):
             body = _named(importlib.import_module(body[0]), body[1])  # type: ignore[assignment]

@@ -16,11 +16,11 @@ from penstock.drivers.parcels import PROCESS, Left, Parcel
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import without_engine_frame
 from penstock.drivers.recording import travelling
+from penstock.drivers.run_facts import task_run_of
 from penstock.drivers.scope import Arguments, Scope
 from penstock.drivers.tagging import tags
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import RemoteError
-from penstock.states import Running
 from penstock.tracebacks import user_traceback
 
 Lines = list[dict[str, object]]
@@ -60,23 +60,8 @@ def _value_of(body: Callable[..., object], parcel: Parcel) -> object:
 
 
 def _scope_of(parcel: Parcel, body: Callable[..., object]) -> Scope:
-    run_id, name, task_name, tags, run_count = parcel.run
-    flow_run = None
-    if parcel.flow_run is not None:
-        flow_id, flow_run_name, flow_name = parcel.flow_run
-        flow_run = FlowRun(
-            flow_id, name=flow_run_name, flow_name=flow_name, parent=None, state=Running()
-        )
-    run = TaskRun(
-        run_id,
-        name=name,
-        task_name=task_name,
-        flow_run=flow_run,
-        parent=flow_run,
-        tags=tags,
-        state=Running(),
-    )
-    run.run_count = run_count
+    run = task_run_of(parcel.run)
+    flow_run = run.flow_run
     around = _scope(flow_run, parcel, body=_no_body, arguments=((), {})) if flow_run else None
     return _scope(run, parcel, body=body, arguments=(parcel.args, parcel.kwargs), parent=around)
 

@@ -53,6 +53,7 @@ class Definition:
     run_name: Callable[[tuple[object, ...], dict[str, object]], str] | None
     """Makes the run's name of the arguments."""
     tags: frozenset[str] = frozenset()
+    version: str | None = None
     hooks: Hooks = field(default_factory=Hooks)
     cache: CacheRule | None = None
     log_prints: bool | None

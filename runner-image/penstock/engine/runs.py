@@ -5,7 +5,8 @@ Both are plain records that the engine changes in place; a reporter reads and ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,19 +16,35 @@ if TYPE_CHECKING:
     from penstock.engine.inputs import Link
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What a run is one of: the runs of a Flow in a cluster, or of a deployment that is served."""
+
+    id: str
+    name: str
+    version: str | None
+    """What the author of the flow says."""
+    parameters: Mapping[str, object]
+    """What the run was given, as it was given."""
+
+
 class FlowRun:
     """One run of a flow or of a sub-flow."""
 
     __slots__ = (
+        "call_path",
+        "deployed",
         "ended_at",
         "flow_name",
         "id",
         "name",
         "parent",
         "run_count",
+        "scheduled_at",
         "started_at",
         "state",
         "tags",
+        "version",
     )
 
     def __init__(
@@ -39,11 +56,21 @@ class FlowRun:
         parent: FlowRun | TaskRun | None,
         state: State[object],
         tags: frozenset[str] = frozenset(),
+        version: str | None = None,
+        deployed: Deployed | None = None,
+        scheduled_at: datetime | None = None,
     ) -> None:
         self.id = run_id
         """Unique: of the root as given, of a sub-flow ``<parent's id>/<flow's name>-<number>``."""
         self.name = name
         self.flow_name = flow_name
+        self.version = version
+        """The flow's, where its author gave it one."""
+        self.deployed = deployed
+        self.scheduled_at = scheduled_at
+        """When it was due, if a schedule started it."""
+        self.call_path: str | None = None
+        """See ``penstock.drivers.call_path``; set once somebody asks."""
         self.tags = tags
         self.parent = parent
         """The run whose body called this one; ``None`` for the root."""
@@ -60,6 +87,7 @@ class TaskRun:
 
     __slots__ = (
         "awaits",
+        "call_path",
         "ended_at",
         "flow_run",
         "id",
@@ -88,6 +116,8 @@ class TaskRun:
         self.name = name
         """``<task's name>-<number>``, or what ``task_run_name`` makes of it."""
         self.task_name = task_name
+        self.call_path: str | None = None
+        """See ``penstock.drivers.call_path``; set once somebody asks."""
         self.tags = tags
         self.flow_run = flow_run
         """The nearest flow run around it; ``None`` for a task called outside any flow."""

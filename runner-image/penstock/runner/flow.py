@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from penstock.engine.runs import Deployed
 from penstock.errors import FlowLoadError
 from penstock.execution import Overrides, RunContext, execute
 from penstock.loading import load_flow
@@ -37,6 +38,12 @@ def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoa
     except (LaunchError, FlowLoadError) as error:
         exits.say(str(error))
         return conclude_not_loaded(error)
+    context.deployed = Deployed(
+        id=f"{environment.namespace}/{environment.flow}",
+        name=environment.flow,
+        version=flow.version,
+        parameters=launch.parameters,
+    )
     outcome = execute(
         flow,
         parameters=launch.parameters,

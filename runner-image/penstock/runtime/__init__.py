@@ -3,6 +3,6 @@
 Every name can be read anywhere. Outside a run it is ``None``, or what is empty of its kind.
 """
 
-from penstock.runtime import flow_run, task_run
+from penstock.runtime import deployment, flow_run, task_run
 
-__all__ = ["flow_run", "task_run"]
+__all__ = ["deployment", "flow_run", "task_run"]

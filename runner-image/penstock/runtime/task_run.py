@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from penstock.absent import advice_on_name
-from penstock.drivers.scope import current_scope
+from penstock.drivers.scope import Scope, current_scope
 from penstock.engine.runs import TaskRun
-from penstock.runtime.reading import arguments_by_name
+from penstock.runtime.reading import arguments_by_name, told
 
-__all__ = ["id", "name", "parameters", "run_count", "tags", "task_name"]
+__all__ = ["id", "idempotency_key", "name", "parameters", "run_count", "tags", "task_name"]
 
 id: str | None  # noqa: A001 - Prefect's name
 name: str | None
 task_name: str | None
+idempotency_key: str | None
+"""The same at every attempt of the task, in every process that goes on with the run and in its
+reruns, and no other call's: give it to a system outside, which then does the work once."""
 parameters: dict[str, Any]
 """Arguments by name, with defaults; values in the place of futures."""
 run_count: int
@@ -23,25 +25,29 @@ tags: list[str]
 
 
 def __getattr__(asked: str) -> Any:
-    read = _READERS.get(asked)
-    if read is None:
-        raise AttributeError(
-            advice_on_name(__name__, asked)
-            or f"penstock.runtime.task_run has no {asked!r}; it has {', '.join(__all__)}."
-        )
     scope = current_scope.get()
-    return read(scope.run if scope is not None and isinstance(scope.run, TaskRun) else None)
+    inside = scope is not None and isinstance(scope.run, TaskRun)
+    return told("task_run", asked, _READERS, scope if inside else None)
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-_READERS: dict[str, Callable[[TaskRun | None], object]] = {
-    "id": lambda run: run.id if run else None,
-    "name": lambda run: run.name if run else None,
-    "task_name": lambda run: run.task_name if run else None,
-    "parameters": lambda run: arguments_by_name(current_scope.get() if run else None),
-    "run_count": lambda run: run.run_count if run else 0,
-    "tags": lambda run: sorted(run.tags) if run else [],
+def _idempotency_key(scope: Scope | None) -> str | None:
+    if scope is None:
+        return None
+    from penstock.drivers.call_path import idempotency_key as key_of
+
+    return key_of(scope)
+
+
+_READERS: dict[str, Callable[[Scope | None], object]] = {
+    "id": lambda scope: scope.run.id if scope else None,
+    "name": lambda scope: scope.run.name if scope else None,
+    "task_name": lambda scope: getattr(scope.run, "task_name", None) if scope else None,
+    "idempotency_key": _idempotency_key,
+    "parameters": arguments_by_name,
+    "run_count": lambda scope: scope.run.run_count if scope else 0,
+    "tags": lambda scope: sorted(scope.run.tags) if scope else [],
 }

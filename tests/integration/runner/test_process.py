@@ -122,6 +122,22 @@ def test_a_flow_completes_with_its_tasks_counted(server: FaultyServer, start: St
     assert report["result"] == {"type": "int"}
 
 
+def test_a_flow_knows_which_flow_object_it_runs_for(server: FaultyServer, start: Start) -> None:
+    runner = start(
+        """
+        from penstock import runtime
+
+        @flow(version="7")
+        def daily(x: int = 1):
+            found = runtime.deployment
+            print("told", found.id, found.name, found.version, found.parameters)
+        """,
+        parameters={"x": 2},
+    )
+
+    runner.wait_for_line("told default/daily daily 7 {'x': 2}")
+
+
 def test_artifacts_and_events_are_indexed_in_the_report(server: FaultyServer, start: Start) -> None:
     runner = start(
         """

@@ -303,6 +303,37 @@ def _() -> None:
     assert len(called) == 1
 
 
+@shows("runtime.", "PREFECT__RUNTIME__FLOW_RUN__NAME")
+def _() -> None:
+    from penstock import runtime
+
+    @task(tags=["io"])
+    def step(x: int) -> tuple[object, ...]:
+        of = runtime.task_run
+        assert of.idempotency_key
+        return of.id, of.name, of.task_name, of.parameters, of.run_count, of.tags
+
+    @flow(version="7")
+    def telling(x: int = 1) -> tuple[object, ...]:
+        of = runtime.flow_run
+        assert of.name == of.id == of.root_flow_run_id == runtime.deployment.flow_run_id
+        assert of.scheduled_start_time is not None
+        assert (of.parent_flow_run_id, of.parent_deployment_id) == (None, None)
+        assert (runtime.deployment.id, runtime.deployment.name) == (None, None)
+        assert (runtime.deployment.version, runtime.deployment.parameters) == (None, {})
+        assert (of.flow_name, of.flow_version, of.parameters) == ("telling", "7", {"x": 1})
+        assert (of.run_count, of.tags, step(2)[1:]) == (
+            1,
+            [],
+            ("step-0", "step", {"x": 2}, 1, ["io"]),
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PENSTOCK__RUNTIME__FLOW_RUN__NAME", "made up")
+            return of.name, runtime.flow_run.id != "made up"
+
+    assert telling() == ("made up", True)
+
+
 @shows("artifacts.", "events.emit_event")
 def _() -> None:
     from penstock import artifacts, events

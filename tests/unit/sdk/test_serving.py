@@ -65,6 +65,24 @@ def test_runs_start_when_they_are_due_with_their_parameters() -> None:
     ]
 
 
+def test_a_run_knows_its_deployment_and_when_it_was_due() -> None:
+    seen = []
+
+    @flow(version="7")
+    def load(day: int) -> None:
+        told = runtime.deployment
+        due = runtime.flow_run.scheduled_start_time
+        seen.append((told.id, told.name, told.version, told.parameters, due))
+
+    serve(
+        deployment_of(load, "My load", interval=20, parameters={"day": "3"}),
+        clock=MovedClock(waits=1, oversleep=5),
+    )
+
+    due = START + timedelta(seconds=20)
+    assert seen == [("My load", "My load", "7", {"day": "3"}, due)]
+
+
 def test_several_flows_are_served_by_one_call() -> None:
     seen = []
 
