@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.serving import serve
     from penstock.states import State
     from penstock.tasks import Task, exponential_backoff, task
+    from penstock.transactions import Transaction, transaction
     from penstock.variables import Variable
     from penstock.waits import sleep, sleep_until
 
@@ -31,6 +32,7 @@ __all__ = [
     "PenstockFuture",
     "State",
     "Task",
+    "Transaction",
     "Variable",
     "__version__",
     "allow_failure",
@@ -48,6 +50,7 @@ __all__ = [
     "sleep_until",
     "tags",
     "task",
+    "transaction",
     "unmapped",
     "wait",
 ]
@@ -57,6 +60,7 @@ _HOMES = {
     "PenstockFuture": "futures",
     "State": "states",
     "Task": "tasks",
+    "Transaction": "transactions",
     "Variable": "variables",
     "allow_failure": "annotations",
     "as_completed": "futures",
@@ -71,6 +75,7 @@ _HOMES = {
     "sleep_until": "waits",
     "tags": "drivers.tagging",
     "task": "tasks",
+    "transaction": "transactions",
     "unmapped": "annotations",
     "wait": "futures",
 }

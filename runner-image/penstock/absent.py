@@ -156,6 +156,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("task_runners", "PenstockTaskRunner", _REMOTE),
     ("tasks", "MaterializingTask", _ASSETS),
     ("tasks", "TaskRunNameCallbackWithParameters", "give task_run_name a function."),
+    ("transactions", "BaseTransaction", "name Transaction or AsyncTransaction."),
     ("utilities.annotations", "BaseAnnotation NotSet", "it is of no use but inside Prefect."),
     ("utilities.annotations", "Quote", "its name is quote."),
     ("utilities.annotations", "freeze", "hand the value itself: parameters are not changed."),

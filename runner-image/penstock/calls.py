@@ -82,6 +82,7 @@ def submit_task(
     )
     future: PenstockFuture[object] = PenstockFuture(run, lock=frame.lock)
     frame.context.made_links = True
+    call.join_block(future)
     Job(call, frame=frame, future=future).submit()
     return future
 

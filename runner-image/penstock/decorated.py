@@ -119,7 +119,7 @@ class Decorated(Generic[P, R]):
     def _add_hook(self, event: str, hook: H) -> H:
         listed = checked_hooks(self.options.get(event) or (), event=event)
         self.options = {**self.options, event: [*listed, hook]}
-        self.definition.hooks.add(event, hook_of(hook, owner=self))
+        self.definition.hooks.add(event, hook_of(hook, owner=self, event=event))
         return hook
 
     def __repr__(self) -> str:

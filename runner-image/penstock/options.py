@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from penstock.engine.hooks import Hook, Hooks
+from penstock.engine.hooks import Hook, Hooks, hook_of_transaction
 from penstock.errors import PenstockError
 
 RunName = str | Callable[..., str]
@@ -114,8 +114,13 @@ def checked_hooks(hooks: object, *, event: str) -> list[Callable[..., object]]:
     return listed
 
 
-def hook_of(function: Callable[..., object], *, owner: object) -> Hook:
-    """Return the hook that calls ``function(owner, run, state)``."""
+_OF_TRANSACTIONS = frozenset({"on_commit", "on_rollback"})
+
+
+def hook_of(function: Callable[..., object], *, owner: object, event: str) -> Hook:
+    """Return the hook that calls ``function(owner, run, state)``, or ``function(transaction)``."""
+    if event in _OF_TRANSACTIONS:
+        return hook_of_transaction(function)
     name = getattr(function, "__name__", repr(function))
     return Hook(name, partial(function, owner))
 
@@ -125,5 +130,5 @@ def hooks_of(options: Mapping[str, object], *, events: Iterable[str], owner: obj
     hooks = Hooks()
     for event in events:
         for function in checked_hooks(options.get(event) or (), event=event):
-            hooks.add(event, hook_of(function, owner=owner))
+            hooks.add(event, hook_of(function, owner=owner, event=event))
     return hooks

@@ -19,7 +19,7 @@ from typing import (
 from penstock.absent import refuse_absent
 from penstock.cache_policies import CachePolicy, task_input_hash
 from penstock.calls import call_task, waited
-from penstock.decorated import Hook
+from penstock.decorated import H, Hook
 from penstock.engine.caching import CacheQuestion, CacheRule
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
@@ -55,6 +55,8 @@ class TaskOptions(TypedDict, total=False):
     on_running: Sequence[Hook] | None
     on_completion: Sequence[Hook] | None
     on_failure: Sequence[Hook] | None
+    on_commit: Sequence[Hook] | None
+    on_rollback: Sequence[Hook] | None
     task_run_name: RunName | None
 
 
@@ -63,7 +65,7 @@ class Task(Submitting[P, R]):
 
     _kind = Kind.TASK
     _known_options = TaskOptions.__annotations__
-    _events = ("on_running", "on_completion", "on_failure")
+    _events = ("on_running", "on_completion", "on_failure", "on_commit", "on_rollback")
     options: TaskOptions
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
@@ -100,6 +102,14 @@ class Task(Submitting[P, R]):
             expiration=options.get("cache_expiration"),
             refresh=bool(options.get("refresh_cache")),
         )
+
+    def on_commit(self, hook: H) -> H:
+        """Call ``hook(transaction)`` when what a run did is committed."""
+        return self._add_hook("on_commit", hook)
+
+    def on_rollback(self, hook: H) -> H:
+        """Call ``hook(transaction)`` to undo what a run did, when its transaction fails."""
+        return self._add_hook("on_rollback", hook)
 
     def with_options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
         """Return the same task with some options changed."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
-from penstock.drivers.scope import Scope
+from penstock.drivers.scope import Scope, open_block
 from penstock.drivers.slots import Slots
 from penstock.engine.caching import CacheQuestion
 from penstock.engine.definition import Definition
@@ -19,6 +19,7 @@ from penstock.journal.protocol import Journal
 
 if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
+    from penstock.engine.transactions import Transaction
 
 
 class LiveCall:
@@ -27,6 +28,7 @@ class LiveCall:
     __slots__ = (
         "_inner_journal",
         "_key",
+        "_transaction",
         "abandoned",
         "args",
         "caller",
@@ -88,6 +90,15 @@ class LiveCall:
             for link in links_in((args, kwargs, wait_for), tolerated_only=True):
                 link.take()
         self._inner_journal: Journal | None = None
+        self._transaction: Transaction | None = None
+        if (
+            definition.hooks
+            or open_block.get() is not None
+            or (caller is not None and caller.transaction is not None)
+        ):
+            from penstock.drivers.transacting import transaction_of
+
+            self._transaction = transaction_of(self)
         self._key: CallKey | None = None
         if not self.upstreams:
             self._key = self.draw_key(args, kwargs)
@@ -114,6 +125,22 @@ class LiveCall:
             digest=digest_of_call(args, kwargs, index=self.index),
         )
         return self._key
+
+    def own_transaction(self) -> Transaction | None:
+        """Return the transaction that the call is, if anything is to be committed or undone."""
+        transaction = self._transaction
+        if transaction is None and self.scope is not None:
+            transaction = self.scope.transaction
+        if transaction is not None:
+            transaction.name, transaction.part = self.run.name, self
+            transaction.call_key = self._key
+        return transaction
+
+    def join_block(self, link: Link) -> None:
+        """Have the ``with transaction()`` around wait for a submitted call before it commits."""
+        around = self._transaction.parent if self._transaction is not None else None
+        if around is not None and around.is_block:
+            around.links.append(link)
 
     @property
     def cancel_grace_seconds(self) -> float:
@@ -186,6 +213,7 @@ class LiveCall:
             journal=self.journal or self._journal_of_retries(),
             log_prints=self._logs_prints(),
             slots=self.slots,
+            transaction=self.own_transaction(),
         )
         return self.scope
 
@@ -207,7 +235,7 @@ class LiveCall:
             log_prints=self._logs_prints(),
             slots=None,
         )
-        scope.cancel_raised = True
+        scope.cancel_raised = scope.is_beside = True
         return scope
 
     def _journal_of_retries(self) -> Journal | None:

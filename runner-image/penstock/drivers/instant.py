@@ -7,7 +7,7 @@ import random
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.frame import Frame
-from penstock.drivers.runlog import RUN_LOG, complain
+from penstock.drivers.runlog import RUN_LOG, complain, rolled_back
 from penstock.engine.effects import (
     Announce,
     CloseTasks,
@@ -20,6 +20,7 @@ from penstock.engine.effects import (
     Record,
     RecordAttempt,
     StopTasks,
+    Undo,
 )
 from penstock.engine.identity import CallKey
 from penstock.engine.runs import FlowRun, Reporter, TaskRun
@@ -32,13 +33,8 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
     match effect:
         case Announce(state):
             announce(state, call=call)
-        case Find(key):
-            return call.journal.find(key, epoch=call.epoch) if call.journal else None
-        case Record(key, state):
-            return _record(key, state, call=call)
-        case RecordAttempt(key, used):
-            if call.journal:
-                call.journal.record_attempt(key, used=used, epoch=call.epoch)
+        case Find() | Record() | RecordAttempt() | Undo():
+            return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
         case Lookup(results, key):
@@ -61,9 +57,25 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
     match effect:
         case Lookup(results) | Keep(results):
             return results.waits
-        case Record() | RecordAttempt():
+        case Record() | RecordAttempt() | Undo():
             return call.journal is not None and call.journal.is_remote
     return False
+
+
+def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
+    journal = call.journal
+    match effect:
+        case Find(key):
+            return journal.find(key, epoch=call.epoch) if journal else None
+        case Record(key, state):
+            return _record(key, state, call=call)
+        case RecordAttempt(key, used) if journal:
+            journal.record_attempt(key, used=used, epoch=call.epoch)
+        case Undo(key):
+            if journal and key is not None:
+                journal.forget(key)
+            rolled_back(call.run)
+    return None
 
 
 def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[object]:

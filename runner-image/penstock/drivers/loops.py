@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out, takes_time
-from penstock.drivers.prints import prints_of
+from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import Wake, all_final, awaiting, note_delay, subscribe_to
@@ -22,6 +22,7 @@ from penstock.engine.effects import (
     Effect,
     Pause,
     RunBody,
+    Within,
 )
 from penstock.engine.ending import Ending
 from penstock.engine.inputs import Link
@@ -84,6 +85,8 @@ async def perform(effect: Effect[object], call: LiveCall) -> object:
         case CallHook():
             await _call_hook(effect, call)
             return None
+        case Within(part, inner):
+            return await perform(inner, cast("LiveCall", part))
     if takes_time(effect, call=call):
         return await asyncio.to_thread(carry_out, effect, call=call)
     return carry_out(effect, call=call)
@@ -108,6 +111,15 @@ async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, 
         return Ending(error=without_engine_frame(error))
 
 
+def runs_here() -> bool:
+    """Tell whether an event loop runs in the calling thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 async def awaited(value: object) -> object:
     """Await what a body of the author's returned."""
     return await cast("Awaitable[object]", value)
@@ -116,8 +128,7 @@ async def awaited(value: object) -> object:
 async def _call_hook(effect: CallHook, call: LiveCall) -> None:
     if call.abandoned:
         return
-    scope = call.aside()
-    with scope, prints_of(scope):
+    with beside(call.aside()):
         ending = await _ask(lambda: effect.hook.function(call.run, effect.state))
     if ending.error is not None:
         raise ending.error

@@ -51,6 +51,8 @@ class Parcel(NamedTuple):
     log_prints: bool
     log_level: int
     process: bytes
+    values: dict[str, object]
+    """What was set in the transactions around."""
 
 
 class Answer(NamedTuple):
@@ -62,10 +64,11 @@ class Answer(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What a body logged, and the records that it made."""
+    """What a body logged, the records that it made, and what it set in its transaction."""
 
     lines: list[dict[str, object]]
     records: list[Kept]
+    values: dict[str, object]
 
 
 def run_elsewhere(
@@ -102,6 +105,10 @@ def _take_over(left: Left, scope: Scope) -> None:
 
         for record in left.records:
             adopt(record, context=scope.context, run_id=root_id(scope))
+    if left.values:
+        from penstock.drivers.transacting import keep_values
+
+        keep_values(left.values, scope=scope)
 
 
 def _packed(
@@ -123,6 +130,7 @@ def _packed(
         log_prints=scope.log_prints,
         log_level=_LOGGER.getEffectiveLevel(),
         process=PROCESS,
+        values=scope.transaction.visible_values() if scope.transaction else {},
     )
     try:
         return _dumps(parcel, plain=reference is not None and _are_plain(args, kwargs))
@@ -210,7 +218,7 @@ def _body_of(found: object) -> object:
 
 def run_parcel(parcel: bytes) -> bytes:
     """Run one attempt in this process and return how it ended; never raises."""
-    left = Left([], [])
+    left = Left([], [], {})
     name = "A task"
     try:
         unpacked = cast("Parcel", pickle.loads(parcel))  # noqa: S301 - the driver's

@@ -9,8 +9,8 @@ from __future__ import annotations
 import builtins
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from penstock.drivers.runlog import FLOW_RUNS, TASK_RUNS, extra_of
 from penstock.drivers.scope import Scope, current_scope
@@ -61,3 +61,13 @@ _CAPTURE = _Capture()
 def prints_of(scope: Scope) -> AbstractContextManager[None]:
     """Return a context in which the body's prints go to the run's log, if they are to."""
     return _CAPTURE if scope.log_prints else _NOTHING
+
+
+@contextmanager
+def beside(scope: Scope | None) -> Iterator[None]:
+    """Enter the scope of a hook, as a body's is entered; there is none outside of any run."""
+    if scope is None:
+        yield
+        return
+    with scope, prints_of(scope):
+        yield

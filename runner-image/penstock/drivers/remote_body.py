@@ -19,6 +19,7 @@ from penstock.drivers.recording import travelling
 from penstock.drivers.run_facts import task_run_of
 from penstock.drivers.scope import Arguments, Scope
 from penstock.drivers.tagging import tags
+from penstock.drivers.transacting import transacting
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import RemoteError
 from penstock.tracebacks import user_traceback
@@ -37,7 +38,12 @@ def run_body(
     token_of_records = travelling.set(left.records)
     try:
         scope = _scope_of(parcel, body)
-        with tags(*parcel.tags), scope, prints_of(scope):
+        with (
+            tags(*parcel.tags),
+            transacting(scope, parcel.values, left.values),
+            scope,
+            prints_of(scope),
+        ):
             return _value_of(body, parcel), None
     except BaseException as error:  # the driver's core decides what it means
         return None, portable(without_engine_frame(error))

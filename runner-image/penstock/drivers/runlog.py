@@ -47,6 +47,12 @@ def complain(run: FlowRun | TaskRun, message: str, *, error: BaseException | Non
     logger.log(level, "%s", message, exc_info=error, extra=extra_of(run))
 
 
+def rolled_back(run: FlowRun | TaskRun | None) -> None:
+    """Log that what the run did was rolled back."""
+    logger = TASK_RUNS if isinstance(run, TaskRun) else FLOW_RUNS
+    logger.info("Rolled back.", extra=extra_of(run))
+
+
 def extra_of(run: FlowRun | TaskRun | None) -> dict[str, str]:
     """Return what a log record says of the run that it belongs to."""
     if isinstance(run, TaskRun):

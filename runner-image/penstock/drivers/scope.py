@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock.drivers.frame import Frame
     from penstock.drivers.slots import Slots
     from penstock.engine.runs import TaskRun
+    from penstock.engine.transactions import Transaction
     from penstock.journal.protocol import Journal
 
 
@@ -32,6 +33,7 @@ class Scope:
         "cancel_raised",
         "context",
         "frame",
+        "is_beside",
         "journal",
         "log_prints",
         "occurrences",
@@ -41,6 +43,7 @@ class Scope:
         "run",
         "slots",
         "token",
+        "transaction",
     )
 
     def __init__(
@@ -57,6 +60,7 @@ class Scope:
         journal: Journal | None,
         log_prints: bool,
         slots: Slots | None,
+        transaction: Transaction | None = None,
     ) -> None:
         self.run = run
         self.body = body
@@ -80,6 +84,10 @@ class Scope:
         """Nobody waits for this body any more: its time ran out."""
         self.cancel_raised: bool = parent is not None and parent.origin.cancel_raised
         """Of an origin: its stack has met the cancellation; later engine calls work again."""
+        self.transaction = transaction
+        """What the body's call is part of, or is itself; see ``penstock.drivers.transacting``."""
+        self.is_beside = False
+        """This is no attempt, but a hook that is called in the run's name."""
         self.token: Token[Scope | None] | None = None
 
     def parking(self) -> Activity | None:
@@ -116,6 +124,11 @@ class Scope:
 
 
 current_scope: ContextVar[Scope | None] = ContextVar("penstock_scope", default=None)
+
+open_block: ContextVar[tuple[Scope | None, Transaction] | None] = ContextVar(
+    "penstock_transaction", default=None
+)
+"""The innermost ``with transaction()`` around, and the body that it stands in."""
 
 
 def enter_engine() -> Scope | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from inspect import isawaitable
+from typing import cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out
-from penstock.drivers.prints import prints_of
+from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import (
     Progress,
     time_ran_out,
@@ -18,7 +19,7 @@ from penstock.drivers.progress import (
 )
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import block_until, block_until_final, note_delay, pause
-from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody
+from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody, Within
 from penstock.engine.ending import Ending
 from penstock.errors import TaskAbandoned
 from penstock.states import State
@@ -75,6 +76,8 @@ def perform(effect: Effect[object], call: LiveCall) -> object:
         case CallHook():
             _call_hook(effect, call)
             return None
+        case Within(part, inner):
+            return perform(inner, cast("LiveCall", part))
     return carry_out(effect, call=call)
 
 
@@ -153,8 +156,7 @@ def _abandon(scope: Scope, helper: threading.Thread) -> None:
 def _call_hook(effect: CallHook, call: LiveCall) -> None:
     if call.abandoned:
         return
-    scope = call.aside()
-    with scope, prints_of(scope):
+    with beside(call.aside()):
         ending = _ask(lambda: effect.hook.function(call.run, effect.state))
     if ending.error is not None:
         raise ending.error
@@ -164,11 +166,31 @@ def _ask(question: Callable[[], object]) -> Ending:
     try:
         answer = question()
         if isawaitable(answer):
-            import asyncio
-
-            from penstock.drivers.loops import awaited
-
-            answer = asyncio.run(awaited(answer))
+            answer = _awaited_here(answer)
         return Ending(answer)
     except Exception as error:
         return Ending(error=error)
+
+
+def _awaited_here(answer: Awaitable[object]) -> object:
+    """Await something in a thread that waits for it; if it has a running loop, beside it."""
+    import asyncio
+
+    from penstock.drivers.loops import awaited, runs_here
+
+    if not runs_here():
+        return asyncio.run(awaited(answer))
+    ending = Ending()
+
+    def run() -> None:
+        try:
+            ending.value = asyncio.run(awaited(answer))
+        except BaseException as error:
+            ending.error = error
+
+    helper = threading.Thread(target=copy_context().run, args=(run,), daemon=True)
+    helper.start()
+    helper.join()
+    if ending.error is not None:
+        raise ending.error
+    return ending.value

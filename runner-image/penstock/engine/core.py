@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from penstock.engine.caching import CacheQuestion, cached_or
 from penstock.engine.definition import Condition, Definition, Kind
@@ -43,6 +43,9 @@ from penstock.engine.retry import AttemptsUsed, delay_before_retry, may_retry
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.settle import settle
 from penstock.states import AwaitingRetry, Retrying, Running, State
+
+if TYPE_CHECKING:
+    from penstock.engine.transactions import Transaction
 
 
 class Call(Protocol):
@@ -88,6 +91,9 @@ class Call(Protocol):
     def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
         """Return the call's key; ``None`` where nothing is journaled."""
 
+    def own_transaction(self) -> Transaction | None:
+        """Return the transaction that the call is, if anything is to be committed or undone."""
+
 
 def run_call(call: Call) -> Steps[State[object]]:
     """Bring ``call`` to its final state and return it."""
@@ -100,6 +106,11 @@ def run_call(call: Call) -> Steps[State[object]]:
         state = final_state(Ending(error=interruption), Settlement())
     yield Announce(state)
     hooks = call.definition.hooks
+    transaction = call.own_transaction()
+    if transaction is not None:
+        from penstock.engine.concluding import conclude
+
+        yield from conclude(transaction, state, hooks=hooks, is_new=is_new)
     if hooks and is_new:
         yield from _call_hooks(hooks.after(state), state)
     return state

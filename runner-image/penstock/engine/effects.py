@@ -147,3 +147,19 @@ class RecordAttempt(Effect[None]):
 
     key: CallKey
     used: AttemptsUsed
+
+
+@dataclass(slots=True, eq=False)
+class Undo(Effect[None]):
+    """Have the call count as never made, if it has a key: what it did was rolled back."""
+
+    key: CallKey | None
+
+
+@dataclass(slots=True, eq=False)
+class Within(Effect[object]):
+    """Carry an effect out in the name of another part of the run than the one that yields it."""
+
+    part: object
+    """A call, or a transaction's block; drivers know which."""
+    effect: Effect[object]

@@ -47,3 +47,9 @@ class Hooks:
     def on(self, event: str) -> tuple[Hook, ...]:
         """Return what is to be called at ``event``."""
         return tuple(self._by_event.get(event, ()))
+
+
+def hook_of_transaction(function: Callable[..., object]) -> Hook:
+    """Return the hook that calls ``function(transaction)``, whatever the state."""
+    name = getattr(function, "__name__", repr(function))
+    return Hook(name, lambda transaction, _state: function(transaction))

@@ -33,6 +33,10 @@ class CallKey:
         """Return the key in 32 hexadecimal digits, for where it is stored."""
         return hashlib.blake2b(self.path.encode(), digest_size=16).hexdigest()
 
+    def beside(self, what: str) -> CallKey:
+        """Return the key of something that is kept beside the call's result."""
+        return CallKey(self.path, what, "", 0)
+
 
 class Occurrences:
     """Counts equal calls in one scope, for one attempt of its body."""

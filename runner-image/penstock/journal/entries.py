@@ -4,6 +4,7 @@
     failed 77…01 {"name":"load(load)","epoch":"0.1","state":["Failed","…"],"pickle":"gASV…"}
     retry 77…01 {"name":"load(load)","epoch":"0.1","attempts":1,"at":"2026-11-20T12:00:00+00:00"}
     note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
+    forgotten 3f…9a {"name":"load(load)"}
     given - {"json":[[],{"day":"2026-11-20"}]}
 
 Lines are read when they are asked for, and anew each time: what a task returned and somebody
@@ -51,6 +52,12 @@ def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:
 def note_line(key: CallKey, value: object) -> str:
     """Return the entry of something that the engine decided once for the run."""
     return _line("note", key.digest_of_path(), {"name": key.identity}, value=value)
+
+
+def forgotten_line(key: CallKey) -> str:
+    """Return the entry of a call whose work was undone: entries before it hold no more."""
+    fields = json.dumps({"name": key.identity}, separators=(",", ":"))
+    return f"forgotten {key.digest_of_path()} {fields}"
 
 
 def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:

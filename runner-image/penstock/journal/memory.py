@@ -40,3 +40,8 @@ class MemoryJournal:
         if key not in self._notes:
             self._notes[key] = make()
         return self._notes[key]
+
+    def forget(self, key: CallKey) -> None:
+        """Have the call count as never made."""
+        for each in (key, key.beside("values")):
+            self._states.pop(each, None)

@@ -35,3 +35,6 @@ class Journal(Protocol):
 
     def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
         """Return the value that is stored under the key; if there is none, store what is made."""
+
+    def forget(self, key: CallKey) -> None:
+        """Have the call count as never made, with what is kept beside it (see ``CallKey``)."""

@@ -21,6 +21,7 @@ from penstock.journal.entries import (
     done_line,
     epoch_in,
     failed_line,
+    forgotten_line,
     given_line,
     note_line,
     retry_line,
@@ -110,6 +111,12 @@ class RunJournal:
         self._append(note_line(key, value))
         return value
 
+    def forget(self, key: CallKey) -> None:
+        """Store that what the call did was undone, so that it is run again if it is made again."""
+        for each in (key, key.beside("values")):
+            if each.digest_of_path() in self._entries:
+                self._append(forgotten_line(each))
+
     def given(self) -> Given | None:
         """Return what the run was started with; ``None`` if it is new."""
         stored = self._entries.get("-", {}).get("given")
@@ -152,7 +159,10 @@ class RunJournal:
     def _read(self, lines: Iterable[str]) -> None:
         for line in lines:
             kind, key, text = split_line(line)
-            self._entries.setdefault(key, {})[kind] = text
+            if kind == "forgotten":
+                self._entries.pop(key, None)
+            else:
+                self._entries.setdefault(key, {})[kind] = text
 
     def _store(self, lines: list[str]) -> None:
         for part in _parts(lines):

@@ -407,3 +407,27 @@ def _() -> None:
     assert [state.result() for state in states] == [8, 8]
     assert states[1].name == "Cached"
     assert double.with_options(cache_policy=DEFAULT, refresh_cache=True)(4) == 8
+
+
+@shows("@task(on_rollback", "transactions.transaction")
+def _() -> None:
+    from penstock.transactions import CommitMode, Transaction, get_transaction, transaction
+
+    lines: list[str] = []
+
+    @task(on_commit=[lambda txn: lines.append(f"commit {txn.get('by')}")])
+    def write() -> None:
+        txn = get_transaction()
+        assert isinstance(txn, Transaction)
+        txn.set("by", "ada")
+
+    @write.on_rollback
+    def undo(txn: Transaction) -> None:
+        lines.append(f"undo {txn.get('by')}")
+
+    with transaction():
+        write()
+    with transaction(commit_mode=CommitMode.OFF):
+        write()
+
+    assert lines == ["commit ada", "undo ada"]

@@ -11,6 +11,7 @@ from typing import Any, assert_type
 from penstock import as_completed, flow, task, unmapped, wait
 from penstock.futures import PenstockFuture, PenstockFutureList
 from penstock.states import State
+from penstock.transactions import AsyncTransaction, Transaction, transaction
 
 
 @task
@@ -127,3 +128,15 @@ def use() -> tuple[list[int], Coroutine[Any, Any, bytes]]:
     assert_type(list(stream(["a"])), list[str])
     assert_type(Ruler(2).measured("abc"), int)
     return assert_type(sizes(["a", "bc"]), list[int]), fetches("x")
+
+
+def transactions() -> None:
+    with transaction() as txn:
+        assert_type(txn, Transaction)
+        assert_type(txn.commit(), bool)
+
+
+async def async_transactions() -> None:
+    async with transaction() as txn:
+        assert_type(txn, AsyncTransaction)
+        assert_type(await txn.commit(), bool)

@@ -1,0 +1,156 @@
+"""A ``with transaction()`` block: opened in a body, ended with what the body did inside."""
+
+from __future__ import annotations
+
+from contextvars import Token
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from penstock.drivers.scope import Scope, enter_engine, open_block
+from penstock.drivers.transacting import (
+    AsyncTransaction,
+    Transaction,
+    drive,
+    drive_async,
+    enclosing,
+    implicit,
+)
+from penstock.drivers.waiting import block_until_final
+from penstock.engine import transactions as rule
+from penstock.engine.effects import Find, Steps, Within
+from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.engine.identity import CallKey
+    from penstock.engine.runs import FlowRun, TaskRun
+    from penstock.journal.protocol import Journal
+
+T = TypeVar("T", Transaction, AsyncTransaction)
+
+
+class BlockPart:
+    """In whose name a block's own hooks are called: the run's, beside the body it stands in."""
+
+    abandoned = False
+
+    def __init__(self, scope: Scope | None) -> None:
+        self._scope = scope
+
+    @property
+    def run(self) -> FlowRun | TaskRun | None:
+        """The run of the body; ``None`` outside of any."""
+        return self._scope.run if self._scope else None
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where the block's commit is recorded."""
+        return self._scope.journal if self._scope else None
+
+    def epoch(self) -> str:
+        """Tell nothing of attempts: that a block was committed holds in all of them."""
+        return ""
+
+    def aside(self) -> Scope | None:
+        """Return the scope of what is called in the run's name; ``None`` outside of any run."""
+        scope = self._scope
+        if scope is None:
+            return None
+        beside = Scope(
+            scope.run,
+            body=scope.body,
+            arguments=scope.arguments,
+            path=scope.path,
+            parent=None,
+            origin=None,
+            context=scope.context,
+            frame=None,
+            journal=None,
+            log_prints=scope.log_prints,
+            slots=None,
+        )
+        beside.cancel_raised = beside.is_beside = True
+        return beside
+
+
+class Block:
+    """One block, sync or async."""
+
+    def __init__(self, key: str | None, *, commit_mode: rule.CommitMode | None) -> None:
+        self._name = f"transaction {key}" if key else "the transaction"
+        self._key = key
+        self._commit_mode = commit_mode
+        self._scope: Scope | None = None
+        self._transaction: Any = None
+        self._token: Token[tuple[Scope | None, rule.Transaction] | None] | None = None
+
+    def __enter__(self) -> Transaction:
+        transaction = self._made(Transaction)
+        drive(_beginning(transaction), part=transaction.part)
+        self._token = open_block.set((self._scope, transaction))
+        return transaction
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        transaction: Transaction = self._transaction
+        try:
+            failed = kind is not None or transaction.is_rolled_back()
+            if not failed:
+                block_until_final(transaction.links, scope=self._scope)
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            self._leave()
+            drive(transaction.ending(failed=failed), part=transaction.part)
+
+    async def __aenter__(self) -> AsyncTransaction:
+        transaction = self._made(AsyncTransaction)
+        await drive_async(_beginning(transaction), part=transaction.part)
+        self._token = open_block.set((self._scope, transaction))
+        return transaction
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        from penstock.drivers.loops import suspend_until_final
+
+        transaction: AsyncTransaction = self._transaction
+        try:
+            failed = kind is not None or transaction.is_rolled_back()
+            if not failed:
+                await suspend_until_final(transaction.links, scope=self._scope)
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            self._leave()
+            await drive_async(transaction.ending(failed=failed), part=transaction.part)
+
+    def _made(self, kind: type[T]) -> T:
+        if self._transaction is not None:
+            raise PenstockError(
+                "A transaction is entered once: call transaction() for each `with`."
+            )
+        self._scope = scope = enter_engine()
+        self._transaction = transaction = kind(
+            self._name,
+            parent=enclosing(scope) or implicit(scope),
+            commit_mode=self._commit_mode,
+            part=BlockPart(scope),
+            call_key=_key_of_block(scope, self._key),
+            is_block=True,
+        )
+        return transaction
+
+    def _leave(self) -> None:
+        assert self._token is not None
+        open_block.reset(self._token)
+
+
+def _key_of_block(scope: Scope | None, key: str | None) -> CallKey | None:
+    if scope is None or scope.journal is None:
+        return None
+    return scope.occurrences.draw(scope.path, identity="transaction", digest=key or "")
+
+
+def _beginning(transaction: rule.Transaction) -> Steps[None]:
+    """Find out whether an earlier attempt of the body committed the block."""
+    key = transaction.call_key
+    if key is not None and (yield Within(transaction.part, Find(key.beside("commit")))) is not None:
+        transaction.state = rule.TransactionState.COMMITTED

@@ -1,0 +1,53 @@
+"""How a call ends its transaction: staged, committed or rolled back, after its state is final.
+
+A call that is found in the journal brings back what its transaction was: committed, if that was
+recorded too, or else staged, with its values and hooks.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from penstock.engine.effects import Find, Record, Steps, Within
+from penstock.engine.hooks import Hooks
+from penstock.engine.transactions import Transaction, TransactionState
+from penstock.states import Completed, State
+
+
+def conclude(
+    transaction: Transaction, state: State[object], *, hooks: Hooks, is_new: bool
+) -> Steps[None]:
+    """End the transaction of a call that came to ``state``, now or in an earlier attempt."""
+    if not state.is_completed():
+        yield from transaction.ending(failed=True)
+        return
+    if state.name == "Cached" or not (is_new or (yield from _is_open(transaction))):
+        transaction.state = TransactionState.COMMITTED
+        return
+    if is_new:
+        yield from _note_values(transaction)
+    transaction.stage_hooks(on_rollback=hooks.on("on_rollback"), on_commit=hooks.on("on_commit"))
+    yield from transaction.ending(failed=False)
+
+
+def _is_open(transaction: Transaction) -> Steps[bool]:
+    """Bring back the values of a call that was not committed when it was made."""
+    around, key = transaction.parent, transaction.call_key
+    if around is not None and around.is_committed():
+        return False
+    if key is None:
+        return True
+    if around is not None and around.has_joined(key):
+        return False
+    if (yield Within(transaction.part, Find(key.beside("commit")))) is not None:
+        return False
+    values = yield Within(transaction.part, Find(key.beside("values")))
+    if isinstance(values, State):
+        transaction.values.update(cast("dict[str, object]", values.data))
+    return True
+
+
+def _note_values(transaction: Transaction) -> Steps[None]:
+    if transaction.call_key is not None and transaction.values:
+        values = Completed(data=dict(transaction.values))
+        yield Within(transaction.part, Record(transaction.call_key.beside("values"), values))

@@ -1,0 +1,288 @@
+"""The transaction rule: what several tasks did is committed together, or undone in reverse.
+
+A call of a task is a transaction of its own. One that completes inside another is staged: whoever
+is around commits it or rolls it back later, once, and never both. Nothing is done here: what a
+commit or a roll-back takes is yielded as effects, each in the name of the call that it is about.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from enum import StrEnum
+from itertools import count
+
+from penstock.engine.effects import CallHook, Complain, Effect, Record, Steps, Undo, Within
+from penstock.engine.hooks import Hook, hook_of_transaction
+from penstock.engine.identity import CallKey
+from penstock.engine.inputs import Link
+from penstock.states import Completed
+
+TransactionHook = Callable[["Transaction"], object]
+"""Called with the transaction that it was staged in; may be async."""
+
+_MISSING = object()
+
+
+class CommitMode(StrEnum):
+    """When a transaction is committed."""
+
+    LAZY = "LAZY"
+    """With the outermost transaction, at its end."""
+    EAGER = "EAGER"
+    """At its own end."""
+    OFF = "OFF"
+    """Only by ``commit()``: what nobody committed is rolled back at the end."""
+
+
+class IsolationLevel(StrEnum):
+    """What transactions that run at once see of each other."""
+
+    READ_COMMITTED = "READ_COMMITTED"
+    """Each sees what others committed; two may do the same work at once."""
+    SERIALIZABLE = "SERIALIZABLE"
+    """One at a time for a key: the next waits, and finds what the first one committed."""
+
+
+class TransactionState(StrEnum):
+    """How far a transaction is."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    STAGED = "STAGED"
+    COMMITTED = "COMMITTED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+_OVER = frozenset({TransactionState.COMMITTED, TransactionState.ROLLED_BACK})
+
+
+class Transaction:
+    """Something that is committed or rolled back as a whole. Used from many threads at once."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        parent: Transaction | None = None,
+        commit_mode: CommitMode | None = None,
+        part: object = None,
+        call_key: CallKey | None = None,
+        is_block: bool = False,
+    ) -> None:
+        self.name = name
+        self.parent = parent
+        self.commit_mode: CommitMode = commit_mode or (
+            parent.commit_mode if parent else CommitMode.LAZY
+        )
+        self.is_block = is_block
+        """Whether a failure inside rolls this back at once, though somebody may catch it.
+
+        A call is not: its own end tells, and it may have another attempt.
+        """
+        self.is_subflow = False
+        """Whether this stands for a sub-flow, which has no values or hooks of its own."""
+        self.links: list[Link] = []
+        """What was submitted in the block, which waits for it before it commits."""
+        self.part = part
+        """In whose name hooks are called: a call, or a block; the driver knows it."""
+        self.call_key = call_key
+        """Names the call, or the block, in the run's journal."""
+        self.state = TransactionState.ACTIVE
+        self.values: dict[str, object] = {}
+        self._children: deque[Transaction] = deque()
+        self._joined: set[CallKey] = set()
+        self._on_rollback: list[Hook] = []
+        self._on_commit: list[Hook] = []
+        self._held: list[Effect[None]] = []
+        self._ends = count()
+
+    # What bodies and hooks use.
+
+    def set(self, name: str, value: object) -> None:
+        """Keep a value for the hooks of this transaction, and for the transactions inside."""
+        self.values[name] = value
+
+    def get(self, name: str, default: object = _MISSING) -> object:
+        """Return a copy of the value that was set here or, else, in a transaction around.
+
+        Raises ``ValueError`` where there is neither a value nor a default.
+        """
+        if name in self.values:
+            return deepcopy(self.values[name])
+        if self.parent is not None:
+            return self.parent.get(name, default)
+        if default is _MISSING:
+            raise ValueError(
+                f"The transaction has no value {name!r}: set({name!r}, …) it first, or give get() "
+                "a default."
+            )
+        return default
+
+    def visible_values(self) -> dict[str, object]:
+        """Return what was set here and in the transactions around."""
+        around = self.parent.visible_values() if self.parent else {}
+        return around | self.values
+
+    def stage(
+        self,
+        value: object = None,
+        on_rollback_hooks: Iterable[TransactionHook] | None = None,
+        on_commit_hooks: Iterable[TransactionHook] | None = None,
+    ) -> None:
+        """Note that the work is done, what came of it, and what undoing or committing it takes.
+
+        Does nothing once the transaction is committed or rolled back.
+        """
+        self.stage_hooks(
+            on_rollback=[hook_of_transaction(hook) for hook in on_rollback_hooks or ()],
+            on_commit=[hook_of_transaction(hook) for hook in on_commit_hooks or ()],
+        )
+
+    def is_pending(self) -> bool:
+        """Tell whether the work has not begun."""
+        return self.state is TransactionState.PENDING
+
+    def is_active(self) -> bool:
+        """Tell whether the work is going on."""
+        return self.state is TransactionState.ACTIVE
+
+    def is_staged(self) -> bool:
+        """Tell whether the work is done and waits for the commit."""
+        return self.state is TransactionState.STAGED
+
+    def is_committed(self) -> bool:
+        """Tell whether this was committed, now or under the same key before."""
+        return self.state is TransactionState.COMMITTED
+
+    def is_rolled_back(self) -> bool:
+        """Tell whether this was rolled back."""
+        return self.state is TransactionState.ROLLED_BACK
+
+    def is_over(self) -> bool:
+        """Tell whether this was committed or rolled back."""
+        return self.state in _OVER
+
+    # What the engine uses.
+
+    def stage_hooks(self, *, on_rollback: Sequence[Hook], on_commit: Sequence[Hook]) -> None:
+        """Note that the work is done, and what undoing or committing it takes."""
+        if self.is_over():
+            return
+        self._on_rollback += on_rollback
+        self._on_commit += on_commit
+        self.state = TransactionState.STAGED
+
+    def hold(self, effect: Effect[None]) -> None:
+        """Have ``effect`` wait for the commit."""
+        self._held.append(effect)
+
+    def ending(self, *, failed: bool) -> Steps[None]:
+        """Commit, roll back, or hand over to the transaction around, once the work has ended."""
+        if failed:
+            yield from self.rolling_back()
+        elif self.commit_mode is CommitMode.EAGER:
+            yield from self.committing()
+        elif self.parent is not None:
+            yield from self._join(self.parent)
+        elif self.commit_mode is CommitMode.LAZY:
+            yield from self.committing()
+        else:
+            yield from self.rolling_back()
+        around = self.parent
+        if self.is_rolled_back() and around is not None and around.is_block:
+            yield from around.rolling_back()
+
+    def has_joined(self, key: CallKey) -> bool:
+        """Tell whether a call with this key is inside already, from an earlier attempt."""
+        return key in self._joined
+
+    def _join(self, parent: Transaction) -> Steps[None]:
+        """Hand over to ``parent``; if its end came first, take it back and share its fate.
+
+        Joining comes before looking, and an end before a parent's last look for children, so
+        that exactly one of both sides takes the child, whatever the threads do.
+        """
+        if self.is_over():
+            return
+        if self.call_key is not None:
+            parent._joined.add(self.call_key)
+        parent._children.append(self)
+        if parent.is_over() and parent._gives_back(self):
+            if parent.is_rolled_back():
+                yield from self.rolling_back()
+            else:
+                yield from self.committing()
+
+    def _gives_back(self, child: Transaction) -> bool:
+        try:
+            self._children.remove(child)
+        except ValueError:
+            return False
+        return True
+
+    def committing(self) -> Steps[bool]:
+        """Commit what is inside in order, then this; tell whether it was done now.
+
+        A hook that raises rolls back its own transaction, not those beside it.
+        """
+        committed = yield from self.committing_with_parent()
+        if committed and self.call_key is not None:
+            yield Within(self.part, Record(self.call_key.beside("commit"), Completed()))
+        return committed
+
+    def committing_with_parent(self) -> Steps[bool]:
+        """Commit, and leave it to the transaction around to record that."""
+        if not self._may_end():
+            return False
+        yield from self._commit_children()
+        for hook in self._on_commit:
+            if not (yield from self._call(hook, deed="commit")):
+                yield from self._roll_back()
+                return False
+        for effect in self._held:
+            yield Within(self.part, effect)
+        self.state = TransactionState.COMMITTED
+        yield from self._commit_children()
+        return True
+
+    def _commit_children(self) -> Steps[None]:
+        while self._children:
+            yield from self._children.popleft().committing_with_parent()
+
+    def rolling_back(self) -> Steps[bool]:
+        """Call the roll-back hooks in reverse, of this and then of what is inside.
+
+        Tells whether it was done now. A hook that raises keeps no other from being called.
+        """
+        if not self._may_end():
+            return False
+        yield from self._roll_back()
+        return True
+
+    def _roll_back(self) -> Steps[None]:
+        was_done = self.is_staged() and not self.is_block
+        self.state = TransactionState.ROLLED_BACK
+        for hook in reversed(self._on_rollback):
+            yield from self._call(hook, deed="roll-back")
+        if was_done:
+            yield Within(self.part, Undo(self.call_key))
+        while self._children:
+            yield from self._children.pop().rolling_back()
+
+    def _may_end(self) -> bool:
+        """Tell the first who asks, in whatever thread, that the end is theirs to make."""
+        return not self.is_over() and next(self._ends) == 0
+
+    def _call(self, hook: Hook, *, deed: str) -> Steps[bool]:
+        bound = Hook(hook.name, lambda _run, state: hook.function(self, state))
+        try:
+            yield Within(self.part, CallHook(bound, Completed()))
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # whatever it is, the others have to be called
+            message = f"The {deed} hook {hook.name} of {self.name} failed."
+            yield Within(self.part, Complain(message, error))
+            return False
+        return True
