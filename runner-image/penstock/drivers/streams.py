@@ -96,70 +96,86 @@ class _Body:
             self._end(error)
 
 
+class _Streaming:
+    """The core's progress with one stream, as both drivers follow it."""
+
+    def __init__(self, call: LiveCall) -> None:
+        self._call = call
+        self._progress = Progress(call)
+        self._begun = False
+        self.left = False
+        """Whether the caller has left before the end."""
+        self.answer: object = None
+        self.trouble: BaseException | None = None
+
+    def step(self) -> _Body | Effect[object] | State[object]:
+        """Return what to do next: draw from a body, carry an effect out, or end."""
+        while True:
+            answer, trouble, self.answer, self.trouble = self.answer, self.trouble, None, None
+            step = self._progress.step(answer, trouble=trouble)
+            if self.left and isinstance(step, RunBody | Record | Keep):
+                self.answer = step.state if isinstance(step, Record) else Ending()
+            elif isinstance(step, RunBody):
+                self._begun = True
+                try:
+                    return _Body(self._call, step)
+                except BaseException as error:  # the core turns it into a final state
+                    self.trouble = error
+            else:
+                return step
+
+    def rest(self, state: State[object], *, finish: Finish) -> list[object]:
+        """Return the items that are still to be yielded: all of a result that was kept."""
+        if self.left:
+            return []
+        finish(state)
+        return [] if self._begun else cast("list[object]", state.data)
+
+
 def stream(call: LiveCall, *, finish: Finish) -> Generator[object, object, None]:
     """Run ``call`` in the calling thread and yield what its body yields."""
-    progress = Progress(call)
-    answer: object = None
-    trouble: BaseException | None = None
-    begun = left = False
-    while isinstance(step := progress.step(answer, trouble=trouble), Effect):
-        answer = trouble = None
+    streaming = _Streaming(call)
+    while not isinstance(step := streaming.step(), State):
         try:
-            if isinstance(step, RunBody) and not left:
-                begun, body, sent = True, _Body(call, step), None
-                while (item := body.advance(sent)) is not _END:
+            if isinstance(step, _Body):
+                sent = None
+                while (item := step.advance(sent)) is not _END:
                     try:
                         sent = yield item
                     except GeneratorExit:
-                        left = True
-                        body.close()
+                        streaming.left = True
+                        step.close()
                         break
-                answer = body.ending
-            elif left and isinstance(step, RunBody | Record | Keep):
-                answer = step.state if isinstance(step, Record) else Ending()
+                streaming.answer = step.ending
             elif isinstance(step, Pause):
                 pause(step.seconds, scope=call.waiting_scope())
             else:
-                answer = threads.perform(step, call)
+                streaming.answer = threads.perform(step, call)
         except BaseException as error:  # the core turns it into a final state
-            trouble = error
-    if left:
-        return
-    finish(step)
-    if not begun:
-        yield from cast("list[object]", step.data)
+            streaming.trouble = error
+    yield from streaming.rest(step, finish=finish)
 
 
 async def stream_async(call: LiveCall, *, finish: Finish) -> AsyncGenerator[object, object]:
     """Run ``call`` in the running loop and yield what its body yields."""
-    progress = Progress(call)
-    answer: object = None
-    trouble: BaseException | None = None
-    begun = left = False
-    while isinstance(step := progress.step(answer, trouble=trouble), Effect):
-        answer = trouble = None
+    streaming = _Streaming(call)
+    while not isinstance(step := streaming.step(), State):
         try:
-            if isinstance(step, RunBody) and not left:
-                begun, body, sent = True, _Body(call, step), None
-                while (item := await body.advance_async(sent)) is not _END:
+            if isinstance(step, _Body):
+                sent = None
+                while (item := await step.advance_async(sent)) is not _END:
                     try:
                         sent = yield item
                     except GeneratorExit:
-                        left = True
-                        await body.close_async()
+                        streaming.left = True
+                        await step.close_async()
                         break
-                answer = body.ending
-            elif left and isinstance(step, RunBody | Record | Keep):
-                answer = step.state if isinstance(step, Record) else Ending()
+                streaming.answer = step.ending
             elif isinstance(step, Pause):
                 await loops.pause(step.seconds, scope=call.waiting_scope())
             else:
-                answer = await loops.perform(step, call)
+                streaming.answer = await loops.perform(step, call)
         except BaseException as error:  # the core turns it into a final state
-            trouble = error
-    if left:
-        return
-    finish(step)
-    if not begun:
-        for item in cast("list[object]", step.data):
-            yield item
+            streaming.trouble = error
+    for item in streaming.rest(step, finish=finish):
+        yield item
