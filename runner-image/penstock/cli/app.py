@@ -5,8 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -15,12 +14,10 @@ from penstock.cli.completion import complete_flow, complete_run
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import CommandError
 from penstock.cli.limits import limits
+from penstock.cli.options import Context, Kubeconfig, Namespace, Output, RunName, target_of
 from penstock.cli.outcome import RunState
-from penstock.cli.output import Document, Format, print_document, print_object, say
-from penstock.cli.parameters import read_parameters
-
-if TYPE_CHECKING:
-    from penstock.cli.cluster import Cluster
+from penstock.cli.output import Document, Format, print_document, say
+from penstock.cli.running import run
 
 
 class Program(TyperGroup):
@@ -42,28 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(run)
 app.add_typer(limits, name="limit")
-
-PANEL = "Cluster"
-HERE = "Runs on this machine"
-Namespace = Annotated[
-    str | None,
-    typer.Option("-n", "--namespace", help="Instead of the context's.", rich_help_panel=PANEL),
-]
-Context = Annotated[
-    str | None,
-    typer.Option("--context", help="Instead of the current one.", rich_help_panel=PANEL),
-]
-Kubeconfig = Annotated[
-    str | None,
-    typer.Option("--kubeconfig", help="Instead of KUBECONFIG's.", rich_help_panel=PANEL),
-]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="Name of the run.", autocompletion=complete_run)
-]
-Output = Annotated[
-    Document | None, typer.Option("-o", "--output", help="Print the whole run at its end.")
-]
 
 
 ABOUT = """Run Python flows, here or in Kubernetes, and see how they go.
@@ -84,108 +61,6 @@ def penstock(
 
 
 @app.command()
-def run(
-    ctx: typer.Context,
-    flow: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FLOW | FILE:FLOW",
-            help="A flow in the cluster by its name, or one in a file, to run here.",
-            autocompletion=complete_flow,
-        ),
-    ] = None,
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-p",
-            metavar="NAME=VALUE",
-            help="A parameter: JSON where the value is JSON, else text. Repeat it for more.",
-        ),
-    ] = None,
-    params: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Parameters as one JSON object.")
-    ] = None,
-    exit_on_wait: Annotated[
-        bool,
-        typer.Option(
-            "--exit-on-wait",
-            help="Suspend the run when all it does is to wait, for longer than a minute.",
-            rich_help_panel=HERE,
-        ),
-    ] = False,
-    timeout: Annotated[
-        int | None, typer.Option(metavar="SECONDS", min=1, help="How long the run may take.")
-    ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Watch the run in the cluster to its end.")
-    ] = False,
-    run_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Name of a new run here.", rich_help_panel=HERE)
-    ] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Go on with a run here; what it has finished is not done again.",
-            rich_help_panel=HERE,
-        ),
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Take a run over that is running.", rich_help_panel=HERE),
-    ] = False,
-    output: Annotated[
-        Document | None,
-        typer.Option("-o", "--output", help="Print the run, or the result of a run here."),
-    ] = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-) -> None:
-    """Run a flow: in the cluster by its name, or here by FILE:FLOW."""
-    parameters = read_parameters(parameter or (), document=params)
-    target = _target(ctx, namespace, context, kubeconfig)
-    if resume is not None or (flow is not None and _is_local(flow)):
-        from penstock.cli.run_local import Order, run_here
-
-        if watch or target.is_named:
-            raise CommandError(
-                f"{flow or resume} runs here and is shown while it runs; leave --watch, "
-                "--namespace, --context and --kubeconfig out."
-            )
-        order = Order(
-            entrypoint=flow,
-            parameters=parameters,
-            run_id=run_id,
-            resume=resume,
-            force=force,
-            exit_on_wait=exit_on_wait,
-            timeout_seconds=timeout,
-            form=output,
-        )
-        raise typer.Exit(run_here(order))
-    if flow is None:
-        raise CommandError("Say what to run: penstock run FILE:FLOW, or a flow in the cluster.")
-    if run_id or force or exit_on_wait:
-        raise CommandError(
-            "--run-id, --force and --exit-on-wait are of runs here: penstock run FILE:FLOW."
-        )
-    from penstock.cli.run_cluster import create_run
-
-    cluster = connect(target)
-    created = create_run(cluster, flow, parameters=parameters, timeout_seconds=timeout)
-    name = created["metadata"]["name"]
-    if output is None:
-        print(name, flush=True)
-    elif not watch:
-        print_object(created, form=output)
-    if watch:
-        if output is not None:
-            say(f"run {name}")
-        raise typer.Exit(_watch(cluster, name, form=output, stderr=True))
-
-
-@app.command()
 def watch(
     ctx: typer.Context,
     run: RunName,
@@ -195,8 +70,10 @@ def watch(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Show a run and its tasks until it ends."""
-    cluster = connect(_target(ctx, namespace, context, kubeconfig))
-    raise typer.Exit(_watch(cluster, run, form=output))
+    from penstock.cli.watch import watch_run
+
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+    raise typer.Exit(watch_run(cluster, run, form=output))
 
 
 @app.command()
@@ -220,7 +97,7 @@ def logs(
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
 
-    cluster = connect(_target(ctx, namespace, context, kubeconfig))
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     reader = LogReader(cluster, run, write=write)
     if follow:
         reader.follow(attempt=attempt)
@@ -248,7 +125,7 @@ def list_runs(
     """List runs, the newest first."""
     from penstock.cli.listing import find_runs, print_runs
 
-    cluster = connect(_target(ctx, namespace, context, kubeconfig))
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     runs = find_runs(cluster, flow=flow, state=state, everywhere=everywhere)
     print_runs(runs, form=output, everywhere=everywhere, place=cluster.namespace)
 
@@ -281,7 +158,7 @@ def artifacts(
     if local:
         entries = artifacts_here(run)
     else:
-        cluster = connect(_target(ctx, namespace, context, kubeconfig))
+        cluster = connect(target_of(ctx, namespace, context, kubeconfig))
         entries = artifacts_in_cluster(cluster, run)
     print_artifacts(entries, run=run, form=output)
 
@@ -301,7 +178,7 @@ def cancel(
     """Cancel runs; their flows may clean up first."""
     from penstock.cli.cancel import cancel_runs
 
-    cancel_runs(connect(_target(ctx, namespace, context, kubeconfig)), runs, wait=wait)
+    cancel_runs(connect(target_of(ctx, namespace, context, kubeconfig)), runs, wait=wait)
 
 
 @app.command()
@@ -358,24 +235,3 @@ def version() -> None:
     from penstock._version import __version__
 
     print(f"penstock {__version__} (Python {platform.python_version()})")
-
-
-def _target(
-    ctx: typer.Context, namespace: str | None, context: str | None, kubeconfig: str | None
-) -> Target:
-    before: Target = ctx.obj
-    return before.narrowed_by(Target(namespace=namespace, context=context, kubeconfig=kubeconfig))
-
-
-def _is_local(flow: str) -> bool:
-    if ":" in flow:
-        return True
-    if flow.endswith(".py") or Path(flow).is_file():
-        raise CommandError(f"Say which flow of the file: penstock run {flow}:FLOW")
-    return False
-
-
-def _watch(cluster: Cluster, name: str, *, form: Document | None, stderr: bool = False) -> int:
-    from penstock.cli.watch import watch_run
-
-    return watch_run(cluster, name, form=form, stderr=stderr)

@@ -1,0 +1,139 @@
+"""`penstock run`: in the cluster by a flow's name, or here by FILE:FLOW."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock.cli.completion import complete_flow
+from penstock.cli.connection import Target, connect
+from penstock.cli.errors import CommandError
+from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
+from penstock.cli.output import Document, print_object, say
+from penstock.cli.parameters import read_parameters
+
+HERE = "Runs on this machine"
+
+
+def run(
+    ctx: typer.Context,
+    flow: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FLOW | FILE:FLOW",
+            help="A flow in the cluster by its name, or one in a file, to run here.",
+            autocompletion=complete_flow,
+        ),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            metavar="NAME=VALUE",
+            help="A parameter: JSON where the value is JSON, else text. Repeat it for more.",
+        ),
+    ] = None,
+    params: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Parameters as one JSON object.")
+    ] = None,
+    exit_on_wait: Annotated[
+        bool,
+        typer.Option(
+            "--exit-on-wait",
+            help="Suspend the run when all it does is to wait, for longer than a minute.",
+            rich_help_panel=HERE,
+        ),
+    ] = False,
+    timeout: Annotated[
+        int | None, typer.Option(metavar="SECONDS", min=1, help="How long the run may take.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Watch the run in the cluster to its end.")
+    ] = False,
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Name of a new run here.", rich_help_panel=HERE)
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Go on with a run here; what it has finished is not done again.",
+            rich_help_panel=HERE,
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Take a run over that is running.", rich_help_panel=HERE),
+    ] = False,
+    output: Annotated[
+        Document | None,
+        typer.Option("-o", "--output", help="Print the run, or the result of a run here."),
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Run a flow: in the cluster by its name, or here by FILE:FLOW."""
+    parameters = read_parameters(parameter or (), document=params)
+    target = target_of(ctx, namespace, context, kubeconfig)
+    if resume is not None or (flow is not None and _is_local(flow)):
+        if watch or target.is_named:
+            raise CommandError(
+                f"{flow or resume} runs here and is shown while it runs; leave --watch, "
+                "--namespace, --context and --kubeconfig out."
+            )
+        from penstock.cli.run_local import Order, run_here
+
+        order = Order(
+            entrypoint=flow,
+            parameters=parameters,
+            run_id=run_id,
+            resume=resume,
+            force=force,
+            exit_on_wait=exit_on_wait,
+            timeout_seconds=timeout,
+            form=output,
+        )
+        raise typer.Exit(run_here(order))
+    if flow is None:
+        raise CommandError("Say what to run: penstock run FILE:FLOW, or a flow in the cluster.")
+    if run_id or force or exit_on_wait:
+        raise CommandError(
+            "--run-id, --force and --exit-on-wait are of runs here: penstock run FILE:FLOW."
+        )
+    _run_in_cluster(target, flow, parameters, timeout_seconds=timeout, watch=watch, form=output)
+
+
+def _run_in_cluster(
+    target: Target,
+    flow: str,
+    parameters: dict[str, Any],
+    *,
+    timeout_seconds: int | None,
+    watch: bool,
+    form: Document | None,
+) -> None:
+    from penstock.cli.run_cluster import create_run
+    from penstock.cli.watch import watch_run
+
+    cluster = connect(target)
+    created = create_run(cluster, flow, parameters=parameters, timeout_seconds=timeout_seconds)
+    name = created["metadata"]["name"]
+    if form is None:
+        print(name, flush=True)
+    elif not watch:
+        print_object(created, form=form)
+    if watch:
+        if form is not None:
+            say(f"run {name}")
+        raise typer.Exit(watch_run(cluster, name, form=form, stderr=True))
+
+
+def _is_local(flow: str) -> bool:
+    if ":" in flow:
+        return True
+    if flow.endswith(".py") or Path(flow).is_file():
+        raise CommandError(f"Say which flow of the file: penstock run {flow}:FLOW")
+    return False
