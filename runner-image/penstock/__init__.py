@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock import concurrency, runtime
     from penstock.annotations import allow_failure, opaque, quote, unmapped
     from penstock.concurrency.sync import rate_limit
+    from penstock.deploying import deploy
     from penstock.drivers.tagging import tags
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
@@ -38,6 +39,7 @@ __all__ = [
     "allow_failure",
     "as_completed",
     "concurrency",
+    "deploy",
     "exponential_backoff",
     "flow",
     "get_run_logger",
@@ -64,6 +66,7 @@ _HOMES = {
     "Variable": "variables",
     "allow_failure": "annotations",
     "as_completed": "futures",
+    "deploy": "deploying",
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",

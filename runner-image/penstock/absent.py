@@ -7,8 +7,12 @@ in a sentence what to write. Modules refuse names by ``refuse_absent(globals())`
 
 from __future__ import annotations
 
-from functools import cache, partial
-from typing import Any, Never
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from typing import Any, Never, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SERVER = "there is no server to ask; read runs with `penstock list`, `penstock watch` or kubectl."
 _TWIN = "a name has one form: use {twin}, which may be awaited or called in asyncio.to_thread."
@@ -30,6 +34,13 @@ _POLICY = "make policies of those in penstock.cache_policies by + and -, or give
 _ERROR = "Penstock never raises it; those that it raises are in penstock.errors."
 _CONTEXT = "use penstock.runtime, or FlowRunContext and TaskRunContext of penstock.context."
 _LOAD = "use penstock.loading.load_flow('file.py:flow'), or Flow.from_source."
+_ON_FLOW = "give it to @flow, where it belongs to the code."
+_QUEUE = "a pool has no queues yet: take another WorkPool."
+_POD = "set it in the pod template of the WorkPool or Flow."
+_NO_SCHEDULES = (
+    "the cluster has no schedules yet; flow.serve runs them here, and a CronJob can create "
+    "FlowRuns there."
+)
 _DRAW = "the order of a flow is known when it runs: `penstock run FILE:FLOW` shows it."
 
 NAMES: tuple[tuple[str, str, str], ...] = (
@@ -105,6 +116,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
         _ERROR,
     ),
     ("flow_runs", "pause_flow_run resume_flow_run suspend_flow_run", _PAUSE),
+    ("deployments", "initialize_project", "`penstock render FILE:FLOW --image …` writes a Flow."),
     ("flow_runs", "apause_flow_run aresume_flow_run asuspend_flow_run", _TWIN),
     (
         "flows",
@@ -119,7 +131,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("flows", "serve", "import it from penstock."),
     (
         "flows",
-        "FlowDecorator FlowStateHook is_entrypoint_async",
+        "FlowStateHook is_entrypoint_async",
         "it is of no use but inside Prefect: flow and Flow.",
     ),
     ("flows", "InfrastructureBoundFlow bind_flow_to_infrastructure", _REMOTE),
@@ -196,7 +208,35 @@ _OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("task", "asset_deps viz_return_value", _ASSETS),
     ("task", "tag", "its name is tags, a list."),
     ("flow", "tags", "use `with tags('a'): my_flow()`, or to_deployment(tags=['a'])."),
-    ("serve", "webserver pause_on_shutdown print_starting_message", _SERVER),
+    ("serve", "webserver pause_on_shutdown paused", "a schedule lives as long as this process."),
+    ("serve", "print_starting_message", "the log says what is served; set its level."),
+    ("serve", "triggers", _TRIGGER),
+    ("serve", "description version enforce_parameter_schema entrypoint_type", _ON_FLOW),
+    ("serve", "global_limit concurrency_limit", "give limit=, or use penstock.concurrency."),
+    ("to_deployment", "description version enforce_parameter_schema entrypoint_type", _ON_FLOW),
+    ("to_deployment", "version_type", _ON_FLOW),
+    ("to_deployment", "paused", "serve it when it is to run."),
+    ("to_deployment", "triggers", _TRIGGER),
+    ("to_deployment", "concurrency_limit", "give serve a limit=, or use penstock.concurrency."),
+    ("to_deployment", "work_pool_name job_variables", "give it to deploy, or the WorkPool."),
+    ("to_deployment", "work_queue_name", _QUEUE),
+    ("deploy", "cron interval rrule schedule schedules", _NO_SCHEDULES),
+    ("deploy", "build push", _IMAGE),
+    ("deploy", "work_queue_name", _QUEUE),
+    ("deploy", "job_variables", _POD),
+    ("deploy", "triggers", _TRIGGER),
+    ("deploy", "paused", "set spec.suspend of the Flow."),
+    ("deploy", "concurrency_limit", "use penstock.concurrency in the flow."),
+    ("deploy", "tags", "use `with tags('a')` in the flow."),
+    ("deploy", "description version version_type enforce_parameter_schema", _ON_FLOW),
+    ("deploy", "entrypoint_type ignore_warnings", _ON_FLOW),
+    ("deploy", "print_next_steps print_next_steps_message", "the Flow is printed on stdout."),
+    ("run_deployment", "client", _SERVER),
+    ("run_deployment", "poll_interval", "the run is watched, not polled."),
+    ("run_deployment", "scheduled_time", "the run starts at once: call it when it is to start."),
+    ("run_deployment", "tags", "give the flow a parameter, or use `with tags('a')` in it."),
+    ("run_deployment", "work_queue_name", _QUEUE),
+    ("run_deployment", "job_variables", _POD),
 )
 
 
@@ -237,6 +277,22 @@ def advice_on_name(module: str, name: str) -> str | None:
 def advice_on_member(kind: str, name: str) -> str | None:
     """Return what to use instead of a method of Prefect's flows or tasks."""
     return _found(_MEMBERS, kind, name)
+
+
+def refusing_options(call: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function refuse options of Prefect's, and say what to use instead."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs:
+                if (advice := advice_on_option(call, name)) is not None:
+                    raise TypeError(f"{call} has no option {name}: {advice}")
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 def advice_on_option(decorator: str, name: str) -> str | None:

@@ -6,27 +6,63 @@ import inspect
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from penstock.absent import refusing_options
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import ApiError, CommandError
 from penstock.cli.output import print_document, say
 from penstock.cli.render import Rendering, flow_manifest
 from penstock.errors import MissingLibraryError, PenstockError
 from penstock.flows import Flow
+from penstock.serving import Deployment
+from penstock.sources import entrypoint_in_source
 
-__all__ = ["DeployError", "deploy"]
+__all__ = ["DeployError", "deploy", "deploy_flow"]
 
 
 class DeployError(PenstockError):
     """The flow could not be deployed; the message says what to do."""
 
 
+@refusing_options("deploy")
 def deploy(
+    *deployments: Deployment,
+    image: str,
+    work_pool_name: str | None = None,
+    namespace: str | None = None,
+) -> list[dict[str, Any]]:
+    """Apply several flows, as ``flow.deploy`` does one: what ``to_deployment`` made of each."""
+    if not deployments or not all(isinstance(each, Deployment) for each in deployments):
+        raise TypeError(
+            'deploy takes deployments: deploy(my_flow.to_deployment("nightly"), image="…").'
+        )
+    for each in deployments:
+        if each.schedules:
+            raise DeployError(
+                f"{each.name} has schedules, and the cluster has none yet: `penstock.serve` runs "
+                "them here, and a CronJob can create FlowRuns there."
+            )
+    return [
+        deploy_flow(
+            each.flow,
+            options=Rendering(
+                image=image, name=each.name, pool=work_pool_name, namespace=namespace
+            ),
+            parameters=each.parameters,
+        )
+        for each in deployments
+    ]
+
+
+def deploy_flow(
     flow: Flow[..., Any], *, options: Rendering, parameters: Mapping[str, object]
 ) -> dict[str, Any]:
     """Print the Flow on stdout, apply it, and return it."""
-    typed = _entrypoint(flow)
+    if (known := entrypoint_in_source(flow)) is not None:
+        options = replace(options, entrypoint=known)
+    typed = known or _entrypoint(flow)
     command = _render_command(typed, options)
     try:
         manifest = flow_manifest(flow, typed=typed, options=options)

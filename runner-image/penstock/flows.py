@@ -18,7 +18,7 @@ from typing import (
     overload,
 )
 
-from penstock.absent import refuse_absent
+from penstock.absent import refuse_absent, refusing_options
 from penstock.calls import call_flow, waited
 from penstock.decorated import Decorated, Hook
 from penstock.drivers.call import LiveCall
@@ -36,6 +36,8 @@ from penstock.states import State
 from penstock.uncaught import hide_engine_by_default
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from penstock.schedules import Schedule
     from penstock.serving import Deployment
 
@@ -173,6 +175,7 @@ class Flow(Decorated[P, R]):
             linked=linked,
         )
 
+    @refusing_options("serve")
     def serve(
         self,
         name: str | None = None,
@@ -183,6 +186,7 @@ class Flow(Decorated[P, R]):
         schedule: Schedule | None = None,
         schedules: Sequence[Schedule] = (),
         parameters: Mapping[str, object] | None = None,
+        tags: Iterable[str] | None = None,
         limit: int = 5,
     ) -> None:
         """Run the flow here whenever it is due, until Ctrl-C; no more than ``limit`` at once."""
@@ -196,9 +200,11 @@ class Flow(Decorated[P, R]):
             schedule=schedule,
             schedules=schedules,
             parameters=parameters,
+            tags=tags,
         )
         serve(deployment, limit=limit)
 
+    @refusing_options("to_deployment")
     def to_deployment(
         self,
         name: str | None = None,
@@ -209,8 +215,12 @@ class Flow(Decorated[P, R]):
         schedule: Schedule | None = None,
         schedules: Sequence[Schedule] = (),
         parameters: Mapping[str, object] | None = None,
+        tags: Iterable[str] | None = None,
     ) -> Deployment:
-        """Return the flow with its schedules and parameters, for ``penstock.serve``."""
+        """Return the flow with its schedules and parameters, for ``penstock.serve``.
+
+        ``tags`` are those of its runs and of their tasks.
+        """
         from penstock.serving import deployment_of
 
         return deployment_of(
@@ -222,8 +232,10 @@ class Flow(Decorated[P, R]):
             schedule=schedule,
             schedules=schedules,
             parameters=parameters,
+            tags=tags,
         )
 
+    @refusing_options("deploy")
     def deploy(
         self,
         name: str | None = None,
@@ -232,23 +244,30 @@ class Flow(Decorated[P, R]):
         work_pool_name: str | None = None,
         parameters: Mapping[str, object] | None = None,
         namespace: str | None = None,
-        **schedules: object,
     ) -> dict[str, Any]:
         """Apply the flow to the cluster that kubectl means, print the object and return it.
 
         The image is built and pushed before; it holds the file that the flow is in.
         """
-        if schedules:
-            raise TypeError(
-                f"deploy takes no {', '.join(sorted(schedules))}: name, image, work_pool_name, "
-                "parameters and namespace. The cluster has no schedules yet; flow.serve runs them "
-                "here, and a CronJob can create FlowRuns there."
-            )
         from penstock.cli.render import Rendering
-        from penstock.deploying import deploy
+        from penstock.deploying import deploy_flow
 
         options = Rendering(image=image, name=name, pool=work_pool_name, namespace=namespace)
-        return deploy(self, options=options, parameters=parameters or {})
+        return deploy_flow(self, options=options, parameters=parameters or {})
+
+    @classmethod
+    def from_source(
+        cls, source: str | Path, entrypoint: str, *, ref: str | None = None
+    ) -> Flow[..., Any]:
+        """Return a flow of a folder, or of a Git repository whose address this is.
+
+        ``entrypoint`` is ``path/to/file.py:function``, counted from there. A repository is cloned
+        by `git`, without its history, at ``ref`` (a branch or tag); the clone goes when the
+        process ends.
+        """
+        from penstock.sources import flow_of_source
+
+        return flow_of_source(source, entrypoint, ref=ref)
 
     def _validating_body(self) -> Callable[..., object]:
         @wraps(self.fn)  # so that its signature is the flow's
@@ -261,21 +280,29 @@ class Flow(Decorated[P, R]):
         return body
 
 
-@overload
-def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
-@overload
-def flow(**options: Unpack[FlowOptions]) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+class FlowDecorator:
+    """What ``flow`` is: a decorator that also has ``from_source``, as Prefect's has."""
+
+    from_source = staticmethod(Flow.from_source)
+
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
+    @overload
+    def __call__(
+        self, /, **options: Unpack[FlowOptions]
+    ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+
+    def __call__(self, fn: Callable[P, R] | None = None, /, **options: Unpack[FlowOptions]) -> Any:
+        """Make a function a flow: ``@flow`` or ``@flow(retries=2)``.
+
+        A retried flow runs its body again, but no task that has finished. ``timeout_seconds``
+        bounds one attempt. ``flow_run_name`` is a template such as ``"load {day}"``.
+        """
+        if fn is None:
+            return lambda function: Flow(function, **options)
+        return Flow(fn, **options)
 
 
-def flow(fn: Callable[P, R] | None = None, /, **options: Unpack[FlowOptions]) -> Any:
-    """Make a function a flow: ``@flow`` or ``@flow(retries=2)``.
-
-    A retried flow runs its body again, but no task that has finished. ``timeout_seconds`` bounds
-    one attempt. ``flow_run_name`` is a template such as ``"load {day}"``.
-    """
-    if fn is None:
-        return lambda function: Flow(function, **options)
-    return Flow(fn, **options)
-
+flow = FlowDecorator()
 
 refuse_absent(globals())

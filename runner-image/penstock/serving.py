@@ -12,7 +12,7 @@ import logging
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,8 @@ from itertools import takewhile
 from types import FrameType
 from typing import Any, Protocol
 
+from penstock.absent import refusing_options
+from penstock.drivers.tagging import tags
 from penstock.engine.runs import Deployed
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
@@ -76,6 +78,7 @@ class Deployment:
     name: str
     schedules: tuple[Schedule, ...]
     parameters: Mapping[str, object] = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
 
 
 def deployment_of(
@@ -88,6 +91,7 @@ def deployment_of(
     schedule: Schedule | None = None,
     schedules: Sequence[Schedule] = (),
     parameters: Mapping[str, object] | None = None,
+    tags: Iterable[str] | None = None,
 ) -> Deployment:
     """Return the deployment, once its schedules can be read and its parameters fit the flow."""
     given = [
@@ -97,25 +101,26 @@ def deployment_of(
         *([schedule] if schedule is not None else []),
         *schedules,
     ]
-    if not given:
-        raise ScheduleError(
-            f"Nothing says when {flow.name} is to run: give cron=, interval=, rrule= or schedule=; "
-            f"for a single run call the flow."
-        )
     for each in given:
         if not isinstance(each, Cron | Interval | RRule):
             raise ScheduleError(
                 f"{each!r} is no schedule: make one of Cron, Interval or RRule from "
                 "penstock.schedules."
             )
-    bound = bind(flow.fn, (), dict(parameters or {}), flow_name=flow.name)
-    if flow.options.get("validate_parameters", True):
-        coerce(flow.fn, bound, flow_name=flow.name)
+    if given:  # what has none is for the cluster, where each run may bring the rest
+        bound = bind(flow.fn, (), dict(parameters or {}), flow_name=flow.name)
+        if flow.options.get("validate_parameters", True):
+            coerce(flow.fn, bound, flow_name=flow.name)
     return Deployment(
-        flow=flow, name=name, schedules=tuple(given), parameters=dict(parameters or {})
+        flow=flow,
+        name=name,
+        schedules=tuple(given),
+        parameters=dict(parameters or {}),
+        tags=frozenset(tags or ()),
     )
 
 
+@refusing_options("serve")
 def serve(*deployments: Deployment, limit: int = LIMIT, clock: Clock | None = None) -> None:
     """Start runs when they are due, until Ctrl-C or SIGTERM; no more than ``limit`` at once.
 
@@ -125,6 +130,12 @@ def serve(*deployments: Deployment, limit: int = LIMIT, clock: Clock | None = No
         raise TypeError(
             'serve takes deployments: serve(my_flow.to_deployment("nightly", cron="0 6 * * *")).'
         )
+    for each in deployments:
+        if not each.schedules:
+            raise ScheduleError(
+                f"Nothing says when {each.flow.name} is to run: give cron=, interval=, rrule= or "
+                f"schedule=; for a single run call the flow."
+            )
     if limit < 1:
         raise ValueError(f"limit is the number of runs at once, at least 1, not {limit!r}.")
     show_by_default()
@@ -201,14 +212,18 @@ class _Server:
             parameters=deployment.parameters,
         )
         thread = threading.Thread(
-            target=execute,
-            args=(deployment.flow,),
-            kwargs={"parameters": deployment.parameters, "context": context},
+            target=_run,
+            args=(deployment, context),
             name=context.run_id,
             daemon=True,  # so that a second Ctrl-C ends the process
         )
         self._running[thread] = context
         thread.start()
+
+
+def _run(deployment: Deployment, context: RunContext) -> None:
+    with tags(*deployment.tags):
+        execute(deployment.flow, parameters=deployment.parameters, context=context)
 
 
 def next_tick(deployment: Deployment, after: datetime) -> datetime | None:

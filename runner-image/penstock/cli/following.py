@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -35,19 +36,21 @@ def follow_run(
     trouble: Callable[[str], None] = lambda _: None,
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    seconds: float | None = None,
 ) -> Iterator[Object]:
-    """Yield the run now and after each change, at last as it ended.
+    """Yield the run now and after each change, at last as it ended, or as it is after `seconds`.
 
     A lost connection is told to `trouble` (and its end, by an empty text), and made again for two
     minutes before the command gives up.
     """
+    deadline = math.inf if seconds is None else clock() + seconds
     run = read_run(cluster, name)
     yield run
     failing_since: float | None = None
     delay = 0.2
-    while not is_final(run):
+    while not is_final(run) and (left := deadline - clock()) > 0:
         try:
-            for run in _changes(cluster, run):  # noqa: B020 - the next watch begins after the last
+            for run in _changes(cluster, run, seconds=math.ceil(min(WATCH_SECONDS, left))):  # noqa: B020 - the next watch begins after the last
                 if failing_since is not None:
                     trouble("")
                 failing_since, delay = None, 0.2
@@ -63,7 +66,7 @@ def follow_run(
             delay = min(LONGEST_PAUSE, delay * 2)
 
 
-def _changes(cluster: Cluster, run: Object) -> Iterator[Object]:
+def _changes(cluster: Cluster, run: Object, *, seconds: int) -> Iterator[Object]:
     """Yield the run after each change, beginning with what happened since; then return."""
     name = run["metadata"]["name"]
     present = read_run(cluster, name)
@@ -74,7 +77,7 @@ def _changes(cluster: Cluster, run: Object) -> Iterator[Object]:
         return
     events = cluster.watch(
         cluster.path("flowruns"),
-        seconds=WATCH_SECONDS,
+        seconds=seconds,
         fieldSelector=f"metadata.name={name}",
         resourceVersion=present["metadata"]["resourceVersion"],
     )

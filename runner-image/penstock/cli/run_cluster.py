@@ -14,9 +14,14 @@ LONGEST_STEM = 46
 
 
 def create_run(
-    cluster: Cluster, flow: str, *, parameters: dict[str, Any], timeout_seconds: int | None
+    cluster: Cluster,
+    flow: str,
+    *,
+    parameters: dict[str, Any],
+    timeout_seconds: int | None,
+    name: str | None = None,
 ) -> Object:
-    """Create a FlowRun and return it."""
+    """Create a FlowRun and return it; without a name it is named after its flow."""
     spec = read_flow(cluster, flow)["spec"]
     require_fit(
         {**spec.get("parameters", {}), **parameters},
@@ -24,6 +29,8 @@ def create_run(
         flow=flow,
     )
     body = run_manifest(flow, parameters=parameters, timeout_seconds=timeout_seconds)
+    if name is not None:
+        body["metadata"] = {"name": name}
     return cluster.create(cluster.path("flowruns"), body)
 
 

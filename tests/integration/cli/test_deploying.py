@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tests.integration.cli.apiserver import of, serving
 
+import penstock
 from penstock import flow
 from penstock.deploying import DeployError
 from penstock.loading import load_flow
@@ -32,6 +33,47 @@ def test_a_deployed_flow_is_printed_and_applied(
     assert manifest["spec"]["workPoolRef"] == {"name": "big"}
 
 
+def test_several_flows_are_deployed_at_once(
+    flow_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums, broken = load_flow("sums.py:doubled_sum"), load_flow("sums.py:broken")
+    with serving() as script:
+        monkeypatch.setenv("KUBECONFIG", str(script.kubeconfig(flow_file.parent)))
+        script.on(PATH, of({}))
+        script.on(PATH.replace("nightly", "broken"), of({}))
+        made = penstock.deploy(
+            sums.to_deployment("nightly", parameters={"numbers": [1]}),
+            broken.to_deployment(),
+            image="x:1",
+        )
+
+    assert [each["metadata"]["name"] for each in made] == ["nightly", "broken"]
+    assert [path for _, path, _ in script.seen] == [PATH, PATH.replace("nightly", "broken")]
+    assert made[0]["spec"]["parameters"] == {"numbers": [1]}
+
+
+def test_a_deployment_with_a_schedule_is_not_applied() -> None:
+    with pytest.raises(DeployError, match=r"n has schedules, .* `penstock\.serve` runs them here"):
+        penstock.deploy(flow(lambda: None).to_deployment("n", interval=60), image="x:1")
+    with pytest.raises(TypeError, match="deploy takes deployments"):
+        penstock.deploy(image="x:1")
+
+
+def test_a_flow_from_a_folder_is_deployed_with_its_place_in_it(
+    flow_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image of the folder has the file at the same place."""
+    (flow_file.parent / "etl").mkdir()
+    flow_file.rename(flow_file.parent / "etl/loads.py")
+    deployed = flow.from_source(flow_file.parent, "etl/loads.py:doubled_sum")
+    with serving() as script:
+        monkeypatch.setenv("KUBECONFIG", str(script.kubeconfig(flow_file.parent)))
+        script.on(PATH, of({}))
+        manifest = deployed.deploy("nightly", image="x:1")
+
+    assert manifest["spec"]["entrypoint"] == "etl/loads.py:doubled_sum"
+
+
 def test_without_a_cluster_the_command_to_use_instead_is_named(flow_file: Path) -> None:
     deployed = load_flow("sums.py:doubled_sum")
 
@@ -40,7 +82,7 @@ def test_without_a_cluster_the_command_to_use_instead_is_named(flow_file: Path) 
 
 
 def test_a_schedule_is_refused_with_a_sentence() -> None:
-    with pytest.raises(TypeError, match=r"takes no cron: .* no schedules yet; flow\.serve"):
+    with pytest.raises(TypeError, match=r"no option cron: .* no schedules yet; flow\.serve"):
         flow(lambda: None).deploy("n", image="x:1", cron="0 6 * * *")
 
 

@@ -370,10 +370,35 @@ def _() -> None:
     assert asyncio.run(awaiting()) == 8
 
 
-@shows("Flow.deploy(")
-def _() -> None:
-    with pytest.raises(TypeError, match="The cluster has no schedules yet"):
-        flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")
+@shows("Flow.deploy(", "deploy`")
+def deployed_flows() -> None:
+    """What is applied, and runs in the cluster, is in tests/integration/cli."""
+    with pytest.raises(TypeError, match="the cluster has no schedules yet"):
+        flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")  # type: ignore[call-arg] # so
+    with pytest.raises(penstock.errors.PenstockError, match="x has schedules"):
+        penstock.deploy(
+            flow(double.fn).to_deployment("x", interval=1, parameters={"x": 1}), image="i"
+        )
+
+
+@shows("deployments.run_deployment", "flow_runs.wait_for_flow_run")
+def runs_in_a_cluster() -> None:
+    from penstock.deployments import arun_deployment, run_deployment
+    from penstock.flow_runs import wait_for_flow_run
+
+    with pytest.raises(ValueError, match="timeout is a number of seconds"):
+        run_deployment("daily", timeout=-1)
+    for asked in (arun_deployment("daily"), wait_for_flow_run("daily-x7k2p")):
+        assert inspect.iscoroutine(asked)
+        asked.close()
+
+
+@shows("Flow.from_source")
+def flow_of_a_folder() -> None:
+    found = flow.from_source(Path(__file__).parent, "typed_usage.py:sizes")
+
+    assert isinstance(found, penstock.Flow)
+    assert found(["a"]) == [1]
 
 
 @shows("Flow.serve", "Flow.to_deployment", "schedules.")

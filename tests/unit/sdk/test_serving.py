@@ -201,7 +201,7 @@ def daily(day: int = 0) -> None: ...
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: daily.to_deployment("x"), ScheduleError, "Nothing says when daily is to run"),
+        (lambda: daily.serve("x"), ScheduleError, "Nothing says when daily is to run"),
         (lambda: daily.serve("x"), ScheduleError, "for a single run call the flow"),
         (lambda: daily.serve("x", cron="nonsense"), ScheduleError, "five fields"),
         (lambda: daily.serve("x", schedule="0 6 * * *"), ScheduleError, "is no schedule"),  # type: ignore[arg-type] # on purpose
@@ -231,3 +231,39 @@ def test_all_kinds_of_schedules_can_be_given_at_once() -> None:
     assert [type(each).__name__ for each in made.schedules] == [
         *("Cron", "Cron", "Interval", "RRule", "Interval"),
     ]
+
+
+def test_the_runs_of_a_deployment_and_their_tasks_have_its_tags() -> None:
+    """Prefect 3.8: the tags of `to_deployment` are those of its flow runs."""
+    seen = []
+
+    @task
+    def step() -> list[str]:
+        return runtime.task_run.tags
+
+    @flow
+    def tagged() -> None:
+        seen.append((runtime.flow_run.tags, step()))
+
+    serve(deployment_of(tagged, "t", interval=20, tags=["a", "b"]), clock=MovedClock(waits=1))
+
+    assert seen == [(["a", "b"], ["a", "b"])]
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda f: f.serve("x", webserver=True), "serve has no option webserver: a"),
+        (lambda f: f.to_deployment("x", triggers=[]), "no option triggers: no event starts"),
+        (
+            lambda f: f.deploy("x", image="i", build=False),
+            "no option build: build the image",
+        ),
+        (lambda f: penstock.serve(pause_on_shutdown=False), "no option pause_on_shutdown"),
+    ],
+)
+def test_an_option_of_prefect_s_says_what_to_use(
+    ask: Callable[[object], object], words: str
+) -> None:
+    with pytest.raises(TypeError, match=words):
+        ask(flow(lambda: None))
