@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, cast
 
+from penstock import runtime
 from penstock.absent import refuse_absent, refusing_options
 from penstock.deploying import deploy
 from penstock.drivers.scope import current_scope
@@ -57,6 +58,28 @@ class _Order:
             return run
         return read_to_end(run.name, namespace=run.namespace, timeout=self.timeout)
 
+    def named_by_task(self) -> _Order:
+        """Return the order of a run with a name that is the task run's own.
+
+        A task that is killed while it waits is run again, and then finds the run that it began.
+        """
+        key = runtime.task_run.idempotency_key
+        if self.run_name is not None or key is None:
+            return self
+        return replace(self, run_name=_name_of(self.flow, key=key))
+
+
+def _name_of(flow: str, *, key: str) -> str:
+    return f"{flow[:LONGEST_STEM].rstrip('-')}-{sha256(key.encode()).hexdigest()[:10]}"
+
+
+def _as_task(order: _Order) -> ClusterRun:
+    return order.named_by_task().carried_out()
+
+
+async def _as_async_task(order: _Order) -> ClusterRun:
+    return await asyncio.to_thread(order.named_by_task().carried_out)
+
 
 @refusing_options("run_deployment")
 def run_deployment(
@@ -82,12 +105,9 @@ def run_deployment(
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        inside = as_subflow and current_scope.get() is not None
-        return (
-            task(name=f"run {order.flow}")(_Order.carried_out)(order)
-            if inside
-            else (order.carried_out())
-        )
+        if as_subflow and current_scope.get() is not None:
+            return task(name=f"run {order.flow}")(_as_task)(order)
+        return order.carried_out()
     return cast("ClusterRun", _awaited(order, as_subflow=as_subflow))
 
 
@@ -107,12 +127,9 @@ async def arun_deployment(
 
 
 async def _awaited(order: _Order, *, as_subflow: bool) -> ClusterRun:
-    async def carried_out(order: _Order) -> ClusterRun:
-        return await asyncio.to_thread(order.carried_out)
-
     if as_subflow and current_scope.get() is not None:
-        return await task(name=f"run {order.flow}")(carried_out)(order)
-    return await carried_out(order)
+        return await task(name=f"run {order.flow}")(_as_async_task)(order)
+    return await asyncio.to_thread(order.carried_out)
 
 
 def _order(
@@ -129,8 +146,7 @@ def _order(
     if idempotency_key is not None and run_name is not None:
         raise ValueError("Give flow_run_name or idempotency_key: either is the name of the run.")
     if idempotency_key is not None:
-        digest = sha256(idempotency_key.encode()).hexdigest()[:10]
-        run_name = f"{flow[:LONGEST_STEM].rstrip('-')}-{digest}"
+        run_name = _name_of(flow, key=idempotency_key)
     return _Order(
         flow=flow,
         namespace=namespace,

@@ -41,6 +41,8 @@ class Script:
     url: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    """Of the requests that had one."""
 
     def on(self, path: str, *answers: Answer) -> None:
         """Give these answers to requests of that path; for watches, append `?watch`."""
@@ -77,7 +79,8 @@ def serving() -> Iterator[Script]:
         do_POST = do_PATCH = do_GET
 
         def _give(self, answer: Answer) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if body := self.rfile.read(int(self.headers.get("Content-Length", 0))):
+                script.bodies.append(json.loads(body))
             self.send_response(answer.status)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()

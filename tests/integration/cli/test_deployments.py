@@ -13,6 +13,7 @@ from tests.integration.cli.apiserver import Answer, Script, no_such, of
 from penstock import flow
 from penstock.deployments import arun_deployment, run_deployment
 from penstock.errors import FailedRun
+from penstock.execution import RunContext, execute
 from penstock.flow_runs import ClusterError, ResultElsewhere, wait_for_flow_run
 
 API = "/apis/penstock.dev/v1alpha1/namespaces/default"
@@ -106,6 +107,25 @@ def test_inside_a_flow_it_is_a_task_that_a_retry_does_not_repeat(cluster: Script
     assert parent() == "Completed"
     assert len(attempts) == 2
     assert [path for method, path, _ in cluster.seen if method == "POST"] == [RUNS]
+
+
+def test_a_task_that_is_run_again_after_a_kill_finds_the_run_that_it_began(
+    cluster: Script,
+) -> None:
+    """The name of the run is the same, wherever the run of the flow goes on."""
+
+    @flow
+    def parent() -> None:
+        run_deployment("nightly", timeout=0)
+        run_deployment("nightly", timeout=0)
+
+    for _ in range(2):
+        execute(parent, parameters={}, context=RunContext("weekly-7"))
+
+    names = [body["metadata"]["name"] for body in cluster.bodies]
+    assert names[:2] == names[2:]
+    assert names[0] != names[1]
+    assert all(len(name) <= 52 for name in names)
 
 
 def test_an_async_flow_awaits_it(cluster: Script) -> None:
