@@ -184,7 +184,6 @@ MODULES: dict[str, str] = {
     "docker": _IMAGE,
     "flow_engine": "call the flow, or penstock.execution.execute it.",
     "input": _PAUSE,
-    "locking": "processes share limits by penstock.concurrency, and what is cached by its store.",
     "server": _SERVER,
     "settings": _SETTINGS,
     "task_engine": "call the task.",

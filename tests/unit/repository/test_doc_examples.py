@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ["sdk", "context", "durability"]
+PAGES = ["sdk", "context", "durability", "transactions"]
 
 
 def examples() -> list[object]:
