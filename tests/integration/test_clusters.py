@@ -1,4 +1,4 @@
-"""Tasks on a real Ray."""
+"""Tasks on a real Dask cluster and on a real Ray: what holds for one holds for the other."""
 
 import logging
 import os
@@ -9,17 +9,25 @@ from pathlib import Path
 import pytest
 
 from penstock import flow, task
+from penstock.artifacts import create_markdown_artifact
 from penstock.errors import UnpicklableError, WorkerDied
-from penstock.task_runners import RayTaskRunner
+from penstock.execution import RunContext, execute
+from penstock.task_runners import DaskTaskRunner, RayTaskRunner
 
-ray = pytest.importorskip("ray", reason="pip install 'penstock[ray]'")
+Runner = DaskTaskRunner | RayTaskRunner
 
 
-@pytest.fixture(scope="module")
-def runner() -> Iterator[RayTaskRunner]:
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield RayTaskRunner()
-    ray.shutdown()
+@pytest.fixture(scope="module", params=["dask", "ray"])
+def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
+    library = pytest.importorskip("distributed" if request.param == "dask" else "ray")
+    if request.param == "dask":
+        local = library.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+        with local as cluster:
+            yield DaskTaskRunner(cluster=cluster)
+    else:
+        library.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=40)
+        yield RayTaskRunner()
+        library.shutdown()
 
 
 @task
@@ -63,7 +71,7 @@ def leave() -> None:
     os._exit(3)
 
 
-def test_bodies_run_on_the_workers(runner: RayTaskRunner) -> None:
+def test_bodies_run_on_the_workers(runner: Runner) -> None:
     @flow(task_runner=runner)
     def run() -> list[object]:
         results: list[object] = [double_later.submit(double.submit(1)).result()]
@@ -75,7 +83,7 @@ def test_bodies_run_on_the_workers(runner: RayTaskRunner) -> None:
     assert worker != os.getpid()
 
 
-def test_prints_travel_back(runner: RayTaskRunner, caplog: pytest.LogCaptureFixture) -> None:
+def test_prints_travel_back(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     @flow(task_runner=runner, log_prints=True)
     def run() -> None:
         double.submit(1).result()
@@ -86,8 +94,25 @@ def test_prints_travel_back(runner: RayTaskRunner, caplog: pytest.LogCaptureFixt
     assert [r.message for r in caplog.records if r.name == "penstock.task_runs"] == ["doubling 1"]
 
 
-def test_the_engine_retries_and_ray_does_not(runner: RayTaskRunner, tmp_path: Path) -> None:
-    """Prefect: the same; Ray's retries would run a body behind the engine's back."""
+def test_artifacts_made_on_a_worker_join_the_run_s(runner: Runner) -> None:
+    @task
+    def describe() -> None:
+        create_markdown_artifact(f"# From {os.getpid()}", key="report")
+
+    @flow(task_runner=runner)
+    def run() -> None:
+        describe.submit().result()
+
+    context = RunContext("daily-1")
+    execute(run, parameters={}, context=context)
+    (made,) = context.records.artifacts
+
+    assert made.task_run_id == "daily-1/describe-0"
+    assert made.data != f"# From {os.getpid()}"
+
+
+def test_the_engine_retries_and_the_library_does_not(runner: Runner, tmp_path: Path) -> None:
+    """Prefect: the same; retries of Dask or Ray would run a body behind the engine's back."""
 
     @flow(task_runner=runner)
     def run() -> int:
@@ -96,7 +121,7 @@ def test_the_engine_retries_and_ray_does_not(runner: RayTaskRunner, tmp_path: Pa
     assert run() == 3
 
 
-def test_a_time_out_ends_the_wait_on_time(runner: RayTaskRunner) -> None:
+def test_a_time_out_ends_the_wait_on_time(runner: Runner) -> None:
     @flow(task_runner=runner)
     def run() -> tuple[str, float]:
         double.submit(1).result()  # connects
@@ -111,7 +136,7 @@ def test_a_time_out_ends_the_wait_on_time(runner: RayTaskRunner) -> None:
     assert seconds < 2.5
 
 
-def test_an_argument_that_cannot_be_pickled_is_named(runner: RayTaskRunner) -> None:
+def test_an_argument_that_cannot_be_pickled_is_named(runner: Runner) -> None:
     @flow(task_runner=runner)
     def run() -> None:
         identity.submit(x for x in [1]).result()
@@ -120,7 +145,7 @@ def test_an_argument_that_cannot_be_pickled_is_named(runner: RayTaskRunner) -> N
         run()
 
 
-def test_a_worker_that_dies_fails_its_task(runner: RayTaskRunner) -> None:
+def test_a_worker_that_dies_fails_its_task_alone(runner: Runner) -> None:
     @flow(task_runner=runner)
     def run() -> tuple[object, int]:
         lost = leave.submit().result(raise_on_failure=False)
@@ -130,3 +155,14 @@ def test_a_worker_that_dies_fails_its_task(runner: RayTaskRunner) -> None:
 
     assert isinstance(error, WorkerDied)
     assert value == 2
+
+
+def test_without_a_cluster_a_run_on_dask_has_one_of_its_own() -> None:
+    pytest.importorskip("distributed")
+    own = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
+
+    @flow(task_runner=DaskTaskRunner(cluster_kwargs=own))
+    def run() -> int:
+        return double.submit(1).result()
+
+    assert run() == 2
