@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import wraps
 from typing import (
     TYPE_CHECKING,
@@ -38,8 +37,7 @@ from penstock.uncaught import hide_engine_by_default
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from penstock.schedules import Schedule
-    from penstock.serving import Deployment
+    from penstock.serving import Deployment, DeploymentOptions
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -177,45 +175,16 @@ class Flow(Decorated[P, R]):
 
     @refusing_options("serve")
     def serve(
-        self,
-        name: str | None = None,
-        *,
-        cron: str | Sequence[str] | None = None,
-        interval: float | timedelta | None = None,
-        rrule: str | Sequence[str] | None = None,
-        schedule: Schedule | None = None,
-        schedules: Sequence[Schedule] = (),
-        parameters: Mapping[str, object] | None = None,
-        tags: Iterable[str] | None = None,
-        limit: int = 5,
+        self, name: str | None = None, *, limit: int = 5, **options: Unpack[DeploymentOptions]
     ) -> None:
         """Run the flow here whenever it is due, until Ctrl-C; no more than ``limit`` at once."""
         from penstock.serving import serve
 
-        deployment = self.to_deployment(
-            name,
-            cron=cron,
-            interval=interval,
-            rrule=rrule,
-            schedule=schedule,
-            schedules=schedules,
-            parameters=parameters,
-            tags=tags,
-        )
-        serve(deployment, limit=limit)
+        serve(self.to_deployment(name, **options), limit=limit)
 
     @refusing_options("to_deployment")
     def to_deployment(
-        self,
-        name: str | None = None,
-        *,
-        cron: str | Sequence[str] | None = None,
-        interval: float | timedelta | None = None,
-        rrule: str | Sequence[str] | None = None,
-        schedule: Schedule | None = None,
-        schedules: Sequence[Schedule] = (),
-        parameters: Mapping[str, object] | None = None,
-        tags: Iterable[str] | None = None,
+        self, name: str | None = None, **options: Unpack[DeploymentOptions]
     ) -> Deployment:
         """Return the flow with its schedules and parameters, for ``penstock.serve``.
 
@@ -223,17 +192,7 @@ class Flow(Decorated[P, R]):
         """
         from penstock.serving import deployment_of
 
-        return deployment_of(
-            self,
-            name or self.name,
-            cron=cron,
-            interval=interval,
-            rrule=rrule,
-            schedule=schedule,
-            schedules=schedules,
-            parameters=parameters,
-            tags=tags,
-        )
+        return deployment_of(self, name or self.name, **options)
 
     @refusing_options("deploy")
     def deploy(

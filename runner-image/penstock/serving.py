@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from penstock.absent import refusing_options
 from penstock.drivers.tagging import tags
@@ -81,25 +81,48 @@ class Deployment:
     tags: frozenset[str] = frozenset()
 
 
+class DeploymentOptions(TypedDict, total=False):
+    """When a flow is to run, in one or several ways, and with what parameters."""
+
+    cron: str | Sequence[str] | None
+    interval: float | timedelta | None
+    rrule: str | Sequence[str] | None
+    schedule: Schedule | None
+    schedules: Sequence[Schedule]
+    parameters: Mapping[str, object] | None
+    tags: Iterable[str] | None
+
+
 def deployment_of(
-    flow: Flow[..., Any],
-    name: str,
-    *,
-    cron: str | Sequence[str] | None = None,
-    interval: float | timedelta | None = None,
-    rrule: str | Sequence[str] | None = None,
-    schedule: Schedule | None = None,
-    schedules: Sequence[Schedule] = (),
-    parameters: Mapping[str, object] | None = None,
-    tags: Iterable[str] | None = None,
+    flow: Flow[..., Any], name: str, **options: Unpack[DeploymentOptions]
 ) -> Deployment:
     """Return the deployment, once its schedules can be read and its parameters fit the flow."""
-    given = [
-        *(Cron(line) for line in _listed(cron)),
+    if unknown := sorted(options.keys() - DeploymentOptions.__annotations__.keys()):
+        known = ", ".join(DeploymentOptions.__annotations__)
+        raise TypeError(f"A deployment has no option {unknown[0]}; it has {known}.")
+    schedules = _schedules_of(options)
+    parameters = dict(options.get("parameters") or {})
+    if schedules:  # what has none is for the cluster, where each run may bring the rest
+        bound = bind(flow.fn, (), parameters, flow_name=flow.name)
+        if flow.options.get("validate_parameters", True):
+            coerce(flow.fn, bound, flow_name=flow.name)
+    return Deployment(
+        flow=flow,
+        name=name,
+        schedules=tuple(schedules),
+        parameters=parameters,
+        tags=frozenset(options.get("tags") or ()),
+    )
+
+
+def _schedules_of(options: DeploymentOptions) -> list[Schedule]:
+    interval, schedule = options.get("interval"), options.get("schedule")
+    given: list[Schedule] = [
+        *(Cron(line) for line in _listed(options.get("cron"))),
         *([Interval(interval)] if interval is not None else []),
-        *(RRule(rule) for rule in _listed(rrule)),
+        *(RRule(rule) for rule in _listed(options.get("rrule"))),
         *([schedule] if schedule is not None else []),
-        *schedules,
+        *options.get("schedules", ()),
     ]
     for each in given:
         if not isinstance(each, Cron | Interval | RRule):
@@ -107,17 +130,7 @@ def deployment_of(
                 f"{each!r} is no schedule: make one of Cron, Interval or RRule from "
                 "penstock.schedules."
             )
-    if given:  # what has none is for the cluster, where each run may bring the rest
-        bound = bind(flow.fn, (), dict(parameters or {}), flow_name=flow.name)
-        if flow.options.get("validate_parameters", True):
-            coerce(flow.fn, bound, flow_name=flow.name)
-    return Deployment(
-        flow=flow,
-        name=name,
-        schedules=tuple(given),
-        parameters=dict(parameters or {}),
-        tags=frozenset(tags or ()),
-    )
+    return given
 
 
 @refusing_options("serve")

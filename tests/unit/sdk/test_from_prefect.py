@@ -28,6 +28,7 @@ from penstock import (
 from penstock.flows import FlowOptions
 from penstock.futures import PenstockFuture, PenstockFutureList, as_completed, wait
 from penstock.schedules import Cron, Interval, RRule
+from penstock.serving import DeploymentOptions
 from penstock.states import Completed, Failed
 from penstock.task_runners import ThreadPoolTaskRunner
 from penstock.tasks import TaskOptions
@@ -99,7 +100,12 @@ def is_there(name: str) -> bool:
     found = getattr(penstock, first, None) or import_module(f"penstock.{first}")
     for other in others:
         found = getattr(found, other)
-    return wanted <= set(inspect.signature(found).parameters) if wanted else found is not None
+    if not wanted:
+        return found is not None
+    known = set(inspect.signature(found).parameters)
+    return wanted <= (
+        known | set(DeploymentOptions.__annotations__) if "options" in known else known
+    )
 
 
 @pytest.mark.parametrize("name", PREFECT)

@@ -208,6 +208,7 @@ def daily(day: int = 0) -> None: ...
         (lambda: daily.serve("x", interval=9, parameters={"day": "x"}), ParameterError, "day:"),
         (lambda: daily.serve("x", interval=9, parameters={"dya": 1}), ParameterError, "dya"),
         (lambda: daily.serve("x", interval=9, limit=0), ValueError, "at least 1"),
+        (lambda: daily.serve(crons="0 6 * * *"), TypeError, "no option crons; it has cron, "),  # type: ignore[call-arg] # on purpose
         (lambda: penstock.serve(), TypeError, "to_deployment"),
         (lambda: penstock.serve(daily), TypeError, "to_deployment"),  # type: ignore[arg-type] # on purpose
     ],
