@@ -21,6 +21,15 @@ PRINTS = {
     "event_driven": "[150, 406, None, 120]\n['handle lost.json: FileNotFoundError']\n",
     "map_runtime": "AAPL 2010\nAMZN 2010\nGOOG 2007\nIBM 2010\nMSFT 2000\n",
     "ml_training": "{'k': 15, 'accuracy': 0.9733333333333334}\n",
+    "saga": """\
+the trip is booked for Ada
+gave back 2 at hotel
+gave back 2 at airline
+Bob cannot pay 510.
+True False
+airline [('Ada',)]
+hotel [('Ada',)]
+""",
     "sync": "{'copied': 17, 'removed': 1}\n{'copied': 0, 'removed': 0}\n",
 }
 
