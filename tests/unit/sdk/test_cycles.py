@@ -1,4 +1,4 @@
-"""Tasks that would wait for one another for ever. Prefect: they do, and the flow hangs."""
+"""Tasks that would wait for one another for ever; of one alone see test_traps.py."""
 
 from __future__ import annotations
 
@@ -16,46 +16,6 @@ Futures = dict[str, PenstockFuture[object]]
 @task
 def nothing() -> None:
     """Do nothing."""
-
-
-def test_a_task_that_waits_for_itself_is_refused() -> None:
-    futures: Futures = {}
-    known = threading.Event()
-
-    @task
-    def itself() -> None:
-        known.wait(10)
-        futures["own"].result()
-
-    @flow
-    def run() -> None:
-        futures["own"] = itself.submit()
-        known.set()
-
-    with pytest.raises(DeadlockError, match="itself-0 would wait for itself-0, and none"):
-        run()
-
-
-@pytest.mark.parametrize("how", ["called", "submitted"])
-def test_a_cyclic_wait_for_is_refused(how: str) -> None:
-    futures: Futures = {}
-    known = threading.Event()
-
-    @task
-    def outer() -> None:
-        known.wait(10)
-        if how == "called":
-            nothing(wait_for=[futures["outer"]])
-        else:
-            nothing.submit(wait_for=[futures["outer"]]).result()
-
-    @flow
-    def run() -> None:
-        futures["outer"] = outer.submit()
-        known.set()
-
-    with pytest.raises(DeadlockError, match="outer-0 would wait for"):
-        run()
 
 
 def test_two_tasks_that_wait_for_each_other_are_refused() -> None:

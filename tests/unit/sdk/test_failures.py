@@ -41,18 +41,6 @@ def test_a_failure_that_the_flow_catches_does_not_fail_it() -> None:
     assert careful() == "caught"
 
 
-def test_a_failed_future_that_nobody_awaits_fails_the_flow() -> None:
-    """Prefect leaves such a flow Completed."""
-
-    @flow
-    def forgets() -> str:
-        fail.submit()
-        return "fine"
-
-    with pytest.raises(ValueError, match="broken"):
-        forgets()
-
-
 def test_several_lost_failures_come_as_a_group() -> None:
     @flow
     def forgets() -> None:
@@ -208,24 +196,6 @@ def test_tasks_that_did_not_start_never_do_once_the_flow_failed() -> None:
         breaks()
 
     assert ran == []
-
-
-@pytest.mark.parametrize("exit_with", [SystemExit(3), KeyboardInterrupt()], ids=repr)
-def test_leaving_from_a_submitted_task_is_a_crash_and_no_hang(exit_with: BaseException) -> None:
-    """Prefect's flow waits for ever for a future whose thread was left by SystemExit."""
-
-    @task(retries=3)
-    def leave() -> None:
-        raise exit_with
-
-    @flow
-    def left() -> None:
-        leave.submit().result()
-
-    state = left(return_state=True)
-
-    assert state.is_crashed()
-    assert type(exit_with).__name__ in state.message
 
 
 def test_a_crashed_task_raises_what_can_be_caught() -> None:

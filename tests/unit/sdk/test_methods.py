@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from penstock import flow, task
-from penstock.errors import NestingError
 
 
 class Shop:
@@ -75,17 +72,6 @@ def test_other_options_leave_the_kind_of_method() -> None:
     renamed = Shop.taxed.with_options(name="vat")
 
     assert renamed(3) == 6
-
-
-def test_recursion_of_sub_flows_has_a_clear_limit() -> None:
-    """Prefect: ``RecursionError: maximum recursion depth exceeded`` from deep inside Prefect."""
-
-    @flow
-    def endless(n: int) -> int:
-        return endless(n + 1)
-
-    with pytest.raises(NestingError, match="The flow endless is called inside 50 flows"):
-        endless(0)
 
 
 def test_recursion_that_ends_is_welcome() -> None:

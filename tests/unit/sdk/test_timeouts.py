@@ -16,25 +16,6 @@ from penstock.futures import PenstockFutureList
 from .diary import Diary, run
 
 
-def test_a_submitted_sync_task_ends_the_wait_on_time() -> None:
-    """Prefect waits for the body to end by itself: a thread cannot be interrupted in C code."""
-    body_may_end = threading.Event()
-
-    @task(timeout_seconds=0.02)
-    def stuck() -> None:
-        body_may_end.wait(5)
-
-    @flow
-    def waits() -> float:
-        began = time.monotonic()
-        with pytest.raises(TaskRunTimeoutError, match=r"stuck-0 took longer than its 0\.02 sec"):
-            stuck.submit().result()
-        return time.monotonic() - began
-
-    assert waits() < 1
-    body_may_end.set()
-
-
 def test_a_called_task_ends_the_wait_on_time() -> None:
     body_may_end = threading.Event()
 
