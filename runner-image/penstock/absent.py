@@ -99,7 +99,6 @@ NAMES: tuple[tuple[str, str, str], ...] = (
         "a task without a key runs uncached, and the log says why.",
     ),
     ("exceptions", "ReservedArgumentError InvalidNameError", "catch TypeError."),
-    ("exceptions", "MissingResult", "a result that is lost is made again: its task runs again."),
     ("exceptions", "exception_traceback", "use traceback.format_exception."),
     ("exceptions", "FlowRunWaitTimeout", "catch TimeoutError."),
     ("exceptions", "FlowPauseTimeout NotPausedError Pause PausedRun", _PAUSE),
@@ -115,6 +114,15 @@ NAMES: tuple[tuple[str, str, str], ...] = (
         """,
         _ERROR,
     ),
+    (
+        "filesystems",
+        """
+        ReadableFileSystem WritableFileSystem ReadableDeploymentStorage WritableDeploymentStorage
+        """,
+        "any object with read_path and write_path is a FileSystem.",
+    ),
+    ("filesystems", "NullFileSystem", "give persist_result=False."),
+    ("filesystems", "SMB", "use RemoteFileSystem('smb://…')."),
     ("flow_runs", "pause_flow_run resume_flow_run suspend_flow_run", _PAUSE),
     ("deployments", "initialize_project", "`penstock render FILE:FLOW --image …` writes a Flow."),
     ("flow_runs", "apause_flow_run aresume_flow_run asuspend_flow_run", _TWIN),
@@ -163,6 +171,29 @@ NAMES: tuple[tuple[str, str, str], ...] = (
         Suspended
         """,
         _STATES,
+    ),
+    (
+        "results",
+        """
+        get_result_store aget_default_result_storage get_default_result_storage
+        get_default_result_serializer default_cache resolve_result_storage
+        aresolve_result_storage resolve_serializer result_storage_discriminator
+        get_or_create_default_task_scheduling_storage
+        """,
+        "make a penstock.results.ResultStore, with the options of the task.",
+    ),
+    (
+        "results",
+        "get_default_persist_setting get_default_persist_setting_for_tasks should_persist_result",
+        _SETTINGS,
+    ),
+    (
+        "serializers",
+        """
+        UnknownSerializer prefect_json_object_decoder prefect_json_object_encoder
+        penstock_json_object_decoder penstock_json_object_encoder
+        """,
+        "JSONSerializer does it by itself.",
     ),
     ("task_runners", "ConcurrentTaskRunner", "its name is ThreadPoolTaskRunner."),
     ("task_runners", "PenstockTaskRunner", _REMOTE),

@@ -19,6 +19,7 @@ from penstock.drivers.tagging import current_tags
 from penstock.drivers.waiting import block_until
 from penstock.engine.definition import Definition
 from penstock.engine.inputs import Link
+from penstock.engine.results import Persistence
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.errors import NestingError
 from penstock.futures import PenstockFuture
@@ -144,8 +145,16 @@ def call_flow(
         caller=caller,
         context=context,
         wait_for=wait_for,
-        own_frame=Frame(run, context=context, runner=runner),
+        own_frame=Frame(
+            run, context=context, runner=runner, persistence=_persistence(definition, caller)
+        ),
     )
+
+
+def _persistence(definition: Definition, caller: Scope | None) -> Persistence | None:
+    own = definition.persistence
+    around = caller.frame.persistence if caller and caller.frame else None
+    return around if own is None else own.within(around)
 
 
 def _refuse_endless_recursion(definition: Definition, caller: Scope | None) -> None:

@@ -17,6 +17,7 @@ from typing import (
 )
 
 from penstock.engine.definition import Definition, Kind, RetryPolicy
+from penstock.engine.results import Persistence
 from penstock.functions import (
     bound_to,
     checked_function,
@@ -26,6 +27,7 @@ from penstock.functions import (
     unwrapped,
 )
 from penstock.options import (
+    ResultOptions,
     checked_hooks,
     checked_kinds,
     checked_names,
@@ -42,6 +44,9 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 Hook = Callable[..., Any]
 """Called with the flow or task, its run and the state; may be async."""
+
+
+_PERSISTENCE = (*ResultOptions.__annotations__, "result_storage_key")
 
 
 class Decorated(Generic[P, R]):
@@ -84,6 +89,7 @@ class Decorated(Generic[P, R]):
             run_name=run_namer(options.get(f"{kind.value}_run_name"), function),
             log_prints=options.get("log_prints"),
             version=options.get("version"),
+            persistence=_persistence_in(options),
             hooks=hooks_of(options, events=self._events, owner=self),
         )
 
@@ -137,3 +143,11 @@ class Decorated(Generic[P, R]):
                 if advice
                 else f"A {kind} has no attribute {name!r}."
             )
+
+
+def _persistence_in(options: Mapping[str, Any]) -> Persistence | None:
+    if all(options.get(name) is None for name in _PERSISTENCE):
+        return None
+    from penstock.persistence import persistence_of
+
+    return persistence_of(options)

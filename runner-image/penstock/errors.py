@@ -13,6 +13,7 @@
     │       ├── CorruptJournal         … it is damaged
     │       ├── JournalFenced          … another attempt of the run has taken it over
     │       └── UnreadableResult       … a result in it needs a class that is gone
+    ├── ResultNotFound           a key under which no result is kept (also a LookupError)
     ├── UnstorableValue          a result that has no stored form (also a TypeError)
     ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
     ├── DeadlockError            a wait for what waits for the waiting body itself
@@ -111,6 +112,10 @@ class RemoteError(PenstockError):
 
 class UnpicklableError(PenstockError, TypeError):
     """An argument or a result cannot be sent to another process; the message says which."""
+
+
+class ResultNotFound(PenstockError, LookupError):
+    """No result is kept under a key, or it has expired."""
 
 
 class UnstorableValue(PenstockError, TypeError):

@@ -10,12 +10,16 @@ from penstock.errors import (
     MissingContextError,
     ParameterError,
     PenstockError,
+    ResultNotFound,
     TaskRunTimeoutError,
+    UnstorableValue,
 )
 
 MappingLengthMismatch = MappingMissingIterable = MappingError
 ParameterBindError = ParameterTypeError = SignatureMismatchError = ParameterError
 PenstockException = PenstockError
+MissingResult = ResultNotFound
+SerializationError = UnstorableValue
 
 __all__ = [
     "CancelledRun",
@@ -25,9 +29,11 @@ __all__ = [
     "MappingLengthMismatch",
     "MappingMissingIterable",
     "MissingContextError",
+    "MissingResult",
     "ParameterBindError",
     "ParameterTypeError",
     "PenstockException",
+    "SerializationError",
     "SignatureMismatchError",
     "TaskRunTimeoutError",
 ]

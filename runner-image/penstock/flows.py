@@ -10,7 +10,6 @@ from typing import (
     Any,
     Literal,
     ParamSpec,
-    TypedDict,
     TypeVar,
     Unpack,
     cast,
@@ -28,7 +27,7 @@ from penstock.engine.inputs import holds_links, holds_marks
 from penstock.functions import collected
 from penstock.inline import run_here
 from penstock.logging import show_by_default
-from penstock.options import RunName
+from penstock.options import ResultOptions, RunName
 from penstock.parameters import bind, coerce
 from penstock.retry_delays import Delay
 from penstock.states import State
@@ -47,7 +46,7 @@ H = TypeVar("H", bound=Callable[..., Any])
 __all__ = ["Flow", "FlowOptions", "flow"]
 
 
-class FlowOptions(TypedDict, total=False):
+class FlowOptions(ResultOptions, total=False):
     """The options of ``@flow`` and ``Flow.with_options``."""
 
     name: str | None

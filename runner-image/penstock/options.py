@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from penstock.engine.caching import CacheQuestion
 from penstock.engine.hooks import Hook, Hooks, hook_of_transaction
 from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.filesystems import FileSystem
+    from penstock.serializers import Serializer
+
+
+class ResultOptions(TypedDict, total=False):
+    """The options of flows and tasks that say where results are kept."""
+
+    persist_result: bool | None
+    result_storage: FileSystem | Path | str | None
+    result_serializer: Serializer | str | None
+    cache_result_in_memory: bool | None
+
 
 RunName = str | Callable[..., str]
 """A template that is filled with the parameters, or a function of them."""
@@ -41,6 +58,17 @@ def run_namer(
             ) from error
 
     return name
+
+
+def storage_key(template: str, question: CacheQuestion) -> str:
+    """Return the key that ``result_storage_key`` makes for a call."""
+    run = question.task_run
+    try:
+        return template.format(flow_run=run.flow_run, task_run=run, parameters=question.parameters)
+    except (LookupError, AttributeError) as error:
+        raise PenstockError(
+            f"the result_storage_key {template!r} cannot be filled in: {error!r}."
+        ) from error
 
 
 def _wanted(function: Callable[..., str], arguments: Mapping[str, object]) -> dict[str, object]:
@@ -78,6 +106,16 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "retry_jitter_factor": (
         lambda value: isinstance(value, int | float) and value >= 0,
         "a number of at least 0: 0.5 stretches a delay by up to a half",
+    ),
+    "persist_result": (lambda value: isinstance(value, bool), "True, False or None"),
+    "cache_result_in_memory": (lambda value: isinstance(value, bool), "True, False or None"),
+    "result_storage_key": (
+        lambda value: isinstance(value, str) and value != "",
+        'a text, such as result_storage_key="orders/{parameters[day]}"',
+    ),
+    "cache_expiration": (
+        lambda value: isinstance(value, timedelta),
+        "a timedelta, such as timedelta(hours=1)",
     ),
     "retry_condition_fn": (callable, "a function of the task, its run and its state"),
     "flow_run_name": (

@@ -99,7 +99,7 @@ def _by_value(value: object, *, because: Exception | None) -> bytes:
         import cloudpickle
     except ModuleNotFoundError:
         raise UnstorableValue(
-            f"a {type(value).__qualname__} cannot be pickled ({because or 'it is of __main__'}). "
+            f"A {type(value).__qualname__} cannot be pickled ({because or 'it is of __main__'}). "
             "Functions and classes that no import leads to can be with cloudpickle: "
             "pip install 'penstock[processes]'."
         ) from because
@@ -108,5 +108,5 @@ def _by_value(value: object, *, because: Exception | None) -> bytes:
         return pickled(value, protocol=_PROTOCOL)
     except Exception as error:
         raise UnstorableValue(
-            f"a {type(value).__qualname__} cannot be pickled ({because or error})."
+            f"A {type(value).__qualname__} cannot be pickled ({because or error})."
         ) from error

@@ -1,17 +1,32 @@
-"""Where cached results are kept: in the memory of the process, as the objects they are."""
+"""Stores of results by key: in the memory of the process, in a folder, or wherever a URL leads.
+
+store = ResultStore(result_storage="s3://bucket/results")
+store.read("orders/2026-11-20")
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
+from penstock.absent import refuse_absent
 from penstock.engine.results import Entry
+from penstock.errors import ResultNotFound
+from penstock.filesystems import FileSystem, filesystem_for
+from penstock.home import home
+from penstock.serializers import Serializer, decode, encode, serializer_for
+from penstock.shelves.files import FileShelf
+from penstock.shelves.stored import Shelf, Stored
 
-__all__ = ["MEMORY", "MemoryResults"]
+__all__ = ["MEMORY", "MemoryResults", "ResultStore"]
 
 
 class MemoryResults:
-    """Keeps the results used last, as many as ``limit``."""
+    """Keeps the results used last, as many as ``limit``, as the objects they are."""
 
     waits = False
 
@@ -37,3 +52,89 @@ class MemoryResults:
 
 
 MEMORY = MemoryResults()
+
+
+class ResultStore:
+    """Keeps results beyond the process; tasks and people use the same.
+
+    ``result_storage`` is a path, a URL or a file system; by default the store of this machine
+    under ``$PENSTOCK_HOME``. Equal keys are one result, whoever wrote it.
+    """
+
+    waits = True
+
+    def __init__(
+        self,
+        *,
+        result_storage: FileSystem | Path | str | None = None,
+        result_serializer: Serializer | str | None = None,
+        cache_result_in_memory: bool = False,
+    ) -> None:
+        self._shelf: Shelf = (
+            _shelf_of_home(home() / "results")
+            if result_storage is None
+            else FileShelf(filesystem_for(result_storage))
+        )
+        self._serializer = serializer_for(result_serializer) if result_serializer else None
+        self._memory = MemoryResults(limit=1000) if cache_result_in_memory else None
+
+    def read(self, key: str) -> Any:
+        """Return the result under ``key``.
+
+        Raises ``ResultNotFound`` if there is none or it has expired, and ``UnreadableValue`` if it
+        can no longer be read.
+        """
+        entry = self.find(key)
+        if entry is None or _has_expired(entry.expires_at):
+            raise ResultNotFound(f"There is no result under the key {key!r}, or it has expired.")
+        return entry.value
+
+    def write(self, value: object, *, key: str, expiration: timedelta | None = None) -> None:
+        """Keep ``value`` under ``key``; raise ``UnstorableValue`` if it cannot be serialised."""
+        expires_at = None if expiration is None else datetime.now(UTC) + expiration
+        self.keep(key, entry=Entry(value, expires_at))
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is a result under ``key`` that has not expired."""
+        stored = self._shelf.read(key)
+        return stored is not None and not _has_expired(stored.expires_at)
+
+    def find(self, key: str) -> Entry | None:
+        """Return what is kept under ``key``, expired or not."""
+        entry = self._memory.find(key) if self._memory else None
+        if entry is None and (stored := self._shelf.read(key)) is not None:
+            entry = Entry(self._decoded(stored), stored.expires_at)
+            if self._memory:
+                self._memory.keep(key, entry=entry)
+        return entry
+
+    def keep(self, key: str, *, entry: Entry) -> None:
+        """Keep ``entry`` in place of what was there; once this returns, everybody finds it."""
+        if self._serializer is None:
+            name, payload = encode(entry.value)
+        else:
+            name, payload = self._serializer.type, self._serializer.dumps(entry.value)
+        stored = Stored(serializer=name, payload=payload, expires_at=entry.expires_at)
+        self._shelf.write(key, stored=stored)
+        if self._memory:
+            self._memory.keep(key, entry=entry)
+
+    def _decoded(self, stored: Stored) -> object:
+        if self._serializer is not None and stored.serializer == self._serializer.type:
+            return self._serializer.loads(stored.payload)
+        return decode(stored.serializer, stored.payload)
+
+
+def _has_expired(expires_at: datetime | None) -> bool:
+    return expires_at is not None and expires_at <= datetime.now(UTC)
+
+
+@lru_cache(maxsize=8)
+def _shelf_of_home(folder: Path) -> Shelf:
+    """Return the one connection to a folder that the process's stores share."""
+    from penstock.shelves.sqlite import SqliteShelf
+
+    return SqliteShelf(folder)
+
+
+refuse_absent(globals())

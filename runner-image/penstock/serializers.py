@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
 from penstock import pickling
+from penstock.absent import refuse_absent
 from penstock.errors import UnreadableValue, UnstorableValue
 
 __all__ = [
@@ -144,7 +145,7 @@ class JSONSerializer:
         except Exception as error:
             reason = str(error).partition("\n")[0]  # pydantic's go on for pages
             raise UnstorableValue(
-                f"a {type(obj).__qualname__} cannot be written as JSON ({reason})."
+                f"A {type(obj).__qualname__} cannot be written as JSON ({reason})."
             ) from error
 
     def loads(self, blob: bytes) -> Any:
@@ -262,3 +263,6 @@ def _known(name: str) -> Serializer:
             f"it was written by the serializer {name!r}; give that one as result_serializer."
         )
     return _NAMED[name]()
+
+
+refuse_absent(globals())

@@ -10,7 +10,6 @@ from typing import (
     Any,
     Literal,
     ParamSpec,
-    TypedDict,
     TypeVar,
     Unpack,
     overload,
@@ -24,7 +23,7 @@ from penstock.engine.caching import CacheQuestion, CacheRule
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
 from penstock.inline import run_here
-from penstock.options import RunName
+from penstock.options import ResultOptions, RunName, storage_key
 from penstock.retry_delays import Delay, exponential_backoff
 from penstock.states import State
 from penstock.submitting import Submitting
@@ -36,7 +35,7 @@ T = TypeVar("T")
 __all__ = ["Task", "TaskOptions", "exponential_backoff", "task", "task_input_hash"]
 
 
-class TaskOptions(TypedDict, total=False):
+class TaskOptions(ResultOptions, total=False):
     """The options of ``@task`` and ``Task.with_options``."""
 
     name: str | None
@@ -52,6 +51,7 @@ class TaskOptions(TypedDict, total=False):
     cache_key_fn: Callable[[CacheQuestion, dict[str, Any]], str | None] | None
     cache_expiration: timedelta | None
     refresh_cache: bool | None
+    result_storage_key: str | None
     on_running: Sequence[Hook] | None
     on_completion: Sequence[Hook] | None
     on_failure: Sequence[Hook] | None
@@ -87,20 +87,21 @@ class Task(Submitting[P, R]):
     def _cache_rule(self) -> CacheRule | None:
         options = self.options
         policy, key_fn = options.get("cache_policy"), options.get("cache_key_fn")
-        if key_fn is None and (policy is None or not policy.parts):
+        template = options.get("result_storage_key")
+        key_of: Callable[[CacheQuestion], str | None]
+        if template is not None:
+            key_of = partial(storage_key, template)
+        elif key_fn is not None:
+            key_of = partial(_key_by, key_fn)
+        elif policy is not None and policy.parts:
+            key_of = policy.compute_key
+        else:
             return None
-        from penstock.results import MEMORY
-
-        def key_of(question: CacheQuestion) -> str | None:
-            if key_fn is not None:
-                return key_fn(question, dict(question.parameters))
-            return policy.compute_key(question) if policy else None
-
+        never_read = policy is not None and not policy.parts
         return CacheRule(
             key_of=key_of,
-            results=MEMORY,
             expiration=options.get("cache_expiration"),
-            refresh=bool(options.get("refresh_cache")),
+            refresh=never_read or bool(options.get("refresh_cache")),
         )
 
     def on_commit(self, hook: H) -> H:
@@ -169,6 +170,12 @@ class Task(Submitting[P, R]):
         __tracebackhide__ = True  # for pytest and IPython
         call = call_task(self.definition, args, kwargs, wait_for=waited(wait_for))
         return run_here(call, return_state=return_state)
+
+
+def _key_by(
+    function: Callable[[CacheQuestion, dict[str, Any]], str | None], question: CacheQuestion
+) -> str | None:
+    return function(question, dict(question.parameters))
 
 
 @overload

@@ -9,7 +9,7 @@ from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
 from penstock.drivers.scope import Scope, open_block
 from penstock.drivers.slots import Slots
-from penstock.engine.caching import CacheQuestion
+from penstock.engine.caching import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link, holds_marks, links_in
@@ -152,8 +152,15 @@ class LiveCall:
     def journal(self) -> Journal | None:
         """Where the call itself is recorded."""
         if self.caller is not None:
-            return self.caller.journal
+            journal = self.caller.journal
+            return None if journal is not None and self._is_out() else journal
         return self.context.journal if self.own_frame and self.context else None
+
+    def _is_out(self) -> bool:
+        """Tell whether this is a task that says, or whose flow says, not to store its result."""
+        around = self.frame.persistence if self.frame else None
+        own = self.definition.persistence or around
+        return own is not None and self.own_frame is None and own.within(around).persist is False
 
     def epoch(self) -> str:
         """Return which attempts of the bodies around the call are going on."""
@@ -166,7 +173,19 @@ class LiveCall:
 
     def keeps_result(self) -> bool:
         """Tell whether anybody may ask for the result again: else a stream forgets its items."""
-        return self.journal is not None or self.definition.cache is not None
+        return self.journal is not None or self.keeping() is not None
+
+    def keeping(self) -> Keeping | None:
+        """Return where the result is kept beyond this call; ``None``: nowhere."""
+        definition, frame = self.definition, self.frame
+        around = frame.persistence if frame is not None else None
+        if definition.cache is None and definition.persistence is None and around is None:
+            return None
+        if self.own_frame is not None:
+            return None
+        from penstock.persistence import keeping_of
+
+        return keeping_of(definition, around=around)
 
     def cache_question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CacheQuestion:
         """Return what a cache policy is asked about this call."""

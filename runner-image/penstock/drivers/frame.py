@@ -12,6 +12,7 @@ from penstock.drivers.context import RunContext
 from penstock.drivers.timer import Timer
 from penstock.drivers.workers import Workers
 from penstock.engine.inputs import Link, root_errors
+from penstock.engine.results import Persistence
 from penstock.engine.runs import FlowRun
 
 if TYPE_CHECKING:
@@ -31,12 +32,19 @@ class Frame:
     """The live part of one flow run; its threads start with the first submitted task."""
 
     def __init__(
-        self, run: FlowRun | None, *, context: RunContext, runner: TaskRunner | None
+        self,
+        run: FlowRun | None,
+        *,
+        context: RunContext,
+        runner: TaskRunner | None,
+        persistence: Persistence | None = None,
     ) -> None:
         self.run = run
         """``None``: tasks that were submitted outside any flow."""
         self.name = run.name if run else context.run_id
         self.context = context
+        self.persistence = persistence
+        """How the flow's tasks keep their results where they do not say."""
         self.lock = threading.Lock()
         """Guards the futures of this run."""
         self.stopped = False

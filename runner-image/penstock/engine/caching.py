@@ -36,18 +36,26 @@ class CacheRule:
 
     key_of: Callable[[CacheQuestion], str | None]
     """Makes the key; ``None``: do not cache."""
-    results: Results
     expiration: timedelta | None
     refresh: bool
     """Whether the body runs even if there is a result, and replaces it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where the result of one call is kept, and by which rule."""
+
+    rule: CacheRule
+    results: Results
+
+
 def cached_or(
-    rule: CacheRule,
+    keeping: Keeping,
     ask: Callable[[], CacheQuestion],
     run: Callable[[], Steps[State[object]]],
 ) -> Steps[State[object]]:
     """Return the cached state of a call, or else run it and keep what it completed with."""
+    rule = keeping.rule
     try:
         question = ask()
         key = rule.key_of(question)
@@ -56,8 +64,8 @@ def cached_or(
         key = None
     if key is None:
         return (yield from run())
-    name = question.task_run.task_name
-    found, may_keep = (None, True) if rule.refresh else (yield from _look_up(rule, key, name=name))
+    name, results = question.task_run.task_name, keeping.results
+    found, may_keep = (None, True) if rule.refresh else (yield from _look_up(results, key, name))
     if found is not None:
         cached = _cached(found)
         if found.expires_at is None or cached.timestamp < found.expires_at:
@@ -65,14 +73,14 @@ def cached_or(
     state = yield from run()
     if may_keep and state.is_completed():
         expires_at = None if rule.expiration is None else state.timestamp + rule.expiration
-        yield from keep(rule.results, key, Entry(state.data, expires_at), name=name)
+        yield from keep(results, key, Entry(state.data, expires_at), name=name)
     return state
 
 
-def _look_up(rule: CacheRule, key: str, *, name: str) -> Steps[tuple[Entry | None, bool]]:
+def _look_up(results: Results, key: str, name: str) -> Steps[tuple[Entry | None, bool]]:
     """Return what is kept, and whether a new result may take its place."""
     try:
-        return (yield from Lookup(rule.results, key)), True
+        return (yield from Lookup(results, key)), True
     except UnreadableValue as error:
         yield Complain(f"{name} runs again, and its kept result is replaced: {error}")
         return None, True

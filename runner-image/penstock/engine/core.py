@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from penstock.engine.caching import CacheQuestion, cached_or
+from penstock.engine.caching import CacheQuestion, Keeping, cached_or
 from penstock.engine.definition import Condition, Definition, Kind
 from penstock.engine.effects import (
     Announce,
@@ -85,6 +85,9 @@ class Call(Protocol):
     def may_meet_links(self) -> bool:
         """Tell whether the run has made futures or states: nothing is searched for them before."""
 
+    def keeping(self) -> Keeping | None:
+        """Return where the result is kept beyond this call; ``None``: nowhere."""
+
     def cache_question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CacheQuestion:
         """Return what a cache policy is asked about this call."""
 
@@ -155,14 +158,15 @@ def _cached_or_run(
     key: CallKey | None = None,
     used: AttemptsUsed | None = None,
 ) -> Steps[State[object]]:
-    rule = call.definition.cache
-    if rule is None or used is not None:
+    call.name_run(args, kwargs)
+    keeping = call.keeping()
+    if keeping is None:
         return (yield from _attempts(call, args, kwargs, key=key, used=used))
     return (
         yield from cached_or(
-            rule,
+            keeping,
             lambda: call.cache_question(args, kwargs),
-            lambda: _attempts(call, args, kwargs, key=key, used=None),
+            lambda: _attempts(call, args, kwargs, key=key, used=used),
         )
     )
 
@@ -176,7 +180,6 @@ def _attempts(
     used: AttemptsUsed | None,
 ) -> Steps[State[object]]:
     run, policy, hooks = call.run, call.definition.retry, call.definition.hooks
-    call.name_run(args, kwargs)
     if used is not None:
         run.run_count = used.attempts
         yield from _await_retry(used)

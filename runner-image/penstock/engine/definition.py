@@ -8,6 +8,7 @@ from enum import Enum
 
 from penstock.engine.caching import CacheRule
 from penstock.engine.hooks import Hooks
+from penstock.engine.results import Persistence
 from penstock.engine.runs import TaskRun
 from penstock.states import State
 
@@ -56,5 +57,6 @@ class Definition:
     version: str | None = None
     hooks: Hooks = field(default_factory=Hooks)
     cache: CacheRule | None = None
+    persistence: Persistence | None = None
     log_prints: bool | None
     """Whether ``print`` in the body goes to the run's log; ``None``: as in the caller's."""

@@ -30,3 +30,27 @@ class Results(Protocol):
 
     def keep(self, key: str, *, entry: Entry) -> None:
         """Keep ``entry`` in place of what was there; once this returns, everybody finds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """What an author says about keeping results; ``None``: nothing, so the flow around decides."""
+
+    persist: bool | None = None
+    storage: object = None
+    """Where: a file system."""
+    serializer: object = None
+    """How they become bytes."""
+    in_memory: bool | None = None
+    """Whether the objects themselves are kept beside what is stored."""
+
+    def within(self, around: Persistence | None) -> Persistence:
+        """Return what holds for a task that says this inside a flow that says ``around``."""
+        if around is None:
+            return self
+        return Persistence(
+            persist=around.persist if self.persist is None else self.persist,
+            storage=around.storage if self.storage is None else self.storage,
+            serializer=around.serializer if self.serializer is None else self.serializer,
+            in_memory=around.in_memory if self.in_memory is None else self.in_memory,
+        )

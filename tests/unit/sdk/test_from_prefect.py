@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -438,6 +439,30 @@ def _() -> None:
     assert [state.result() for state in states] == [8, 8]
     assert states[1].name == "Cached"
     assert double.with_options(cache_policy=DEFAULT, refresh_cache=True)(4) == 8
+
+
+@shows("persist_result", "results.ResultStore", "serializers.PickleSerializer", "filesystems.")
+def _() -> None:
+    from penstock.filesystems import LocalFileSystem
+    from penstock.results import ResultStore
+    from penstock.serializers import CompressedSerializer
+
+    with TemporaryDirectory() as folder:
+        storage = LocalFileSystem(basepath=folder)
+
+        @flow(result_storage=storage)
+        def f() -> list[str]:
+            kept = double.with_options(
+                result_storage_key="doubles/{parameters[x]}",
+                result_serializer=CompressedSerializer("json", compressionlib="zlib"),
+            )
+            return [kept(4, return_state=True).name for _ in range(2)]
+
+        store = ResultStore(result_storage=storage)
+        assert f() == ["Completed", "Cached"]
+        assert store.read("doubles/4") == 8
+        store.write(9, key="doubles/5")
+        assert store.exists("doubles/5")
 
 
 @shows("@task(on_rollback", "transactions.transaction")

@@ -23,7 +23,7 @@ class Thing: ...
     [
         (lambda: task(Thing), "decorates a function, not"),  # type: ignore[arg-type] # all of these
         (lambda: flow(3), "decorates a function, not 3"),
-        (lambda: task(retrys=3)(body), "has no option retrys; it has name, "),
+        (lambda: task(retrys=3)(body), r"has no option retrys; it has .*, name, .*, retries, "),
         (lambda: task(tags="io")(body), r'a list of texts, such as tags=\["io"\], not \'io\''),
         (lambda: task(name=3)(body), 'such as name="load", not 3'),
         (lambda: task(timeout_seconds="10")(body), "a number of seconds, or None, not '10'"),

@@ -124,7 +124,7 @@ def test_a_value_that_holds_itself_is_a_pickle() -> None:
 
 
 def test_what_cannot_be_serialised_is_named() -> None:
-    with pytest.raises(UnstorableValue, match=r"a list cannot be pickled .*lock"):
+    with pytest.raises(UnstorableValue, match=r"A list cannot be pickled .*lock"):
         encode([threading.Lock()])
 
 
@@ -197,7 +197,7 @@ def test_a_serializer_gives_back_what_it_wrote(serializer: Any, value: object) -
 
 
 def test_json_says_what_it_cannot_write() -> None:
-    with pytest.raises(UnstorableValue, match="a list cannot be written as JSON"):
+    with pytest.raises(UnstorableValue, match="A list cannot be written as JSON"):
         JSONSerializer().dumps([threading.Lock()])
 
 

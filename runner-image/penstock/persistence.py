@@ -1,0 +1,73 @@
+"""The persistence rule: which results outlive their call, and in which store.
+
+A task that says nothing keeps nothing. A cached one keeps its results in memory, unless
+``$PENSTOCK_HOME`` is set or it, or the flow around it, names a place or says
+``persist_result=True``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+from penstock.engine.caching import CacheQuestion, CacheRule, Keeping
+from penstock.engine.definition import Definition
+from penstock.engine.results import Persistence
+from penstock.filesystems import FileSystem, filesystem_for
+from penstock.home import home, home_if_set
+from penstock.results import MEMORY, ResultStore
+from penstock.serializers import Serializer, serializer_for
+
+
+def persistence_of(options: Mapping[str, Any]) -> Persistence | None:
+    """Return what the options of a flow or task say, if any; raise for what cannot be.
+
+    To name a place, a serializer or a key is to ask for persistence, as in Prefect.
+    """
+    storage, serializer = options.get("result_storage"), options.get("result_serializer")
+    persist, in_memory = options.get("persist_result"), options.get("cache_result_in_memory")
+    key = options.get("result_storage_key")
+    if persist is None and in_memory is None and not (storage or serializer or key):
+        return None
+    implied = True if storage or serializer or key else None
+    return Persistence(
+        persist=implied if persist is None else persist,
+        storage=filesystem_for(storage) if storage is not None else None,
+        serializer=serializer_for(serializer) if serializer is not None else None,
+        in_memory=in_memory,
+    )
+
+
+def keeping_of(definition: Definition, *, around: Persistence | None) -> Keeping | None:
+    """Return how a call of this task, in a flow that says ``around``, keeps its result."""
+    own = definition.persistence or Persistence()
+    said = own.within(around)
+    is_cached = definition.cache is not None
+    if own.persist is False or not (is_cached or said.persist):
+        return None
+    rule = definition.cache or _BY_RUN
+    if said.persist or (said.persist is None and home_if_set() is not None):
+        place = home() if said.storage is None else said.storage
+        return Keeping(rule, _store(place, said.serializer, bool(said.in_memory)))
+    return None if said.in_memory is False else Keeping(rule, MEMORY)
+
+
+def _key_of_run(question: CacheQuestion) -> str:
+    run = question.task_run
+    return run.id if run.flow_run else f"{run.id}-{uuid4().hex}"
+
+
+_BY_RUN = CacheRule(key_of=_key_of_run, expiration=None, refresh=True)
+"""Where no key says what a result may stand for: kept under the task run's id, for reading only."""
+
+
+@lru_cache(maxsize=256)
+def _store(place: object, serializer: object, in_memory: bool) -> ResultStore:
+    return ResultStore(
+        result_storage=None if isinstance(place, Path) else cast("FileSystem", place),
+        result_serializer=cast("Serializer | None", serializer),
+        cache_result_in_memory=in_memory,
+    )
