@@ -42,18 +42,20 @@ def list_limits(
         Document | None, typer.Option("-o", "--output", help="Format, if not a table.")
     ] = None,
 ) -> None:
-    """List the limits and what is taken of them."""
+    """List the limits, what is taken of them, and how many wait."""
     from penstock.concurrency.limits import limits_file, read_limits
     from penstock.concurrency.slots import SlotStore
 
     with _sentences():
         known = read_limits()
-    taken = SlotStore(limits_file().with_name("slots.db")).taken(known)
+    store = SlotStore(limits_file().with_name("slots.db"))
+    taken, waiting = store.taken(known), store.waiting(known)
     rows = [
         {
             "name": limit.name,
             "limit": limit.slots,
             "taken": round(taken[limit.name], 3),
+            "waiting": waiting[limit.name],
             "decay": limit.decay,
         }
         for limit in known.values()
@@ -63,10 +65,12 @@ def list_limits(
         return
     from rich.table import Table
 
-    table = Table("NAME", "LIMIT", "TAKEN", "DECAY", box=None, pad_edge=False)
+    table = Table("NAME", "LIMIT", "TAKEN", "WAITING", "DECAY", box=None, pad_edge=False)
     for row in rows:
         decay = f"{row['decay']:g}/s" if row["decay"] else "-"
-        table.add_row(str(row["name"]), str(row["limit"]), f"{row['taken']:g}", decay)
+        table.add_row(
+            str(row["name"]), str(row["limit"]), f"{row['taken']:g}", str(row["waiting"]), decay
+        )
     console().print(table)
 
 

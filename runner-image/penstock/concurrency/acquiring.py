@@ -1,4 +1,4 @@
-"""How slots are come by, once for sync and async: steps that yield the seconds to wait."""
+"""How slots are come by, once for sync and async: steps that yield what to wait for."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from dataclasses import dataclass
 from functools import cache
 
 from penstock.concurrency.limits import Limit, limits_file, read_limits
-from penstock.concurrency.slots import SlotStore
+from penstock.concurrency.line import Line, Place, line_here
+from penstock.concurrency.slots import Queued, SlotStore, Taken
+from penstock.drivers.holding import holding
 from penstock.errors import (
     AcquireConcurrencySlotTimeoutError,
     ConcurrencySlotAcquisitionError,
 )
 
 _FIRST_LOOK = 0.01
+_NEXT_LOOKS = 0.05
 _LATER_LOOKS = 0.25
-"""Seconds between looks at slots that others hold: processes cannot wake one another."""
+_LAST_RESORT = 5.0
+"""Seconds between looks: of the first of all, of those behind it in other processes, and of those
+who stand behind another one in this process, who will wake them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,8 @@ class Request:
     strict: bool
     held: bool
     """Whether the slots are given back, or come back by decay."""
+    is_quiet: bool = False
+    """Whether a name without a limit is nothing to speak of."""
 
 
 def request_of(
@@ -51,33 +58,75 @@ def request_of(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let these seconds pass, or less if the bell rings."""
+
+    seconds: float
+    place: Place
+
+
 Release = Callable[[], None]
 
 
-def acquire(request: Request) -> Generator[float, None, Release]:
-    """Yield seconds to wait until the slots are taken; return what gives them back."""
-    store = SlotStore(limits_file().with_name("slots.db"))
+def acquire(request: Request) -> Generator[Wait, None, Release]:
+    """Yield what to wait for until the slots are taken; return what gives them back."""
+    store, line = SlotStore(limits_file().with_name("slots.db")), line_here()
     deadline = None if request.timeout_seconds is None else _now() + request.timeout_seconds
+    place: Place | None = None
     look = _FIRST_LOOK
-    while True:
-        limits = _limits_of(request)
-        if not limits:
-            return lambda: None
-        taken = store.take(limits, slots=request.slots, held=request.held)
-        if isinstance(taken, str):
-            lease = taken
-            return lambda: store.give_back(lease) if request.held else None
-        wait = min(taken, look)
-        look = min(2 * look, _LATER_LOOKS)
-        if deadline is not None:
-            left = deadline - _now()
-            if left <= 0:
-                raise AcquireConcurrencySlotTimeoutError(_too_late(request))
-            wait = min(wait, left)
-        yield wait
+    try:
+        while limits := _limits_of(request):
+            if place is not None:
+                place.look()
+            found = store.take(
+                limits,
+                slots=request.slots,
+                held=request.held,
+                ticket=place.ticket if place else None,
+                overtakes=holding.get() > 0,
+            )
+            if isinstance(found, Taken):
+                return _release_of(found, request, store=store, line=line)
+            if place is None:
+                place = Place(found.ticket, [limit.name for limit in limits])
+                line.join(place)
+            wait = _seconds_to_look(found, look=look, is_first=line.is_first(place))
+            look = min(2 * look, _NEXT_LOOKS)
+            if deadline is not None:
+                left = deadline - _now()
+                if left <= 0:
+                    raise AcquireConcurrencySlotTimeoutError(_too_late(request))
+                wait = min(wait, left)
+            yield Wait(wait, place)
+        return _nothing
+    finally:
+        if place is not None:
+            line.leave(place)
+            store.leave(place.ticket)
 
 
 _now = time.monotonic
+
+
+def _nothing() -> None:
+    """Give nothing back: nothing was limited."""
+
+
+def _release_of(taken: Taken, request: Request, *, store: SlotStore, line: Line) -> Release:
+    def release() -> None:
+        store.give_back(taken.lease)
+        line.ring(request.names)
+
+    return release if request.held else _nothing
+
+
+def _seconds_to_look(found: Queued, *, look: float, is_first: bool) -> float:
+    if not is_first:
+        return _LAST_RESORT
+    if found.ahead:
+        return min(_NEXT_LOOKS * (1 + found.ahead), _LATER_LOOKS)
+    return min(found.seconds, look if found.seconds > _LATER_LOOKS else _LATER_LOOKS)
 
 
 def _limits_of(request: Request) -> list[Limit]:
@@ -90,7 +139,7 @@ def _limits_of(request: Request) -> list[Limit]:
             limits.append(limit)
         elif request.strict:
             raise ConcurrencySlotAcquisitionError(_without_limit(name))
-        else:
+        elif not request.is_quiet:
             _say_that_nothing_limits(name)
     return limits
 

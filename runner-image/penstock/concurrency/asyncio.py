@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from penstock.concurrency.acquiring import Release, Request, acquire, request_of
-from penstock.drivers.loops import pause
+from penstock.drivers.holding import holding
+from penstock.drivers.loops import suspend_until
 from penstock.drivers.scope import enter_engine
 from penstock.errors import (
     AcquireConcurrencySlotTimeoutError,
@@ -34,9 +35,11 @@ async def concurrency(
         names, occupy=occupy, timeout_seconds=timeout_seconds, strict=strict, held=True
     )
     release = await acquire_suspending(request)
+    holding.set(holding.get() + 1)
     try:
         yield
     finally:
+        holding.set(holding.get() - 1)
         release()
 
 
@@ -56,11 +59,14 @@ async def rate_limit(
 async def acquire_suspending(request: Request) -> Release:
     """Wait until the slots are taken; return what gives them back."""
     scope = enter_engine()
-    steps = acquire(request)
-    while True:
-        try:
-            wait = next(steps)
-        except StopIteration as done:
-            release: Release = done.value
-            return release
-        await pause(wait, scope=scope)
+    with closing(acquire(request)) as steps:
+        while True:
+            try:
+                wait = next(steps)
+            except StopIteration as done:
+                release: Release = done.value
+                return release
+            place = wait.place
+            await suspend_until(
+                place.has_rung, subscribe=place.subscribe, scope=scope, timeout=wait.seconds
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from penstock.concurrency.acquiring import Release, request_of
+from penstock.drivers.holding import holding
 
 
 class EitherBlock:
@@ -26,15 +27,23 @@ class EitherBlock:
     def __enter__(self) -> None:
         from penstock.concurrency.sync import acquire_blocking
 
-        self._releases.append(acquire_blocking(self._request))
+        self._entered(acquire_blocking(self._request))
 
     def __exit__(self, *_: object) -> None:
-        self._releases.pop()()
+        self._left()
 
     async def __aenter__(self) -> None:
         from penstock.concurrency.asyncio import acquire_suspending
 
-        self._releases.append(await acquire_suspending(self._request))
+        self._entered(await acquire_suspending(self._request))
 
     async def __aexit__(self, *_: object) -> None:
+        self._left()
+
+    def _entered(self, release: Release) -> None:
+        self._releases.append(release)
+        holding.set(holding.get() + 1)
+
+    def _left(self) -> None:
+        holding.set(holding.get() - 1)
         self._releases.pop()()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from penstock.errors import PenstockError
 from penstock.home import change_mapping, home, read_mapping
+
+OF_TAG = "tag:"
+"""How the names of limits begin that hold for all tasks of a tag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +36,18 @@ def limits_file() -> Path:
     return home() / "limits.yaml"
 
 
-def read_limits() -> dict[str, Limit]:
-    """Return all limits by name."""
+def read_limits() -> Mapping[str, Limit]:
+    """Return all limits by name. The file is read again when it has changed."""
     path = limits_file()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return {}
+    return _read(path, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, version: tuple[int, int, int]) -> Mapping[str, Limit]:
     return {str(name): _limit(str(name), entry, path) for name, entry in read_mapping(path).items()}
 
 

@@ -1,29 +1,53 @@
-"""Who holds which slots: a SQLite file that all processes of the machine share.
+"""Who holds which slots, and who waits for them: a SQLite file that all processes share.
 
-A holder is known by its process: its number, and the time it started at, because numbers come
-back. The slots of a process that is gone are free, however it went.
+A process is known by its number and the time it started at, because numbers come back. What
+a process holds or waits for is free once it is gone, however it went.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.concurrency.limits import Limit
+from penstock.concurrency.processes import Process, is_alive, this_process
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS holders (
   lease TEXT, name TEXT, slots INTEGER, pid INTEGER, started TEXT
 );
 CREATE TABLE IF NOT EXISTS rates (name TEXT PRIMARY KEY, filled REAL, at REAL);
+CREATE TABLE IF NOT EXISTS waiting (
+  ticket INTEGER, name TEXT, pid INTEGER, started TEXT, seen REAL, PRIMARY KEY (name, ticket)
+);
 """
 _BUSY_SECONDS = 30
 _NEVER = float("inf")
+STALE_SECONDS = 2.0
+"""Whoever waits and has not looked for so long is overtaken: its loop is blocked, or it sleeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The slots are taken; the lease gives them back."""
+
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The slots are not free yet, or others came before."""
+
+    ticket: int
+    ahead: int
+    """How many came before and wait for one of the same names."""
+    seconds: float
+    """When slots will have come back by decay; infinity if somebody has to give some back."""
 
 
 class SlotStore:
@@ -32,25 +56,40 @@ class SlotStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def take(self, limits: Iterable[Limit], *, slots: int, held: bool) -> str | float:
-        """Take slots of every limit or of none.
+    def take(
+        self,
+        limits: Sequence[Limit],
+        *,
+        slots: int,
+        held: bool,
+        ticket: int | None = None,
+        overtakes: bool = False,
+    ) -> Taken | Queued:
+        """Take slots of every limit or of none: who came first is served first.
 
-        Returns the lease by which slots that are ``held`` are given back, or the seconds after
-        which slots will have decayed; infinity if somebody has to give slots back.
+        Slots that are ``held`` are given back, others come back by decay. ``ticket`` is what an
+        earlier try returned. Who ``overtakes`` waits for slots alone, not for those who came
+        before: it holds slots already, and they may be waiting for these.
         """
-        limits, now = tuple(limits), time.time()
+        names = [limit.name for limit in limits]
+        now = time.time()
         with self._transaction() as base:
-            _bury_the_dead(base)
-            wait = max(_seconds_until_free(base, limit, slots, now) for limit in limits)
-            if wait > 0:
-                return wait
-            lease = uuid.uuid4().hex
-            for limit in limits:
-                if held:
-                    _hold(base, limit, slots, lease)
-                else:
-                    _fill(base, limit, slots, now)
-            return lease
+            me = this_process()
+            _note_seen(base, me, since=ticket, now=now)
+            wait = _seconds_until_free(base, limits, slots, now)
+            ahead = _ahead(base, names, ticket, now)
+            if (wait > 0 or ahead) and _bury_the_dead(base):
+                wait = _seconds_until_free(base, limits, slots, now)
+                ahead = _ahead(base, names, ticket, now)
+            if wait > 0 or (ahead and not overtakes):
+                number = ticket or _enqueue(base, names, me, now)
+                return Queued(number, ahead, wait or _NEVER)
+            return Taken(_taken_lease(base, limits, slots, now, me=me, held=held, ticket=ticket))
+
+    def leave(self, ticket: int) -> None:
+        """Wait no longer."""
+        with self._transaction() as base:
+            base.execute("DELETE FROM waiting WHERE ticket = ?", (ticket,))
 
     def give_back(self, lease: str) -> None:
         """Free what was taken under a lease."""
@@ -66,6 +105,16 @@ class SlotStore:
             now = time.time()
             return {name: _taken(base, limit, now) for name, limit in limits.items()}
 
+    def waiting(self, limits: Iterable[str]) -> dict[str, int]:
+        """Return how many wait for each limit."""
+        counts = dict.fromkeys(limits, 0)
+        if self._path.exists():
+            with self._transaction() as base:
+                _bury_the_dead(base)
+                found = base.execute("SELECT name, COUNT(*) FROM waiting GROUP BY name")
+                counts.update({name: count for name, count in found if name in counts})
+        return counts
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +122,12 @@ class SlotStore:
         opened = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         with closing(opened) as base:
             base.execute("PRAGMA synchronous = OFF")  # a power cut kills the holders, too
-            base.executescript(_TABLES)
             base.execute("BEGIN IMMEDIATE")
             try:
+                if base.execute("PRAGMA user_version").fetchone() != (1,):
+                    for table in _TABLES.split(";"):
+                        base.execute(table)
+                    base.execute("PRAGMA user_version = 1")
                 yield base
             except BaseException:
                 base.execute("ROLLBACK")
@@ -83,7 +135,65 @@ class SlotStore:
             base.execute("COMMIT")
 
 
-def _seconds_until_free(base: sqlite3.Connection, limit: Limit, slots: int, now: float) -> float:
+def _taken_lease(
+    base: sqlite3.Connection,
+    limits: Sequence[Limit],
+    slots: int,
+    now: float,
+    *,
+    me: Process,
+    held: bool,
+    ticket: int | None,
+) -> str:
+    lease = uuid.uuid4().hex
+    for limit in limits:
+        if held:
+            row = (lease, limit.name, slots, *me)
+            base.execute("INSERT INTO holders VALUES (?, ?, ?, ?, ?)", row)
+        else:
+            filled = (limit.name, _filled(base, limit, now) + slots, now)
+            base.execute("INSERT OR REPLACE INTO rates VALUES (?, ?, ?)", filled)
+    base.execute("DELETE FROM waiting WHERE ticket = ?", (ticket,))
+    return lease
+
+
+def _enqueue(base: sqlite3.Connection, names: Sequence[str], me: Process, now: float) -> int:
+    (last,) = base.execute("SELECT COALESCE(MAX(ticket), 0) FROM waiting").fetchone()
+    for name in names:
+        row = (last + 1, name, *me, now)
+        base.execute("INSERT INTO waiting VALUES (?, ?, ?, ?, ?)", row)
+    return int(last + 1)
+
+
+def _note_seen(base: sqlite3.Connection, me: Process, *, since: int | None, now: float) -> None:
+    """Note that this process looks: the one who does, for all who wait behind it."""
+    if since is not None:
+        base.execute(
+            "UPDATE waiting SET seen = ? WHERE ticket >= ? AND pid = ? AND started = ?",
+            (now, since, *me),
+        )
+
+
+def _ahead(base: sqlite3.Connection, names: Sequence[str], ticket: int | None, now: float) -> int:
+    tickets: set[int] = set()
+    for name in names:
+        found = base.execute(
+            "SELECT ticket FROM waiting WHERE name = ? AND ticket < ? AND seen > ?",
+            (name, ticket or _NEVER, now - STALE_SECONDS),
+        )
+        tickets.update(number for (number,) in found)
+    return len(tickets)
+
+
+def _seconds_until_free(
+    base: sqlite3.Connection, limits: Iterable[Limit], slots: int, now: float
+) -> float:
+    return max(_seconds_until_one_is_free(base, limit, slots, now) for limit in limits)
+
+
+def _seconds_until_one_is_free(
+    base: sqlite3.Connection, limit: Limit, slots: int, now: float
+) -> float:
     excess = _taken(base, limit, now) + slots - limit.slots
     if excess <= 1e-9:
         return 0.0
@@ -105,38 +215,11 @@ def _filled(base: sqlite3.Connection, limit: Limit, now: float) -> float:
     return max(0.0, float(filled - limit.decay * max(0.0, now - at)))
 
 
-def _hold(base: sqlite3.Connection, limit: Limit, slots: int, lease: str) -> None:
-    pid = os.getpid()
-    row = (lease, limit.name, slots, pid, _started(pid))
-    base.execute("INSERT INTO holders VALUES (?, ?, ?, ?, ?)", row)
-
-
-def _fill(base: sqlite3.Connection, limit: Limit, slots: int, now: float) -> None:
-    row = (limit.name, _filled(base, limit, now) + slots, now)
-    base.execute("INSERT OR REPLACE INTO rates VALUES (?, ?, ?)", row)
-
-
-def _bury_the_dead(base: sqlite3.Connection) -> None:
-    holders = base.execute("SELECT DISTINCT pid, started FROM holders").fetchall()
-    for pid, started in holders:
-        if _started(pid) != started:
-            base.execute("DELETE FROM holders WHERE pid = ? AND started = ?", (pid, started))
-
-
-def _started(pid: int) -> str:
-    """Return what tells this process from another of its number; nothing if there is none."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return "" if Path("/proc/self/stat").exists() else _alive(pid)
-    return "" if after_name[0] in "ZX" else after_name[19]
-
-
-def _alive(pid: int) -> str:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "alive"
+def _bury_the_dead(base: sqlite3.Connection) -> bool:
+    """Forget what processes that are gone held or waited for; tell whether there were any."""
+    known = "SELECT pid, started FROM holders UNION SELECT pid, started FROM waiting"
+    dead = [found for found in base.execute(known).fetchall() if not is_alive(Process(*found))]
+    for process in dead:
+        base.execute("DELETE FROM holders WHERE pid = ? AND started = ?", process)
+        base.execute("DELETE FROM waiting WHERE pid = ? AND started = ?", process)
+    return bool(dead)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from penstock.concurrency.acquiring import Release, Request, acquire, request_of
+from penstock.drivers.holding import holding
 from penstock.drivers.scope import enter_engine
-from penstock.drivers.waiting import pause
+from penstock.drivers.waiting import block_until
 from penstock.errors import (
     AcquireConcurrencySlotTimeoutError,
     ConcurrencySlotAcquisitionError,
@@ -38,9 +39,11 @@ def concurrency(
         names, occupy=occupy, timeout_seconds=timeout_seconds, strict=strict, held=True
     )
     release = acquire_blocking(request)
+    holding.set(holding.get() + 1)
     try:
         yield
     finally:
+        holding.set(holding.get() - 1)
         release()
 
 
@@ -60,11 +63,14 @@ def rate_limit(
 def acquire_blocking(request: Request) -> Release:
     """Block until the slots are taken; return what gives them back."""
     scope = enter_engine()
-    steps = acquire(request)
-    while True:
-        try:
-            wait = next(steps)
-        except StopIteration as done:
-            release: Release = done.value
-            return release
-        pause(wait, scope=scope)
+    with closing(acquire(request)) as steps:
+        while True:
+            try:
+                wait = next(steps)
+            except StopIteration as done:
+                release: Release = done.value
+                return release
+            place = wait.place
+            block_until(
+                place.has_rung, subscribe=place.subscribe, scope=scope, timeout=wait.seconds
+            )

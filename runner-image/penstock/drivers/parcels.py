@@ -18,6 +18,7 @@ from importlib.machinery import PathFinder
 from inspect import signature
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from penstock.drivers.holding import holding
 from penstock.drivers.progress import time_ran_out
 from penstock.drivers.run_facts import TaskFacts, facts_of
 from penstock.drivers.tagging import current_tags
@@ -48,6 +49,7 @@ class Parcel(NamedTuple):
     kwargs: dict[str, object]
     run: TaskFacts
     tags: frozenset[str]
+    holding: int
     log_prints: bool
     log_level: int
     process: bytes
@@ -127,6 +129,7 @@ def _packed(
         kwargs,
         run=facts_of(scope),
         tags=current_tags.get(),
+        holding=holding.get(),
         log_prints=scope.log_prints,
         log_level=_LOGGER.getEffectiveLevel(),
         process=PROCESS,

@@ -12,6 +12,7 @@ from inspect import isawaitable
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
 
+from penstock.drivers.holding import holding
 from penstock.drivers.parcels import PROCESS, Left, Parcel
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import without_engine_frame
@@ -36,6 +37,7 @@ def run_body(
     _listen(parcel)
     token = _lines.set(None if parcel.process == PROCESS else left.lines)
     token_of_records = travelling.set(left.records)
+    token_of_holding = holding.set(parcel.holding)
     try:
         scope = _scope_of(parcel, body)
         with (
@@ -48,6 +50,7 @@ def run_body(
     except BaseException as error:  # the driver's core decides what it means
         return None, portable(without_engine_frame(error))
     finally:
+        holding.reset(token_of_holding)
         travelling.reset(token_of_records)
         _lines.reset(token)
         with suppress(Exception):

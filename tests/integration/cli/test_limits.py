@@ -32,11 +32,11 @@ def test_limits_that_are_set_are_listed_with_what_is_taken() -> None:
         table = _limit("list")
 
     assert listed == [
-        {"name": "api", "limit": 10, "taken": 0.0, "decay": 0.5},
-        {"name": "db", "limit": 3, "taken": 2.0, "decay": 0.0},
+        {"name": "api", "limit": 10, "taken": 0.0, "waiting": 0, "decay": 0.5},
+        {"name": "db", "limit": 3, "taken": 2.0, "waiting": 0, "decay": 0.0},
     ]
     assert [line.split() for line in table.splitlines()] == [
-        ["NAME", "LIMIT", "TAKEN", "DECAY"],
+        ["NAME", "LIMIT", "TAKEN", "WAITING", "DECAY"],
         ["api", "10", "0", "0.5/s"],
         ["db", "3", "2", "-"],
     ]

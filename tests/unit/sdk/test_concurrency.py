@@ -16,7 +16,7 @@ from penstock import flow, task
 from penstock.concurrency import asyncio as for_async
 from penstock.concurrency import sync
 from penstock.concurrency.limits import Limit, delete_limit, read_limits, set_limit
-from penstock.concurrency.slots import SlotStore
+from penstock.concurrency.slots import Queued, SlotStore, Taken
 from penstock.errors import (
     AcquireConcurrencySlotTimeoutError,
     ConcurrencySlotAcquisitionError,
@@ -203,12 +203,15 @@ def test_slots_of_a_process_that_is_gone_are_free(tmp_path: Path) -> None:
 
     limit = Limit(name="db", slots=1)
     store = SlotStore(tmp_path / "slots.db")
-    assert isinstance(store.take([limit], slots=1, held=True), str)
-    assert store.take([limit], slots=1, held=True) == float("inf")
+    assert isinstance(store.take([limit], slots=1, held=True), Taken)
+    assert store.take([limit], slots=1, held=True) == Queued(1, ahead=0, seconds=float("inf"))
     with closing(sqlite3.connect(tmp_path / "slots.db", isolation_level=None)) as base:
         base.execute("UPDATE holders SET started = 'before the reboot'")
+        base.execute("UPDATE waiting SET started = 'before the reboot'")
 
-    assert store.taken({"db": limit}) == {"db": 0.0}
+    assert isinstance(store.take([limit], slots=1, held=True), Taken)
+    assert store.taken({"db": limit}) == {"db": 1.0}
+    assert store.waiting(["db"]) == {"db": 0}
 
 
 def test_limits_are_kept_in_a_file_that_a_person_may_write(home: Path) -> None:

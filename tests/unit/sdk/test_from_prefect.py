@@ -310,6 +310,27 @@ def _() -> None:
     assert len(called) == 1
 
 
+@shows("concurrency.", "prefect gcl")
+def _() -> None:
+    from penstock.concurrency import asyncio as for_async
+    from penstock.concurrency import sync
+    from penstock.testing import isolated_home, limited
+
+    async def in_loop() -> None:
+        await for_async.rate_limit("api", timeout_seconds=0)
+        async with for_async.concurrency(["db"], occupy=2):
+            with pytest.raises(TimeoutError):
+                sync.concurrency("db", timeout_seconds=0).__enter__()
+
+    with isolated_home(), limited("db", 2), limited("api", 2, decay=0.001):
+        asyncio.run(in_loop())
+        sync.rate_limit("api")
+        with pytest.raises(TimeoutError):
+            penstock.rate_limit("api", timeout_seconds=0)
+        with pytest.raises(penstock.errors.ConcurrencySlotAcquisitionError):
+            sync.concurrency("other", strict=True).__enter__()
+
+
 @shows("runtime.", "PREFECT__RUNTIME__FLOW_RUN__NAME")
 def _() -> None:
     from penstock import runtime
