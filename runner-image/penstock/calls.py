@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
@@ -35,7 +34,14 @@ def waited(wait_for: object) -> tuple[object, ...]:
     """Return what ``wait_for`` names: any iterable, or a single future."""
     if wait_for is None:
         return ()
-    return (wait_for,) if isinstance(wait_for, Link) else tuple(cast("Iterable[object]", wait_for))
+    listed = (wait_for,) if isinstance(wait_for, Link) else wait_for
+    if not isinstance(listed, Iterable):
+        raise TypeError(f"wait_for is a list of futures, as submit returns them; not {wait_for!r}.")
+    waiting = tuple(listed)
+    for each in waiting:
+        if hasattr(each, "with_options"):
+            raise TypeError(f"wait_for is a list of futures: submit {each!r} to have one.")
+    return waiting
 
 
 def call_task(

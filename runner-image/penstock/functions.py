@@ -31,8 +31,17 @@ def bound_to(function: Any, instance: object, owner: type | None, *, binding: Bi
 
 def checked_function(function: object, *, decorator: str) -> Callable[..., object]:
     """Return the function that is decorated, if it can be."""
+    if isinstance(function, str):
+        raise TypeError(
+            f"@{decorator} decorates a function: write @{decorator}(name={function!r})."
+        )
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"@{decorator} decorates a function, not {function!r}.")
+    if hasattr(function, "with_options"):
+        raise TypeError(
+            f"{function!r} is decorated already: @{decorator} decorates a function, which may "
+            "call it."
+        )
     name = getattr(function, "__name__", repr(function))
     code = getattr(function, "__code__", None)
     _warn_of_shared_defaults(function, name)

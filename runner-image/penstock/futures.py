@@ -187,7 +187,7 @@ def wait(
     futures: Iterable[PenstockFuture[R]], timeout: float | None = None
 ) -> DoneAndNotDoneFutures[R]:
     """Wait until all ``futures`` ended, or ``timeout`` seconds; takes no failure."""
-    every = list(futures)
+    every = _checked(futures, by="wait")
     block_until_final(every, scope=enter_engine(), timeout=timeout)
     done = {future for future in every if future.final_state() is not None}
     return DoneAndNotDoneFutures(done, {future for future in every if future not in done})
@@ -200,7 +200,7 @@ def as_completed(
 
     Raises ``TimeoutError`` if not all have ended ``timeout`` seconds after the first ``next()``.
     """
-    unyielded = list(dict.fromkeys(futures))
+    unyielded = list(dict.fromkeys(_checked(futures, by="as_completed")))
     deadline = None if timeout is None else time.monotonic() + timeout
     arrivals: _Arrivals[R] = _Arrivals()
     for future in unyielded:
@@ -212,6 +212,15 @@ def as_completed(
             missing = len(unyielded) - given
             raise TimeoutError(f"{missing} of {len(unyielded)} tasks did not end in time.")
         yield arrivals.futures.popleft()
+
+
+def _checked(futures: Iterable[PenstockFuture[R]], *, by: str) -> list[PenstockFuture[R]]:
+    single = isinstance(cast("object", futures), PenstockFuture)
+    every = [cast("PenstockFuture[R]", futures)] if single else list(futures)
+    for each in every:
+        if not isinstance(each, PenstockFuture):
+            raise TypeError(f"{by} takes futures, as submit and map return them; not {each!r}.")
+    return every
 
 
 class _Arrivals(Generic[R]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.scope import current_scope
@@ -17,9 +18,9 @@ def run_here(call: LiveCall, *, return_state: bool) -> object:
     if definition.stream is not None and not return_state:
         return _streamed(call)
     if definition.is_async:
-        from penstock.drivers.loops import run_awaited
-
-        return _awaited(run_awaited(call), return_state=return_state)
+        awaited: Any = _awaited(call, return_state=return_state)
+        awaited.__qualname__ = definition.name  # Python names it where nobody awaits it
+        return awaited
     state = run_inline(call)
     return _given(state) if return_state else outcome_of(state)
 
@@ -34,10 +35,10 @@ def outcome_of(state: State[object]) -> object:
     raise state.error()
 
 
-async def _awaited(
-    running: Coroutine[object, object, State[object]], *, return_state: bool
-) -> object:
-    state = await running
+async def _awaited(call: LiveCall, *, return_state: bool) -> object:
+    from penstock.drivers.loops import run_awaited
+
+    state = await run_awaited(call)
     return _given(state) if return_state else outcome_of(state)
 
 

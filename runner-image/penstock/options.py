@@ -126,6 +126,14 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, str) or callable(value),
         'a template, such as "load {day}", or a function',
     ),
+    "cache_policy": (
+        lambda value: hasattr(value, "compute_key"),
+        "one of penstock.cache_policies, such as cache_policy=INPUTS",
+    ),
+    "cache_key_fn": (
+        callable,
+        "a function of the context and the parameters that returns a text, or None",
+    ),
     "task_runner": (
         lambda value: not isinstance(value, type) and hasattr(value, "open"),
         "a task runner, such as ThreadPoolTaskRunner(max_workers=4)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -96,6 +97,12 @@ class Task(Submitting[P, R]):
         elif policy is not None and policy.parts:
             key_of = policy.compute_key
         else:
+            if options.get("cache_expiration") is not None:
+                warnings.warn(
+                    "cache_expiration is of no use where nothing is cached: give a cache_policy, "
+                    "such as INPUTS, or a cache_key_fn too.",
+                    stacklevel=6,
+                )
             return None
         never_read = policy is not None and not policy.parts
         return CacheRule(
@@ -175,7 +182,10 @@ class Task(Submitting[P, R]):
 def _key_by(
     function: Callable[[CacheQuestion, dict[str, Any]], str | None], question: CacheQuestion
 ) -> str | None:
-    return function(question, dict(question.parameters))
+    key = function(question, dict(question.parameters))
+    if not isinstance(key, str | None):
+        raise TypeError(f"cache_key_fn returned {key!r}, and a key is a text, or None.")
+    return key
 
 
 @overload

@@ -37,6 +37,10 @@ def _state_of_error(ending: Ending) -> State[object]:
         return Crashed(message=str(error), data=error)
     if not isinstance(error, Exception):
         return Crashed(message=f"The run was torn down by {in_words(error)}.", data=error)
+    if isinstance(error, TypeError | AttributeError):
+        from penstock.engine.hints import add_hint
+
+        add_hint(error)
     return Failed(message=in_words(error), data=error)
 
 

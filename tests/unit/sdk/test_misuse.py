@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from penstock import flow, task
+from penstock import as_completed, exponential_backoff, flow, task, wait
 from penstock.errors import MappingError, ParameterError
 from penstock.task_runners import ThreadPoolTaskRunner
 
@@ -34,11 +37,134 @@ class Thing: ...
         (lambda: flow(task_runner="threads")(body), "a task runner, such as"),
         (lambda: flow(version=2)(body), 'version="1.2"'),
         (lambda: flow(on_failure=[3])(body), "a list of functions; 3 is none"),
+        (lambda: flow("daily"), r"write @flow\(name='daily'\)"),
+        (lambda: task(flow(body)), r"<Flow body> is decorated already: @task decorates a function"),
+        (lambda: flow(task(body)), r"<Task body> is decorated already"),
+        (lambda: task(cache_policy="INPUTS")(body), "such as cache_policy=INPUTS, not 'INPUTS'"),
+        (lambda: task(cache_key_fn="day")(body), "a function of the context and the parameters"),
+        (lambda: task(cache_expiration=60)(body), r"such as timedelta\(hours=1\), not 60"),
+        (lambda: task(retry_delay_seconds="1")(body), "is a number of seconds, a list .* not '1'"),
+        (lambda: task(retry_delay_seconds=timedelta(1))(body), "a number of seconds, a list of"),
+        (lambda: task(retry_delay_seconds=[timedelta(1)])(body), "a number of seconds, a list of"),
     ],
 )
 def test_a_decorator_refuses_what_it_cannot_do(make: Callable[[], object], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: exponential_backoff("2"), "backoff_factor is a number of seconds, not '2'"),  # type: ignore[arg-type] # all of these
+        (lambda: task(body)(wait_for=3), "wait_for is a list of futures, .*; not 3"),
+        (lambda: task(body).submit(wait_for=[task(body)]), "submit <Task body> to have one"),
+        (lambda: list(as_completed([1])), "as_completed takes futures, .*; not 1"),
+        (lambda: wait([task(body)]), "wait takes futures, as submit and map return them"),
+    ],
+)
+def test_a_call_refuses_what_it_cannot_do(call: Callable[[], object], words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        call()
+
+
+@task
+def number() -> int:
+    return 1
+
+
+@task
+async def later() -> int:
+    return 1
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda: number.submit() + 1, "future.result() waits for it"),
+        (lambda: number.submit() > 1, "future.result() waits for it"),
+        (lambda: sum(number.map([])) or number.submit()[0], "future.result() waits for it"),
+        (lambda: number.submit().upper(), "future.result() waits for it"),
+        (lambda: body.submit(1), "A function gets this by @task above its def."),
+        (lambda: number + 1, "has no value before it is called: my_task(…)"),
+        (lambda: list(number), "has no value before it is called: my_task(…)"),
+    ],
+)
+def test_what_is_taken_for_a_value_is_told_apart(mistake: Callable[[], object], words: str) -> None:
+    """The exception is Python's; a note on it says what to write."""
+    state = flow(name="mistaken")(mistake)(return_state=True)
+
+    (note,) = state.data.__notes__
+    assert words in note
+
+
+def test_awaiting_a_sync_task_says_what_to_write() -> None:
+    @flow
+    async def run() -> int:
+        return await number()  # type: ignore[misc] # on purpose
+
+    with pytest.raises(TypeError, match="await") as raised:
+        asyncio.run(run())
+
+    assert raised.value.__notes__ == [
+        "Only async tasks and flows, and futures, are awaited: call a sync one without await."
+    ]
+
+
+def test_a_coroutine_that_is_taken_for_a_value_says_what_to_write() -> None:
+    @flow
+    def run() -> int:
+        unawaited = later()
+        try:
+            return unawaited + 1  # type: ignore[operator] # on purpose
+        finally:
+            unawaited.close()
+
+    with pytest.raises(TypeError) as raised:
+        run()
+
+    assert "my_task.submit(…).result() waits for it" in raised.value.__notes__[0]
+
+
+def forget() -> None:
+    later()
+    gc.collect()
+
+
+def test_an_async_task_that_nobody_awaits_is_named_in_the_warning() -> None:
+    with pytest.warns(RuntimeWarning, match="coroutine 'later' was never awaited"):
+        forget()
+
+
+def test_a_cache_expiration_without_a_cache_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="cache_expiration is of no use") as caught:
+        task(cache_expiration=timedelta(hours=1))(body)
+
+    assert caught[0].filename == __file__
+
+
+def test_a_cache_key_that_is_no_text_lets_the_task_run_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keyed = task(cache_key_fn=lambda context, parameters: 7)(body)  # type: ignore[arg-type, return-value] # on purpose
+
+    assert (keyed(1), keyed(2)) == (1, 2)
+    assert "cache_key_fn returned 7, and a key is a text, or None." in caplog.text
+
+
+def test_a_future_of_another_run_is_a_value_like_any_other() -> None:
+    kept = []
+
+    @flow
+    def first() -> None:
+        kept.append(task(body).submit(4))
+
+    @flow
+    def second(x: int) -> int:
+        return task(body)(x) + task(body).submit(kept[0]).result()
+
+    first()
+    assert second(kept[0]) == 8
 
 
 @pytest.mark.parametrize("name", ["submit", "map"])
