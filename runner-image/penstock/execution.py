@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
+from penstock.drivers.runlog import complain
 from penstock.drivers.threads import run_inline
 from penstock.engine.definition import Definition
 from penstock.engine.final import in_words
 from penstock.engine.outcome import Outcome, OutcomeReason
 from penstock.engine.runs import Reporter
-from penstock.errors import ParameterError
+from penstock.errors import JournalError, ParameterError, UnstorableValue
 from penstock.logging import show_by_default
-from penstock.states import Failed, State, StateType
+from penstock.states import Crashed, Failed, State, StateType
 from penstock.tracebacks import report_error
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def execute(
     except ParameterError as error:
         state: State[object] = Failed(message=str(error), data=error)
         return _outcome(state, OutcomeReason.INVALID_PARAMETERS)
+    except JournalError as error:
+        return _outcome(Crashed(message=str(error), data=error), OutcomeReason.JOURNAL_UNUSABLE)
     state = _run(call)
     return _outcome(state, _reason(state))
 
@@ -80,7 +83,10 @@ def _prepared(
         return flow.prepare(args, kwargs, context=context, definition=definition, checked=True)
     call = flow.prepare((), dict(parameters), context=context, definition=definition)
     if journal is not None:
-        call.args, call.kwargs = journal.record_given(call.args, call.kwargs)
+        try:
+            call.args, call.kwargs = journal.record_given(call.args, call.kwargs)
+        except UnstorableValue as error:
+            complain(call.run, f"The parameters are taken anew by each later attempt: {error}")
     return call
 
 
@@ -107,6 +113,8 @@ def _run(call: LiveCall) -> State[object]:
 def _reason(state: State[object]) -> OutcomeReason:
     if state.name == "TimedOut":
         return OutcomeReason.TIMED_OUT
+    if isinstance(state.data, JournalError):
+        return OutcomeReason.JOURNAL_UNUSABLE
     return {
         StateType.COMPLETED: OutcomeReason.COMPLETED,
         StateType.CRASHED: OutcomeReason.USER_EXIT,

@@ -220,6 +220,8 @@ class LiveCall:
     def begin_attempt(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Scope:
         """Return the scope of a new attempt; equal calls are counted afresh in it."""
         caller = self.caller
+        if self.own_frame is not None and self.run.run_count > 1:
+            self.own_frame.count_anew()
         self.scope = Scope(
             self.run,
             body=self.definition.body,

@@ -64,6 +64,10 @@ class Frame:
         """Return how many runs of this name the flow run made before."""
         return next(self._numbers.setdefault(name, count()))
 
+    def count_anew(self) -> None:
+        """Give the calls of another attempt the names that they had in the first."""
+        self._numbers.clear()
+
     def take_on(self, job: Job) -> None:
         """Count ``job`` among those that the flow waits for at its end."""
         self._jobs.add(job)

@@ -16,6 +16,7 @@ class OutcomeReason(StrEnum):
     INVALID_PARAMETERS = "InvalidParameters"
     TIMED_OUT = "TimedOut"
     USER_EXIT = "UserExit"
+    JOURNAL_UNUSABLE = "JournalUnusable"
     CANCEL_REQUESTED = "CancelRequested"
 
 

@@ -44,6 +44,16 @@ class Holder:
     process: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many bytes a journal takes, as they are stored; ``None``: any number."""
+
+    result: int | None = None
+    """Of one value."""
+    run: int | None = None
+    """Of all values of the run."""
+
+
 class RunJournal:
     """The engine's journal over a chain. Made by ``open_journal``."""
 
@@ -54,7 +64,10 @@ class RunJournal:
         header: Header,
         records: Sequence[Record],
         when_fenced: Callable[[], None],
+        limits: Limits,
     ) -> None:
+        self._limits = limits
+        self._size = sum(len(line) for record in records for line in record.lines)
         self._chain = chain
         self._header = header
         self._number = len(records)
@@ -87,7 +100,7 @@ class RunJournal:
     def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
         """Store a final state, and return it as it will be found."""
         if state.is_completed():
-            line = done_line(key, state)
+            line = self._within_limits(done_line(key, state), key=key)
         elif state.is_failed() and isinstance(state.data, Exception):
             try:
                 line = failed_line(key, state, epoch=self._epoch(epoch))
@@ -150,9 +163,24 @@ class RunJournal:
             timestamp=state.timestamp,
         )
 
+    def _within_limits(self, line: str, *, key: CallKey) -> str:
+        limits = self._limits
+        if limits.result is not None and len(line) > limits.result:
+            raise UnstorableValue(
+                f"The result of {key.identity} takes {len(line):,} bytes, and the journal takes "
+                f"{limits.result:,} of one result: return less, such as where the data is."
+            )
+        if limits.run is not None and self._size + len(line) > limits.run:
+            raise UnstorableValue(
+                f"The results of this run take more than the {limits.run:,} bytes that its "
+                "journal takes: return less from tasks, such as where the data is."
+            )
+        return line
+
     def _append(self, line: str) -> None:
         if self._fenced is not None:
             raise self._fenced
+        self._size += len(line)
         self._commits.await_stored(self._commits.add(line))
         self._read((line,))
 
@@ -237,6 +265,7 @@ def open_journal(
     holder: Holder,
     anew: bool = False,
     when_fenced: Callable[[], None] = lambda: None,
+    limits: Limits | None = None,
 ) -> RunJournal:
     """Read a run's journal and fence it for this attempt.
 
@@ -265,4 +294,10 @@ def open_journal(
                 continue  # the attempt before is still writing, or a later one has begun
         else:
             records.append(Record(fence))
-        return RunJournal(chain, header=fence, records=records, when_fenced=when_fenced)
+        return RunJournal(
+            chain,
+            header=fence,
+            records=records,
+            when_fenced=when_fenced,
+            limits=limits or Limits(),
+        )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock.drivers.suspension import Suspended
 from penstock.engine.records import Kept
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.runner.ownership import Claim
@@ -36,7 +37,7 @@ class NoticeBoard:
         self._started_at = clock()
         self._lock = threading.Lock()
         self._tally = Tally()
-        self._conclusion: Conclusion | None = None
+        self._ending: Conclusion | Suspended | None = None
         self.news = False
         """Whether something changed since the last rendering."""
 
@@ -63,10 +64,24 @@ class NoticeBoard:
             self._ring()
 
     def conclude(self, conclusion: Conclusion) -> Conclusion:
-        """Take note of how the attempt ended; the first to say so is right, and returned."""
+        """Take note of how the attempt ended; the first to say so is right, and returned.
+
+        Never returns if the process is being left because the run waits.
+        """
+        ending = self._end(conclusion)
+        if isinstance(ending, Suspended):
+            threading.Event().wait()
+            raise AssertionError("nobody sets it")
+        return ending
+
+    def suspend(self, suspended: Suspended) -> bool:
+        """Take note that the attempt ends here and the run goes on later, unless it has ended."""
+        return self._end(suspended) is suspended
+
+    def _end(self, ending: Conclusion | Suspended) -> Conclusion | Suspended:
         with self._lock:
-            self._conclusion = self._conclusion or conclusion
-            return self._conclusion
+            self._ending = self._ending or ending
+            return self._ending
 
     def abandon(self) -> None:
         """Conclude that the run is cancelled although its flow has not ended."""
@@ -88,6 +103,6 @@ class NoticeBoard:
                 claim=self._claim,
                 started_at=self._started_at,
                 now=self._clock(),
-                conclusion=self._conclusion,
+                ending=self._ending,
                 terse=terse,
             )

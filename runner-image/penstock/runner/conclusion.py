@@ -6,6 +6,7 @@ import reprlib
 from datetime import UTC, datetime
 
 from penstock.engine.outcome import Outcome
+from penstock.errors import JournalError
 from penstock.runner.report import Conclusion, Result
 from penstock.states import StateType
 from penstock.tracebacks import report_error
@@ -36,6 +37,17 @@ def conclude_not_loaded(error: BaseException) -> Conclusion:
         message=sentence,
         finished_at=datetime.now(UTC),
         error=report_error(error.__cause__ or error),
+    )
+
+
+def conclude_unusable_journal(error: JournalError) -> Conclusion:
+    """Tell that what the run did before cannot be known, so that it must not go on."""
+    return Conclusion(
+        state="Crashed",
+        reason="JournalUnusable",
+        message=str(error),
+        finished_at=datetime.now(UTC),
+        error=report_error(error),
     )
 
 

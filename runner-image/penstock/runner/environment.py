@@ -45,6 +45,8 @@ class Environment:
     """Holds `token`, which the kubelet renews, and `ca.crt`."""
     snapshot: Path
     """Holds `launch.json` and, for inline and configMap source, the files under `src/`."""
+    linger_seconds: float
+    """Waits that are shorter are waited for in this pod."""
     result_preview: bool
     """Whether the report may show the result, to whoever may read runs."""
 
@@ -61,11 +63,13 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
     try:
         attempt = int(environ["PENSTOCK_ATTEMPT"])
         grace_seconds = float(environ.get("PENSTOCK_GRACE_SECONDS") or 30)
+        linger_seconds = float(environ.get("PENSTOCK_LINGER_SECONDS") or 30)
         port = int(environ.get("KUBERNETES_SERVICE_PORT") or 443)
     except ValueError as error:
         raise NotInPodError(
-            "PENSTOCK_ATTEMPT, PENSTOCK_GRACE_SECONDS and KUBERNETES_SERVICE_PORT must be numbers: "
-            f"{error}. The operator sets them; remove them from the pod template."
+            "PENSTOCK_ATTEMPT, PENSTOCK_GRACE_SECONDS, PENSTOCK_LINGER_SECONDS and "
+            f"KUBERNETES_SERVICE_PORT must be numbers: {error}. The operator sets all but "
+            "PENSTOCK_LINGER_SECONDS; remove them from the pod template."
         ) from error
     return Environment(
         namespace=environ["PENSTOCK_NAMESPACE"],
@@ -79,5 +83,6 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         server_port=port,
         credentials=Path(environ.get("PENSTOCK_CREDENTIALS_DIR") or CREDENTIALS_DIR),
         snapshot=Path(environ.get("PENSTOCK_SNAPSHOT_DIR") or SNAPSHOT_DIR),
+        linger_seconds=linger_seconds,
         result_preview=environ.get("PENSTOCK_RESULT_PREVIEW", "").lower() == "true",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from penstock.engine.runs import Deployed
-from penstock.errors import FlowLoadError
+from penstock.errors import FlowLoadError, JournalError
 from penstock.execution import Overrides, RunContext, execute
 from penstock.loading import load_flow
 from penstock.logging import configure
@@ -15,11 +15,14 @@ from penstock.runner.conclusion import (
     conclude_cancelled_before_start,
     conclude_not_loaded,
     conclude_outcome,
+    conclude_unusable_journal,
 )
+from penstock.runner.durable import make_durable
 from penstock.runner.environment import Environment
 from penstock.runner.launch import LaunchError, enter_sources, read_launch
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
+from penstock.runner.segments import open_segments
 
 
 def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoard) -> Conclusion:
@@ -31,13 +34,20 @@ def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoa
     run = publisher.claimed()
     if publisher.cancelling:
         return conclude_cancelled_before_start()
+    chain = open_segments(environment, run=run)
     try:
+        make_durable(
+            context, chain=chain, environment=environment, publisher=publisher, board=board
+        )
         enter_sources(environment.snapshot)
         launch = read_launch(environment.snapshot, run=run)
         flow = load_flow(launch.entrypoint)
     except (LaunchError, FlowLoadError) as error:
         exits.say(str(error))
         return conclude_not_loaded(error)
+    except JournalError as error:
+        exits.say(str(error))
+        return conclude_unusable_journal(error)
     context.deployed = Deployed(
         id=f"{environment.namespace}/{environment.flow}",
         name=environment.flow,

@@ -30,6 +30,8 @@ class Owned:
     run: Mapping[str, Any]
     cancelled: bool
     """Somebody asked for the run to be cancelled."""
+    suspended: bool
+    """Somebody asked for the run to go on later, without a pod meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +65,5 @@ def judge(run: Mapping[str, Any], claim: Claim) -> Owned | Reported | Lost:
             f"Pod {execution.get('podName')} claimed attempt {claim.attempt} first: "
             "this pod stops without a report."
         )
-    return Owned(run=run, cancelled=bool((run.get("spec") or {}).get("cancel")))
+    spec = run.get("spec") or {}
+    return Owned(run=run, cancelled=bool(spec.get("cancel")), suspended=bool(spec.get("suspend")))

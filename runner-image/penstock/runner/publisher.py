@@ -62,6 +62,8 @@ class Publisher:
         self._wakeup = wakeup
         self.on_cancel: Callable[[], None] = lambda: None
         """Called from the reporter's thread when the run is to be cancelled."""
+        self.on_suspend: Callable[[float], None] = lambda _: None
+        """Called from there with the seconds that are left, when the run is to be suspended."""
         self._leave = leave
         self._pace = pace or Pace()
         self._backoff = Backoff(self._pace)
@@ -74,6 +76,7 @@ class Publisher:
         self._concluded = threading.Event()
         self._leave_by: float | None = None
         self._cancelling = False
+        self._suspending = False
         self._complaint = ""
         self._thread = threading.Thread(target=self._work, name="penstock-reporter", daemon=True)
 
@@ -92,6 +95,11 @@ class Publisher:
     def cancelling(self) -> bool:
         """Whether the run is to be cancelled, as far as is known."""
         return self._cancelling
+
+    @property
+    def suspending(self) -> bool:
+        """Whether the run is to go on later, as far as is known."""
+        return self._suspending
 
     def deliver(self) -> None:
         """Deliver the outcome that the board now holds; return when it is stored."""
@@ -139,6 +147,8 @@ class Publisher:
         self._claimed = standing.run
         if standing.cancelled:
             self._start_cancelling()
+        elif standing.suspended:
+            self._start_suspending()
         return None
 
     def _follow_flow(self) -> None:
@@ -147,8 +157,8 @@ class Publisher:
         while not self._concluded.is_set():
             self._pause(self._seconds_to_next_look(due))
             self._answer_sigterm()
-            if self._leave_by is not None and time.monotonic() >= self._leave_by:
-                self._abandon_flow()
+            if self._cancelling and self._leave_by is not None:
+                self._abandon_flow_at(self._leave_by)
             if self._concluded.is_set() or not self._has_news or time.monotonic() < due:
                 continue
             due = time.monotonic() + self._write_news()
@@ -198,13 +208,16 @@ class Publisher:
 
     def _answer_sigterm(self) -> None:
         """Find out whether a SIGTERM means a cancel; if it does not, leave at once."""
-        if self._leave_by is None or self._cancelling:
+        if self._leave_by is None or self._cancelling or self._suspending:
             return
         give_up = min(self._leave_by, time.monotonic() + self._pace.inquiry)
         while isinstance(standing := self._inquire(), Failed) and time.monotonic() < give_up:
             self._pause(self._pace.first_retry)
         if isinstance(standing, Owned) and standing.cancelled:
             self._start_cancelling()
+            return
+        if isinstance(standing, Owned) and standing.suspended:
+            self._start_suspending()
             return
         if self._has_news and not self._concluded.is_set():
             self._submit()
@@ -218,8 +231,18 @@ class Publisher:
         exits.say("The run is being cancelled.")
         self.on_cancel()
 
-    def _abandon_flow(self) -> None:
-        """Report a cancelled run whose flow does not end, and leave without it."""
+    def _start_suspending(self) -> None:
+        self._suspending = True
+        exits.say("The run is being suspended.")
+        left = self._usable_grace
+        if self._leave_by is not None:
+            left = max(0.0, self._leave_by - time.monotonic())
+        self.on_suspend(left)
+
+    def _abandon_flow_at(self, moment: float) -> None:
+        """Report a cancelled run whose flow does not end in time, and leave without it."""
+        if time.monotonic() < moment:
+            return
         self._board.abandon()
         self._submit()
         raise Leave(exits.CANCELLED, "The flow did not end in time after the cancel.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock.drivers.suspension import Suspended
 from penstock.engine.outcome import ErrorReport
 from penstock.runner import PROTOCOL
 from penstock.runner.ownership import Claim
@@ -21,6 +22,8 @@ from penstock.runner.tally import Move, Tally, TaskCount
 
 LIMIT = 32 * 1024
 OTHERS = "(other tasks)"
+MAX_SIGNALS = 32
+"""Names of signals that a suspended run may be woken by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def render_report(
     claim: Claim,
     started_at: datetime,
     now: datetime,
-    conclusion: Conclusion | None = None,
+    ending: Conclusion | Suspended | None = None,
     terse: bool = False,
 ) -> dict[str, Any]:
     """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`."""
@@ -89,7 +92,7 @@ def render_report(
             "updatedAt": rfc3339(now),
             **_work(tally, bounds),
             **_records(tally.records, bounds),
-            **({} if conclusion is None else _conclusion(conclusion, bounds)),
+            **_ending(ending, bounds),
         }
         if stored_size(report) <= LIMIT:
             break
@@ -202,6 +205,27 @@ def _event(event: EventLine, bounds: Bounds) -> dict[str, Any]:
 def _filled(**fields: str | None) -> dict[str, Any]:
     """Leave out what says nothing."""
     return {name: value for name, value in fields.items() if value}
+
+
+def _ending(ending: Conclusion | Suspended | None, bounds: Bounds) -> dict[str, Any]:
+    match ending:
+        case Conclusion():
+            return _conclusion(ending, bounds)
+        case Suspended():
+            return {"suspension": _suspension(ending)}
+    return {}
+
+
+def _suspension(suspended: Suspended) -> dict[str, Any]:
+    wait = suspended.wait
+    parts: dict[str, Any] = {"kind": wait.kind, "since": rfc3339(wait.since)}
+    if wait.name:
+        parts["name"] = clip(wait.name, 128)
+    if wait.until is not None:
+        parts["until"] = rfc3339(wait.until)
+    if suspended.signals:
+        parts["signals"] = list(suspended.signals[:MAX_SIGNALS])
+    return parts
 
 
 def _conclusion(conclusion: Conclusion, bounds: Bounds) -> dict[str, Any]:

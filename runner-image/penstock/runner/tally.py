@@ -1,7 +1,7 @@
 """A pure fold of state changes: how many task runs there are, in which states, the last moves.
 
-It keeps one word per unfinished task run and a few numbers per task name, so a flow of many
-thousand tasks costs no more than what is in flight.
+It keeps one word per task run that is in flight, a few numbers per task name, and a number per task
+run that has ended: another attempt of the flow tells of it again, and may make a failure good.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Tally:
         self.counts: Counter[StateType] = Counter()
         self.records = RecordIndex()
         self._unfinished: dict[str, StateType] = {}
+        self._ended: dict[int, StateType] = {}
         self._recent: dict[str, Move] = {}
 
     @property
@@ -92,7 +93,7 @@ class Tally:
         task = self.tasks.get(run.task_name)
         if task is None:
             task = self.tasks[run.task_name] = TaskCount(run.task_name)
-        before = self._unfinished.pop(run.id, None)
+        before = self._unfinished.pop(run.id, None) or self._ended.pop(hash(run.id), None)
         if before is None:
             task.total += 1
         else:
@@ -100,7 +101,9 @@ class Tally:
             task.count(before, -1)
         self.counts[state.type] += 1
         task.count(state.type, 1)
-        if state.type not in TERMINAL_STATES:
+        if state.type in TERMINAL_STATES:
+            self._ended[hash(run.id)] = state.type
+        else:
             self._unfinished[run.id] = state.type
         self._remember(run, state)
 

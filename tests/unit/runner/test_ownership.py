@@ -27,13 +27,13 @@ def execution(attempt: int, uid: str, **more: Any) -> dict[str, Any]:
     ids=["nobody claimed it", "claimed by this pod", "claimed by a pod of an older attempt"],
 )
 def test_a_run_is_ours_while_nobody_else_claimed_the_attempt(mine: dict[str, Any]) -> None:
-    assert judge(mine, CLAIM) == Owned(run=mine, cancelled=False)
+    assert judge(mine, CLAIM) == Owned(run=mine, cancelled=False, suspended=False)
 
 
 def test_a_cancelled_run_is_ours_to_cancel() -> None:
     cancelled = run(cancel=True)
 
-    assert judge(cancelled, CLAIM) == Owned(run=cancelled, cancelled=True)
+    assert judge(cancelled, CLAIM) == Owned(run=cancelled, cancelled=True, suspended=False)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.drivers.suspension import Suspended, Wait
 from penstock.engine.outcome import ErrorReport
 from penstock.engine.records import Event, KeptArtifact
 from penstock.engine.runs import TaskRun
@@ -196,7 +197,7 @@ def test_artifacts_give_way_before_what_explains_the_run() -> None:
         error=ErrorReport(type="E", message="m", traceback="t" * 8192),
     )
 
-    report = render(tally, conclusion=failure)
+    report = render(tally, ending=failure)
 
     assert len(report["error"]["traceback"]) == 8192
     assert (report["artifactCount"], len(report["artifacts"])) == (60, 20)
@@ -220,11 +221,8 @@ def test_counts_add_up(moves: list[tuple[int, int, StateType]]) -> None:
     seen: set[str] = set()
     for number, task, kind in moves:
         run = task_run(number, task=f"task-{task}")
-        if run.id in finished:  # the engine never moves a finished run
-            continue
         seen.add(run.id)
-        if State(kind).is_final():
-            finished.add(run.id)
+        (finished.add if State(kind).is_final() else finished.discard)(run.id)
         move(tally, run, kind)
 
     report = render(tally)
@@ -264,7 +262,7 @@ def test_a_report_never_exceeds_its_bounds(
         result=Result(text, preview=text),
     )
 
-    report = render(tally, conclusion=conclusion if concluded else None)
+    report = render(tally, ending=conclusion if concluded else None)
 
     assert stored_size(report) <= LIMIT
     assert len(report["tasks"]) <= 50
@@ -293,7 +291,7 @@ def test_the_narrowest_bounds_fit_the_worst_text() -> None:
         result=Result(worst, preview=worst),
     )
 
-    report = render(Tally(), conclusion=conclusion, terse=True)
+    report = render(Tally(), ending=conclusion, terse=True)
 
     assert stored_size(report) <= LIMIT
 
@@ -321,3 +319,17 @@ def test_a_traceback_is_cut_at_its_beginning() -> None:
 def test_a_cut_text_is_never_longer_than_allowed(text: str, limit: int) -> None:
     assert len(clip(text, limit)) <= limit
     assert len(clip_front(text, limit)) <= limit
+
+
+def test_an_attempt_that_leaves_its_pod_says_what_the_run_waits_for() -> None:
+    wait = Wait(kind="Sleep", since=NOW, until=NOW + timedelta(days=7))
+
+    report = render(Tally(), ending=Suspended(wait, ("approved", "paid")))
+
+    assert "outcome" not in report
+    assert report["suspension"] == {
+        "kind": "Sleep",
+        "since": "2026-11-20T12:00:00.000Z",
+        "until": "2026-11-27T12:00:00.000Z",
+        "signals": ["approved", "paid"],
+    }

@@ -208,3 +208,27 @@ def test_a_reporter_that_breaks_does_not_break_the_run() -> None:
     outcome = run(flow(lambda: step.submit().result(), name="f"), reporter=Broken())
 
     assert outcome.result == 1
+
+
+def test_tasks_of_a_flow_that_is_retried_have_the_names_that_they_had() -> None:
+    """So whoever counts them counts each once, and a failure that was made good as a success."""
+
+    @task
+    def good() -> None:
+        """Succeed."""
+
+    @task
+    def flaky() -> None:
+        if "Failed" not in diary.states_of("flaky-0"):
+            raise ConnectionError("not now")
+
+    @flow(retries=1)
+    def both() -> None:
+        good.submit()
+        flaky()
+
+    diary = Diary()
+    run(both, reporter=diary)
+
+    assert diary.ids == {"test-run", "test-run/good-0", "test-run/flaky-0"}
+    assert diary.states_of("flaky-0") == ["Running", "Failed", "Running", "Completed"]

@@ -1,0 +1,96 @@
+"""What makes a run in a pod durable: its journal, and the way out of the pod while it waits."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from penstock.drivers.activity import Activity
+from penstock.drivers.context import RunContext
+from penstock.drivers.suspension import Suspended, Suspension, Wait
+from penstock.journal.chain import Chain
+from penstock.journal.run_journal import Holder, Limits, open_journal
+from penstock.runner import exits
+from penstock.runner.board import NoticeBoard
+from penstock.runner.environment import Environment
+from penstock.runner.publisher import Publisher
+
+LEAVING_SECONDS = 10.0
+"""How long bodies may take to end that began while it was decided to leave."""
+LIMITS = Limits(result=16 * 1024, run=8 * 1024 * 1024)
+"""Bytes of one result and of all, as they are stored: etcd holds them."""
+
+
+def make_durable(
+    context: RunContext,
+    *,
+    chain: Chain,
+    environment: Environment,
+    publisher: Publisher,
+    board: NoticeBoard,
+) -> None:
+    """Give the run its journal, fenced for this attempt, and let it leave the pod when it waits.
+
+    Raises ``JournalError`` where the journal cannot be read. Ends the process (70) if a later
+    attempt has the journal.
+    """
+    context.journal = open_journal(
+        chain,
+        holder=Holder(attempt=environment.attempt, process=environment.pod_uid),
+        when_fenced=_leave_fenced,
+        limits=LIMITS,
+    )
+    activity = context.activity = Activity()
+    way_out = WayOut(activity, publisher=publisher, board=board)
+    context.suspension = Suspension(
+        activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
+    )
+    publisher.on_suspend = way_out.suspend_soon
+    if publisher.suspending:
+        way_out.suspend_soon(LEAVING_SECONDS)
+
+
+def _leave_fenced() -> NoReturn:
+    exits.leave(exits.FENCED, "Another attempt has taken the run's journal over; this pod stops.")
+
+
+class WayOut:
+    """Leaves the pod between two task bodies, once the API server knows why."""
+
+    def __init__(self, activity: Activity, *, publisher: Publisher, board: NoticeBoard) -> None:
+        self._activity = activity
+        self._publisher = publisher
+        self._board = board
+
+    def suspend_soon(self, seconds: float) -> None:
+        """Leave because somebody asked for it; bodies that run may take so long to end."""
+        asked = Wait(kind="Suspend", since=datetime.now(UTC), until=None)
+        threading.Thread(
+            target=self.suspend,
+            args=(Suspended(asked, ()),),
+            kwargs={"grace_seconds": seconds},
+            name="penstock-way-out",
+            daemon=True,
+        ).start()
+
+    def suspend(self, reason: Suspended, *, grace_seconds: float = LEAVING_SECONDS) -> None:
+        """Report why the run waits, and end the process; return if the flow ended before."""
+        self._activity.leave(grace_seconds=grace_seconds)
+        if not self._board.suspend(reason):
+            return
+        self._publisher.deliver()
+        exits.leave(exits.COMPLETED, f"The run goes on later, in another pod: {_words(reason)}.")
+
+
+def _words(reason: Suspended) -> str:
+    wait = reason.wait
+    until = f" until {wait.until:%Y-%m-%d %H:%M:%S} UTC" if wait.until else ""
+    match wait.kind:
+        case "Sleep":
+            return f"it sleeps{until}"
+        case "RetryDelay":
+            return f"{wait.name} waits for its retry{until}"
+        case "Signal":
+            return f"it waits for the signal {wait.name}{until}"
+    return "it was suspended"
