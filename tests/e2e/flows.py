@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from penstock import flow, task
+from penstock import flow, sleep, task
 from penstock.artifacts import create_markdown_artifact
 from penstock.events import emit_event
 
@@ -84,3 +84,23 @@ def describe(count: int) -> None:
 def leave_records(count: int = 7) -> None:
     """Keep an artifact and an event in the run's record."""
     describe(count)
+
+
+@task
+def attempt_of(number: int, seconds: float = 0.3) -> int:
+    """Tell which attempt of the run did the work: its result says so ever after."""
+    time.sleep(seconds)
+    return ATTEMPT
+
+
+@flow
+def attempts(count: int = 20) -> list[int]:
+    return [attempt_of(number) for number in range(count)]
+
+
+@flow
+def nap(seconds: float = 8) -> list[int]:
+    """Work, sleep, and work again."""
+    before = attempt_of(1)
+    sleep(seconds)
+    return [before, attempt_of(2)]
