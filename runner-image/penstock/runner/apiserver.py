@@ -17,6 +17,7 @@ from typing import Any
 
 APPLY = "application/apply-patch+yaml"
 """Server-side apply. JSON is YAML, so the body is JSON."""
+JSON = "application/json"
 
 
 class UnreachableError(Exception):
@@ -43,6 +44,16 @@ class Answer:
         return f"{self.status} {message}" if message else f"{self.status}"
 
 
+class _Body:
+    """What is sent, encoded once, however often it is sent."""
+
+    __slots__ = ("content_type", "encoded")
+
+    def __init__(self, content_type: str, content: Mapping[str, Any]) -> None:
+        self.content_type = content_type
+        self.encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 class ApiServer:
     """A connection for one thread. Requests are idempotent, so a broken one may be sent again."""
 
@@ -59,8 +70,15 @@ class ApiServer:
 
     def apply(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
         """Apply a body server-side; raise `UnreachableError` when no answer comes."""
-        encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._request("PATCH", path, body=encoded, timeout=timeout)
+        return self._request("PATCH", path, body=_Body(APPLY, body), timeout=timeout)
+
+    def create(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
+        """Create an object; a name that is taken is a 409, also if our own lost try took it."""
+        return self._request("POST", path, body=_Body(JSON, body), timeout=timeout)
+
+    def delete(self, path: str, *, timeout: float | None = None) -> Answer:
+        """Delete an object, or all that a collection's selectors choose."""
+        return self._request("DELETE", path, timeout=timeout)
 
     def close(self) -> None:
         """Drop the connection; the next request makes a new one."""
@@ -69,7 +87,7 @@ class ApiServer:
             self._connection = None
 
     def _request(
-        self, method: str, path: str, *, body: bytes | None = None, timeout: float | None
+        self, method: str, path: str, *, body: _Body | None = None, timeout: float | None
     ) -> Answer:
         kept_alive = self._connection is not None
         try:
@@ -89,17 +107,18 @@ class ApiServer:
             raise UnreachableError(self._describe(error)) from error
 
     def _exchange(
-        self, method: str, path: str, *, body: bytes | None, timeout: float | None
+        self, method: str, path: str, *, body: _Body | None, timeout: float | None
     ) -> Answer:
         connection = self._connect(self._timeout if timeout is None else timeout)
-        connection.request(method, path, body=body, headers=self._headers(body))
+        content = None if body is None else body.encoded
+        connection.request(method, path, body=content, headers=self._headers(body))
         response = connection.getresponse()
-        content = response.read()
+        said = response.read()
         if response.will_close:
             self.close()
         return Answer(
             status=response.status,
-            body=_decode(content),
+            body=_decode(said),
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
 
@@ -116,14 +135,14 @@ class ApiServer:
         context = ssl.create_default_context(cafile=str(self._credentials / "ca.crt"))
         return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
 
-    def _headers(self, body: bytes | None) -> dict[str, str]:
+    def _headers(self, body: _Body | None) -> dict[str, str]:
         token = (self._credentials / "token").read_text().strip()
         headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
             "User-Agent": "penstock-runner",
         }
-        return headers if body is None else headers | {"Content-Type": APPLY}
+        return headers if body is None else headers | {"Content-Type": body.content_type}
 
     def _describe(self, error: Exception) -> str:
         return f"https://{self._host}:{self._port}: {type(error).__name__}: {error}"
