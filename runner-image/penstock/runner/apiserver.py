@@ -44,14 +44,14 @@ class Answer:
         return f"{self.status} {message}" if message else f"{self.status}"
 
 
-class _Body:
-    """What is sent, encoded once, however often it is sent."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent, more than once if the connection breaks."""
 
-    __slots__ = ("content_type", "encoded")
-
-    def __init__(self, content_type: str, content: Mapping[str, Any]) -> None:
-        self.content_type = content_type
-        self.encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 class ApiServer:
@@ -64,17 +64,17 @@ class ApiServer:
         self._timeout = timeout
         self._connection: http.client.HTTPSConnection | None = None
 
-    def get(self, path: str, *, timeout: float | None = None) -> Answer:
+    def get(self, path: str, *, timeout: float | None = None, accept: str = JSON) -> Answer:
         """GET an object; raise `UnreachableError` when no answer comes within `timeout` seconds."""
-        return self._request("GET", path, timeout=timeout)
+        return self._request("GET", path, timeout=timeout, accept=accept)
 
     def apply(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
         """Apply a body server-side; raise `UnreachableError` when no answer comes."""
-        return self._request("PATCH", path, body=_Body(APPLY, body), timeout=timeout)
+        return self._request("PATCH", path, sends=APPLY, body=body, timeout=timeout)
 
     def create(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
         """Create an object; a name that is taken is a 409, also if our own lost try took it."""
-        return self._request("POST", path, body=_Body(JSON, body), timeout=timeout)
+        return self._request("POST", path, sends=JSON, body=body, timeout=timeout)
 
     def delete(self, path: str, *, timeout: float | None = None) -> Answer:
         """Delete an object, or all that a collection's selectors choose."""
@@ -87,11 +87,24 @@ class ApiServer:
             self._connection = None
 
     def _request(
-        self, method: str, path: str, *, body: _Body | None = None, timeout: float | None
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float | None,
+        accept: str = JSON,
+        sends: str = "",
+        body: Mapping[str, Any] | None = None,
     ) -> Answer:
+        headers = {"Accept": accept, "User-Agent": "penstock-runner"}
+        encoded = None
+        if body is not None:
+            headers["Content-Type"] = sends
+            encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        request = _Request(method, path, headers=headers, body=encoded)
         kept_alive = self._connection is not None
         try:
-            return self._exchange(method, path, body=body, timeout=timeout)
+            return self._exchange(request, timeout=timeout)
         except TimeoutError as error:
             self.close()
             raise UnreachableError(self._describe(error)) from error
@@ -101,17 +114,16 @@ class ApiServer:
                 raise UnreachableError(self._describe(error)) from error
         # A server may close an idle connection at any time; that says nothing about its health.
         try:
-            return self._exchange(method, path, body=body, timeout=timeout)
+            return self._exchange(request, timeout=timeout)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise UnreachableError(self._describe(error)) from error
 
-    def _exchange(
-        self, method: str, path: str, *, body: _Body | None, timeout: float | None
-    ) -> Answer:
+    def _exchange(self, request: _Request, *, timeout: float | None) -> Answer:
         connection = self._connect(self._timeout if timeout is None else timeout)
-        content = None if body is None else body.encoded
-        connection.request(method, path, body=content, headers=self._headers(body))
+        token = (self._credentials / "token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", **request.headers}
+        connection.request(request.method, request.path, body=request.body, headers=headers)
         response = connection.getresponse()
         said = response.read()
         if response.will_close:
@@ -134,15 +146,6 @@ class ApiServer:
         # Read anew for each connection: the authority may have been renewed with the token.
         context = ssl.create_default_context(cafile=str(self._credentials / "ca.crt"))
         return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
-
-    def _headers(self, body: _Body | None) -> dict[str, str]:
-        token = (self._credentials / "token").read_text().strip()
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "User-Agent": "penstock-runner",
-        }
-        return headers if body is None else headers | {"Content-Type": body.content_type}
 
     def _describe(self, error: Exception) -> str:
         return f"https://{self._host}:{self._port}: {type(error).__name__}: {error}"

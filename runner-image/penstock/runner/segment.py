@@ -96,6 +96,15 @@ class Segment:
         }
 
 
+def merged_span(name: str, *, owner: Owner) -> range | None:
+    """Return the numbers that a merged segment holds, by its name."""
+    numbers = name.removeprefix(f"{owner.name}-{owner.uid[:8]}-").split("-")
+    if len(numbers) != len(("first", "last")):
+        return None
+    first, last = map(int, numbers)
+    return range(first, last + 1)
+
+
 def text_of(record: bytes) -> str:
     """Return the text that stands for a record: mostly the record itself."""
     try:
@@ -172,15 +181,16 @@ def assemble(segments: Sequence[Segment], *, run: str) -> Assembly:
     """
     found: dict[int, bytes] = {}
     merged: set[int] = set()
-    for segment in segments:
+    for segment in sorted(segments, key=lambda segment: not segment.merged):
         for number, record in enumerate(segment.records, segment.number):
-            if found.setdefault(number, record) != record:
+            if found.setdefault(number, record) == record:
+                if segment.merged:
+                    merged.add(number)
+            elif not segment.fence:  # a fence may have come too late to a number that was merged
                 raise CorruptJournal(
                     f"The journal of {run} holds two different records {number}: it was tampered "
                     "with. Start a new run."
                 )
-            if segment.merged:
-                merged.add(number)
     numbers = sorted(found)
     for before, after in pairwise([-1, *numbers]):
         if after != before + 1:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from penstock.runner.apiserver import Answer
+from penstock.runner.apiserver import JSON, Answer
 from penstock.runner.segment import NUMBER_LABEL, Owner, Segment
 
 PAGE = 250
 """Objects in one page of a list; a finished run has far fewer, so mostly there is one page."""
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Objects without what is in them."""
 PATIENCE = 30.0
 """Seconds for an answer that may hold megabytes."""
 
@@ -18,7 +20,7 @@ PATIENCE = 30.0
 class Server(Protocol):
     """What is needed of a connection to the API server."""
 
-    def get(self, path: str, *, timeout: float | None = None) -> Answer: ...
+    def get(self, path: str, *, timeout: float | None = None, accept: str = JSON) -> Answer: ...
 
     def create(
         self, path: str, body: Mapping[str, Any], *, timeout: float | None = None
@@ -44,12 +46,13 @@ class SegmentStore:
         """Read the object that bears a segment's name."""
         return self._server.get(f"{self.owner.collection}/{segment.name(self.owner)}")
 
-    def page(self, after: str = "") -> Answer:
+    def page(self, after: str = "", *, names_only: bool = False) -> Answer:
         """List segments of runs of this name; `after` is what the page before ended with."""
         query = {"limit": str(PAGE), "fieldSelector": self._of_the_run}
         if after:
             query["continue"] = after
-        return self._server.get(self._path(**query), timeout=PATIENCE)
+        accept = METADATA if names_only else JSON
+        return self._server.get(self._path(**query), timeout=PATIENCE, accept=accept)
 
     def delete_singles(self, numbers: Sequence[int]) -> Answer:
         """Delete the segments of single records, by number; fences are never among them."""

@@ -26,6 +26,7 @@ from penstock.runner.segment import (
     Owner,
     Segment,
     assemble,
+    merged_span,
     read_segments,
     record_in,
     single,
@@ -78,14 +79,14 @@ class SegmentChain:
         self._standing = standing
         self._pace = pace or Pace()
         self._wait = wait
+        self._unfinished: Assembly | None = None
+        self._seen: list[bytes] = []
+        """What was there when a fence turned out not to be at the end."""
 
     def read(self) -> list[bytes]:
-        """Return all records, and take unfinished merging up."""
-        listed = self._insist(self._list)
-        segments = read_segments(listed.body["items"], owner=self._store.owner)
-        assembly = assemble(segments, run=self._store.owner.name)
-        self._merger.resume(assembly)
-        return assembly.records
+        """Return all records."""
+        self._unfinished = self._read()
+        return self._unfinished.records
 
     def put(self, number: int, record: bytes) -> None:
         """Store a record under a number that has none; else raise ``ChainConflict``.
@@ -100,12 +101,45 @@ class SegmentChain:
                 f"{MAX_STORED_BYTES}: return less from the task, for example a path."
             )
         segment = single(number, record)
-        self._insist(lambda: self._try_to_create(segment))
+        if segment.fence:
+            self._put_fence(segment)
+        else:
+            self._insist(lambda: self._try_to_create(segment))
         self._merger.add(segment)
 
     def finish(self, *, within: float) -> bool:
         """Merge what remains once the run has ended; return whether it was done in time."""
         return self._merger.finish(within=within)
+
+    def _put_fence(self, segment: Segment) -> None:
+        """Put a fence at the end of the chain, and make sure that it was the end.
+
+        Only here is a number put that was read some time ago. The attempt before may have written
+        on since, merged what it wrote and deleted the single records: then the number was free,
+        though it was not the end, and the fence that stands there now keeps nobody out.
+        """
+        number = segment.number
+        if number < len(self._seen):
+            raise ChainConflict(number, found=self._seen[number])
+        conflict = None
+        try:
+            self._insist(lambda: self._try_to_create(segment))
+        except ChainConflict as met:
+            conflict = met
+        if self._is_merged(number):
+            self._seen = self._read().records
+            raise ChainConflict(number, found=self._seen[number])
+        if conflict:
+            raise conflict
+        # Not before: until now another attempt may still be the writer.
+        if self._unfinished:
+            self._merger.resume(self._unfinished)
+
+    def _is_merged(self, number: int) -> bool:
+        listed = self._insist(lambda: self._list(names_only=True))
+        names = (item["metadata"]["name"] for item in listed.body["items"])
+        spans = (merged_span(name, owner=self._store.owner) for name in names)
+        return any(number in span for span in spans if span)
 
     def _try_to_create(self, segment: Segment) -> Answer:
         answer = self._store.create(segment)
@@ -121,12 +155,17 @@ class SegmentChain:
             raise ChainConflict(segment.number, found=found)
         return there  # ours: the answer to an earlier try was lost on its way
 
-    def _list(self) -> Answer:
+    def _read(self) -> Assembly:
+        listed = self._insist(self._list)
+        segments = read_segments(listed.body["items"], owner=self._store.owner)
+        return assemble(segments, run=self._store.owner.name)
+
+    def _list(self, *, names_only: bool = False) -> Answer:
         """List everything, page by page; a list that is torn or too old counts as failed."""
         items: list[Mapping[str, Any]] = []
         after = ""
         while True:
-            page = self._store.page(after)
+            page = self._store.page(after, names_only=names_only)
             if page.status == EXPIRED:
                 return Answer(503, body={"message": page.sentence})
             if not page.ok:
