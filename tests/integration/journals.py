@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,10 +44,22 @@ class Journal:
     uid: str
     folder: Path
     pods: dict[int, Pod] = field(default_factory=dict)
+    chains: list[SegmentChain] = field(default_factory=list)
 
     def chain(self, *, attempt: int = 1) -> SegmentChain:
         """Open the chain as the pod of an attempt does."""
-        return open_segments(self.environment(attempt), run=self.run)
+        self.chains.append(open_segments(self.environment(attempt), run=self.run))
+        return self.chains[-1]
+
+    def beside(self, name: str) -> "Journal":
+        """Make another run, perhaps of the same name, whose chains are closed with this one's."""
+        folder = self.folder / uuid.uuid4().hex
+        other = create_journal(self.api, self.namespace, name, folder)
+        return replace(other, chains=self.chains)
+
+    def close(self) -> None:
+        for chain in self.chains:
+            chain.close()
 
     @property
     def run(self) -> Object:
@@ -157,8 +169,11 @@ def authority(kubeconfig: Path) -> str:
 @contextmanager
 def finished(chain: SegmentChain) -> Iterator[SegmentChain]:
     """Wait for the chain's merges in the end."""
-    yield chain
-    assert chain.finish(within=60)
+    try:
+        yield chain
+    finally:
+        done = chain.finish(within=60)
+    assert done
 
 
 def kind_of(item: Object) -> str:

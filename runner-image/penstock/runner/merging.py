@@ -115,6 +115,10 @@ class Merger:
         self._thread.join(within)
         return not self._thread.is_alive()
 
+    def close(self) -> None:
+        """Stop after the merges that have begun, without waiting for them."""
+        self._steps.put(None)
+
     def _begin(self, step: Step) -> None:
         self._steps.put(step)
         if self._thread is None:
@@ -129,7 +133,8 @@ class Merger:
             if refusal := self._carry_out(step, store=store):
                 # The journal is whole, only larger than it need be.
                 exits.say(f"The journal is not merged any more, since it was refused: {refusal}")
-                return
+                break
+        store.close()
 
     def _carry_out(self, step: Step, *, store: SegmentStore) -> str | None:
         """Do one merge; return why it was refused."""

@@ -28,6 +28,8 @@ class Server(Protocol):
 
     def delete(self, path: str, *, timeout: float | None = None) -> Answer: ...
 
+    def close(self) -> None: ...
+
 
 class SegmentStore:
     """The segments of one run, for one thread at a time."""
@@ -59,6 +61,10 @@ class SegmentStore:
         chosen = f"{NUMBER_LABEL} in ({','.join(map(str, numbers))})"
         path = self._path(fieldSelector=self._of_the_run, labelSelector=chosen)
         return self._server.delete(path, timeout=PATIENCE)
+
+    def close(self) -> None:
+        """Drop the connection; the next request makes a new one."""
+        self._server.close()
 
     @property
     def _of_the_run(self) -> str:

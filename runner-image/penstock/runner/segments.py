@@ -59,6 +59,8 @@ class Housekeeping(Protocol):
 
     def finish(self, *, within: float) -> bool: ...
 
+    def close(self) -> None: ...
+
 
 class SegmentChain:
     """The chain of one run. A put waits for the API server as long as it takes."""
@@ -110,6 +112,11 @@ class SegmentChain:
     def finish(self, *, within: float) -> bool:
         """Merge what remains once the run has ended; return whether it was done in time."""
         return self._merger.finish(within=within)
+
+    def close(self) -> None:
+        """Give the connections back; what is not merged is left to whoever comes next."""
+        self._merger.close()
+        self._store.close()
 
     def _put_fence(self, segment: Segment) -> None:
         """Put a fence at the end of the chain, and make sure that it was the end.

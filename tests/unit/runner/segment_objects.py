@@ -85,6 +85,9 @@ class Connection:
     def delete(self, path: str, *, timeout: float | None = None) -> Answer:
         return self._request("DELETE", path, None)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _request(self, method: str, path: str, body: Object | None) -> Answer:
         self.requests.append(method)
         if self.answers:

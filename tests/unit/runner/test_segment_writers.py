@@ -43,6 +43,8 @@ class StepByStep:
         self._plan(self._gathering.take())
         return True
 
+    def close(self) -> None: ...
+
     def request(self) -> None:
         match self.requests.popleft():
             case Segment() as segment:

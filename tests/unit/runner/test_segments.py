@@ -48,6 +48,8 @@ class Untidy:
     def finish(self, *, within: float) -> bool:
         return True
 
+    def close(self) -> None: ...
+
 
 class Desk:
     """One chain and all that is around it."""
