@@ -143,8 +143,8 @@ def test_the_kinds_survive_an_uninstall_unless_told_otherwise() -> None:
             if item["kind"] == "CustomResourceDefinition"
         ]
 
-    assert annotations() == [{"helm.sh/resource-policy": "keep"}] * 3
-    assert annotations("crds.keep=false") == [None] * 3
+    assert annotations() == [{"helm.sh/resource-policy": "keep"}] * 4
+    assert annotations("crds.keep=false") == [None] * 4
 
 
 def test_the_kinds_are_those_of_the_repository() -> None:
@@ -166,9 +166,11 @@ def test_named_namespaces_need_no_rights_elsewhere() -> None:
     assert "ClusterRoleBinding" not in kinds(objects)
     homes = {item["metadata"]["namespace"] for item in objects if item["kind"] == "RoleBinding"}
     assert homes == {"a", "b", "here"}
-    binding = only(objects, "ValidatingAdmissionPolicyBinding")
-    (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
-    assert expression["values"] == ["a", "b"]
+    bindings = [item for item in objects if item["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert len(bindings) == 2
+    for binding in bindings:
+        (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert expression["values"] == ["a", "b"]
 
 
 def test_only_the_named_namespaces_appear(api: ApiServer) -> None:
@@ -298,6 +300,8 @@ def test_the_operator_keeps_one_lease_and_no_other(
     ("role", "may_do", "may_not_do"),
     [
         ("view", "watch flowruns", "create flowruns"),
+        ("view", "get flows", "get journalsegments"),
+        ("edit", "delete flowruns", "create journalsegments"),
         ("edit", "create flowruns", "create workpools"),
         ("edit", "patch flows", "patch flowruns:status"),
         ("admin", "create workpools", "patch workpools:status"),
@@ -326,7 +330,8 @@ def test_people_get_the_kinds_with_the_clusters_own_roles(
 
 def _hand_over_the_kinds(api: ApiServer, release: str) -> None:
     """Mark the kinds that are there already as this release's, as Helm asks for."""
-    names = [f"crd/{kind}.penstock.dev" for kind in ("flows", "flowruns", "workpools")]
+    kinds = ("flows", "flowruns", "workpools", "journalsegments")
+    names = [f"crd/{kind}.penstock.dev" for kind in kinds]
     marks = (f"meta.helm.sh/release-name={release}", f"meta.helm.sh/release-namespace={release}")
     for done in (
         api.kubectl("annotate", "--overwrite", *names, *marks),

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.model.journal import NAME_RULE, JournalSegment
 from penstock_operator.model.schema import (
     API_GROUP,
     DNS_LABEL,
@@ -52,10 +53,16 @@ class Kind:
     selectable: tuple[str, ...] = ()
     new: JsonObject = field(default_factory=lambda: {"observedGeneration": -1})
     """The status of an object that nobody has looked at."""
+    name_rule: JsonObject | None = None
+    """What its names must be, if not what the names of people's objects must be."""
 
     @property
     def name(self) -> str:
         return self.model.__name__
+
+    @property
+    def has_status(self) -> bool:
+        return "status" in self.model.model_fields
 
 
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
@@ -124,6 +131,21 @@ KINDS = (
         selectable=(".spec.flowRunRef.name", ".status.state"),
         new={"state": str(SignalState.PENDING)},
     ),
+    Kind(
+        model=JournalSegment,
+        plural="journalsegments",
+        short="js",
+        columns=(
+            Column("Run", ".spec.run"),
+            Column("Attempt", ".spec.attempt", "integer"),
+            Column("First", ".spec.number", "integer"),
+            Column("Last", ".spec.last", "integer"),
+            Column("Fence", ".spec.fence", "boolean"),
+            _AGE,
+        ),
+        selectable=(".spec.run",),
+        name_rule=NAME_RULE,
+    ),
 )
 
 
@@ -154,9 +176,10 @@ def _version(kind: Kind) -> JsonObject:
         "name": "v1alpha1",
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [_printer_column(column) for column in kind.columns],
     }
+    if kind.has_status:
+        version["subresources"] = {"status": {}}
+    version["additionalPrinterColumns"] = [_printer_column(column) for column in kind.columns]
     if kind.selectable:
         version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]
     version["schema"] = {"openAPIV3Schema": _object_schema(kind)}
@@ -174,30 +197,35 @@ def _object_schema(kind: Kind) -> JsonObject:
     schema = structural_schema(kind.model)
     properties = as_object(schema["properties"])
     spec = as_object(properties["spec"])
-    status = without_defaults(as_object(properties["status"]))
-    status["default"] = kind.new
     if "required" not in spec:
         spec["default"] = {}
+    shown: JsonObject = {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        "spec": spec,
+    }
+    if kind.has_status:
+        status = without_defaults(as_object(properties["status"]))
+        shown["status"] = status | {"default": kind.new}
     return {
         "type": "object",
         "description": schema["description"],
         "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
-            "spec": spec,
-            "status": status,
-        },
-        **refuse_unless(
-            must(
-                f"self.metadata.name.size() <= {MAX_NAME_LENGTH}"
-                f" && self.metadata.name.matches('^{DNS_LABEL}$')",
-                f"The name of a {kind.name} has at most {MAX_NAME_LENGTH} characters: lower-case"
-                " letters, digits and '-', with a letter or a digit at both ends.",
-            )
-        ),
+        "properties": shown,
+        **(kind.name_rule or _label_as_name(kind)),
     }
+
+
+def _label_as_name(kind: Kind) -> JsonObject:
+    return refuse_unless(
+        must(
+            f"self.metadata.name.size() <= {MAX_NAME_LENGTH}"
+            f" && self.metadata.name.matches('^{DNS_LABEL}$')",
+            f"The name of a {kind.name} has at most {MAX_NAME_LENGTH} characters: lower-case"
+            " letters, digits and '-', with a letter or a digit at both ends.",
+        )
+    )
 
 
 def without_defaults(schema: JsonObject) -> JsonObject:

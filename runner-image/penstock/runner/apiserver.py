@@ -17,6 +17,7 @@ from typing import Any
 
 APPLY = "application/apply-patch+yaml"
 """Server-side apply. JSON is YAML, so the body is JSON."""
+JSON = "application/json"
 
 
 class UnreachableError(Exception):
@@ -43,6 +44,16 @@ class Answer:
         return f"{self.status} {message}" if message else f"{self.status}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent, more than once if the connection breaks."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
 class ApiServer:
     """A connection for one thread. Requests are idempotent, so a broken one may be sent again."""
 
@@ -53,14 +64,21 @@ class ApiServer:
         self._timeout = timeout
         self._connection: http.client.HTTPSConnection | None = None
 
-    def get(self, path: str, *, timeout: float | None = None) -> Answer:
+    def get(self, path: str, *, timeout: float | None = None, accept: str = JSON) -> Answer:
         """GET an object; raise `UnreachableError` when no answer comes within `timeout` seconds."""
-        return self._request("GET", path, timeout=timeout)
+        return self._request("GET", path, timeout=timeout, accept=accept)
 
     def apply(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
         """Apply a body server-side; raise `UnreachableError` when no answer comes."""
-        encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._request("PATCH", path, body=encoded, timeout=timeout)
+        return self._request("PATCH", path, sends=APPLY, body=body, timeout=timeout)
+
+    def create(self, path: str, body: Mapping[str, Any], *, timeout: float | None = None) -> Answer:
+        """Create an object; a name that is taken is a 409, also if our own lost try took it."""
+        return self._request("POST", path, sends=JSON, body=body, timeout=timeout)
+
+    def delete(self, path: str, *, timeout: float | None = None) -> Answer:
+        """Delete an object, or all that a collection's selectors choose."""
+        return self._request("DELETE", path, timeout=timeout)
 
     def close(self) -> None:
         """Drop the connection; the next request makes a new one."""
@@ -69,11 +87,24 @@ class ApiServer:
             self._connection = None
 
     def _request(
-        self, method: str, path: str, *, body: bytes | None = None, timeout: float | None
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float | None,
+        accept: str = JSON,
+        sends: str = "",
+        body: Mapping[str, Any] | None = None,
     ) -> Answer:
+        headers = {"Accept": accept, "User-Agent": "penstock-runner"}
+        encoded = None
+        if body is not None:
+            headers["Content-Type"] = sends
+            encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        request = _Request(method, path, headers=headers, body=encoded)
         kept_alive = self._connection is not None
         try:
-            return self._exchange(method, path, body=body, timeout=timeout)
+            return self._exchange(request, timeout=timeout)
         except TimeoutError as error:
             self.close()
             raise UnreachableError(self._describe(error)) from error
@@ -83,23 +114,23 @@ class ApiServer:
                 raise UnreachableError(self._describe(error)) from error
         # A server may close an idle connection at any time; that says nothing about its health.
         try:
-            return self._exchange(method, path, body=body, timeout=timeout)
+            return self._exchange(request, timeout=timeout)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise UnreachableError(self._describe(error)) from error
 
-    def _exchange(
-        self, method: str, path: str, *, body: bytes | None, timeout: float | None
-    ) -> Answer:
+    def _exchange(self, request: _Request, *, timeout: float | None) -> Answer:
         connection = self._connect(self._timeout if timeout is None else timeout)
-        connection.request(method, path, body=body, headers=self._headers(body))
+        token = (self._credentials / "token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", **request.headers}
+        connection.request(request.method, request.path, body=request.body, headers=headers)
         response = connection.getresponse()
-        content = response.read()
+        said = response.read()
         if response.will_close:
             self.close()
         return Answer(
             status=response.status,
-            body=_decode(content),
+            body=_decode(said),
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
 
@@ -115,15 +146,6 @@ class ApiServer:
         # Read anew for each connection: the authority may have been renewed with the token.
         context = ssl.create_default_context(cafile=str(self._credentials / "ca.crt"))
         return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
-
-    def _headers(self, body: bytes | None) -> dict[str, str]:
-        token = (self._credentials / "token").read_text().strip()
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "User-Agent": "penstock-runner",
-        }
-        return headers if body is None else headers | {"Content-Type": APPLY}
 
     def _describe(self, error: Exception) -> str:
         return f"https://{self._host}:{self._port}: {type(error).__name__}: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 
 from penstock.engine.runs import Deployed
 from penstock.errors import FlowLoadError, JournalError
@@ -24,9 +25,17 @@ from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
 from penstock.runner.segments import open_segments
 
+MERGE_SECONDS = 4.0
+"""How long the last records of a journal may take to become one object."""
 
-def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoard) -> Conclusion:
-    """Wait for the claim, run the flow to its end, and tell how it ended."""
+
+def run_flow(
+    environment: Environment, *, publisher: Publisher, board: NoticeBoard, afterwards: ExitStack
+) -> Conclusion:
+    """Wait for the claim, run the flow to its end, and tell how it ended.
+
+    ``afterwards`` gets what is to be done once the outcome is stored.
+    """
     configure(stream=sys.stdout)
     # A third for bodies that still run once the flow has cleaned up; the rest is for the flow.
     context = RunContext(environment.run, cancel_grace_seconds=environment.grace_seconds / 3)
@@ -35,6 +44,7 @@ def run_flow(environment: Environment, *, publisher: Publisher, board: NoticeBoa
     if publisher.cancelling:
         return conclude_cancelled_before_start()
     chain = open_segments(environment, run=run)
+    afterwards.callback(chain.finish, within=MERGE_SECONDS)
     try:
         make_durable(
             context, chain=chain, environment=environment, publisher=publisher, board=board

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import traceback
+from contextlib import ExitStack
 
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
@@ -17,7 +18,7 @@ from penstock.runner.publisher import Publisher
 from penstock.runner.signals import Wakeup
 
 LINGER_SECONDS = 5.0
-"""How long the user's threads may go on after the outcome is stored."""
+"""How long the user's threads and the journal's merging may go on after the outcome is stored."""
 
 
 def main() -> int:
@@ -52,14 +53,18 @@ def _run(environment: Environment) -> int:
     # Imported late: the claim is on its way meanwhile.
     from penstock.runner.flow import run_flow
 
+    afterwards = ExitStack()
     try:
-        conclusion = board.conclude(run_flow(environment, publisher=publisher, board=board))
+        conclusion = board.conclude(
+            run_flow(environment, publisher=publisher, board=board, afterwards=afterwards)
+        )
     except BaseException:  # the user's threads would hold the process up, without an outcome
         traceback.print_exc()
         exits.leave(exits.CRASHED, "The runner failed, which is a bug in Penstock.")
     publisher.deliver()
     code = exits.OF_STATE[conclusion.state]
     exits.leave_after(LINGER_SECONDS, code=code)
+    afterwards.close()
     return code
 
 
