@@ -68,6 +68,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     PROCESS_EXITED = "ProcessExited"
     USER_EXIT = "UserExit"
+    JOURNAL_UNUSABLE = "JournalUnusable"
     PROTOCOL_UNSUPPORTED = "ProtocolUnsupported"
 
 

@@ -28,7 +28,7 @@ _REASONS = {
         Reason.ENTRYPOINT_NOT_LOADED,
         Reason.TIMED_OUT,
     ),
-    State.CRASHED: (Reason.USER_EXIT,),
+    State.CRASHED: (Reason.USER_EXIT, Reason.JOURNAL_UNUSABLE),
     State.CANCELLED: (Reason.CANCEL_REQUESTED,),
 }
 """What a runner may say; a word it should not know counts as the first of its state."""

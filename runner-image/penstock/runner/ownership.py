@@ -30,7 +30,7 @@ class Owned:
     run: Mapping[str, Any]
     cancelled: bool
     """Somebody asked for the run to be cancelled."""
-    suspended: bool
+    suspended: bool = False
     """Somebody asked for the run to go on later, without a pod meanwhile."""
 
 
