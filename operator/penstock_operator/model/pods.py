@@ -92,6 +92,10 @@ class EnvVarSource(Part):
     """A resource of a container."""
 
 
+SETTINGS = ("PENSTOCK_RESULT_PREVIEW", "PENSTOCK_LINGER_SECONDS")
+"""Variables of the runner's that a Flow may set."""
+
+
 class EnvVar(Part):
     """One environment variable of the flow's container."""
 
@@ -111,7 +115,7 @@ class EnvVar(Part):
             max_length=256,
             json_schema_extra=refuse_unless(
                 must(
-                    "!self.startsWith('PENSTOCK_') || self == 'PENSTOCK_RESULT_PREVIEW'",
+                    f"!self.startsWith('PENSTOCK_') || self in {list(SETTINGS)}",
                     "Environment variables that begin with PENSTOCK_ are set by Penstock itself;"
                     " choose another name.",
                 ),
@@ -123,7 +127,8 @@ class EnvVar(Part):
         ),
     ]
     """Name of the variable. Names that begin with PENSTOCK_ are Penstock's own, but for
-    PENSTOCK_RESULT_PREVIEW: set to true, it shows a preview of the result in the run's status."""
+    PENSTOCK_RESULT_PREVIEW: set to true, it shows a preview of the result in the run's status;
+    and PENSTOCK_LINGER_SECONDS: waits that are shorter keep their pod, 30 if it is not set."""
 
     value: Annotated[str, Field(max_length=32768)] | None = None
     """The value; $(NAME) stands for a variable that is defined above it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.model.pods import SETTINGS
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.code import Code
@@ -157,7 +158,7 @@ def _flow_container(container: JsonObject, *, launch: Launch, grace: int) -> Jso
 
 
 def _is_own(variable: str) -> bool:
-    return variable.startswith("PENSTOCK_") and variable != "PENSTOCK_RESULT_PREVIEW"
+    return variable.startswith("PENSTOCK_") and variable not in SETTINGS
 
 
 def _environment(launch: Launch, *, grace: int) -> list[JsonValue]:
