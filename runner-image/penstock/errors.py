@@ -23,6 +23,7 @@
     ├── UnpicklableError         an argument or result that cannot travel (also a TypeError)
     ├── UnreadableValue          a stored value that can no longer be read
     ├── WorkerDied               the process that ran a task's body is gone
+    ├── SignalTimeoutError       a signal that did not come in time (also a TimeoutError)
     └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
         ├── FlowRunTimeoutError
         └── TaskRunTimeoutError
@@ -128,6 +129,10 @@ class UnreadableValue(PenstockError):
 
 class WorkerDied(PenstockError):
     """The process that ran a task's body ended; the message has its exit code."""
+
+
+class SignalTimeoutError(PenstockError, TimeoutError):
+    """A signal that the run waited for did not come in time."""
 
 
 class RunTimeoutError(PenstockError, TimeoutError):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from penstock.drivers.activity import Activity
+    from penstock.drivers.inbox import Inbox
     from penstock.drivers.suspension import Suspension
     from penstock.journal.run_journal import RunJournal
 
@@ -43,6 +44,8 @@ class RunContext:
         """Set where the process may be left while the run goes on in another one."""
         self.suspension: Suspension | None = None
         """Set where the process is left when the run only waits."""
+        self.inbox: Inbox | None = None
+        """Where signals for the run arrive."""
         self.reporters: tuple[Reporter, ...] = ()
         self.records = Records()
         """Artifacts and events that the run made."""

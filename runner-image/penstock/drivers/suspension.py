@@ -102,8 +102,8 @@ def worth_leaving(waits: list[Wait], *, now: datetime, linger: timedelta) -> Sus
     for wait in waits:
         if wait.until is not None and wait.until - now <= linger:
             return None
-        if wait.until is None and now - wait.since < linger:
-            return None
+        if wait.kind == "Signal" and now - wait.since < linger:
+            return None  # it may come any moment
     first = min(waits, key=lambda wait: (wait.until is None, wait.until or wait.since))
     signals = sorted({wait.name for wait in waits if wait.kind == "Signal"})
     return Suspended(first, tuple(signals))

@@ -35,6 +35,10 @@ class MemoryJournal:
     def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
         """Keep nothing: the process that waits knows it."""
 
+    def noted(self, key: CallKey) -> object:
+        """Return what an earlier attempt noted."""
+        return self._notes.get(key)
+
     def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
         """Return what an earlier attempt noted, or else note what is made."""
         if key not in self._notes:

@@ -33,6 +33,9 @@ class Journal(Protocol):
     def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
         """Store that an attempt failed and when the next one is due."""
 
+    def noted(self, key: CallKey) -> object:
+        """Return the value that is stored under the key; ``None`` if there is none."""
+
     def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
         """Return the value that is stored under the key; if there is none, store what is made."""
 

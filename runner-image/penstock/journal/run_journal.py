@@ -6,6 +6,7 @@ and so do we once the next attempt has begun: one writer (G3), whatever the stor
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from penstock.journal.entries import (
     done_line,
     epoch_in,
     failed_line,
-    forgotten_line,
     given_line,
     note_line,
     retry_line,
@@ -115,20 +115,25 @@ class RunJournal:
         """Store that an attempt failed, before the pause that follows it."""
         self._append(retry_line(key, used, epoch=self._epoch(epoch)))
 
+    def noted(self, key: CallKey) -> object:
+        """Return the value noted under the key; ``None`` if there is none."""
+        stored = self._entries.get(key.digest_of_path(), {}).get("note")
+        return None if stored is None else value_in(stored)
+
     def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
         """Return the value noted under the key; if there is none, store what is made."""
-        noted = self._entries.get(key.digest_of_path(), {}).get("note")
+        noted = self.noted(key)
         if noted is not None:
-            return value_in(noted)
+            return noted
         value = make()
         self._append(note_line(key, value))
         return value
 
-    def forget(self, key: CallKey) -> None:
-        """Store that what the call did was undone, so that it is run again if it is made again."""
-        for each in (key, key.beside("values")):
-            if each.digest_of_path() in self._entries:
-                self._append(forgotten_line(each))
+    def notes(self, name: str) -> list[object]:
+        """Return the values of all notes of a name, in the order of their storing."""
+        head = f'{{"name":{json.dumps(name)},'
+        stored = (entries.get("note", "") for entries in self._entries.values())
+        return [value_in(text) for text in stored if text.startswith(head)]
 
     def given(self) -> Given | None:
         """Return what the run was started with; ``None`` if it is new."""

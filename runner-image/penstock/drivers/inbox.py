@@ -1,0 +1,103 @@
+"""Where signals for a run arrive: each is taken once, by the first wait for its name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Settle = Callable[["Message", Literal["Consumed", "Rejected"], str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One signal, as it was sent."""
+
+    id: str
+    """Unique: no signal is consumed twice."""
+    name: str
+    payload: object
+    sender: str
+    groups: tuple[str, ...] = ()
+    sent_at: datetime
+    idempotency_key: str | None = None
+
+
+class Inbox:
+    """The signals of one run. Whoever brings them calls ``deliver``; waits ``take`` them."""
+
+    def __init__(self, *, settle: Settle | None = None) -> None:
+        self._settle = settle or _nobody_cares
+        self._lock = threading.Lock()
+        self._waiting: list[Message] = []
+        self._known: set[str] = set()
+        self._keys: set[tuple[str, str]] = set()
+        self._wakers: list[Callable[[], None]] = []
+        self.is_wanted = threading.Event()
+        """Set while somebody waits: those that have to ask for signals need not ask otherwise."""
+
+    def remember(self, message_id: str, *, name: str, key: str | None) -> None:
+        """Note that an earlier attempt has consumed a signal."""
+        with self._lock:
+            self._known.add(message_id)
+            if key is not None:
+                self._keys.add((name, key))
+
+    def deliver(self, messages: Iterable[Message]) -> None:
+        """Add what has arrived; what is known already is left out."""
+        with self._lock:
+            new = [message for message in messages if message.id not in self._known]
+            self._known.update(message.id for message in new)
+            self._waiting += new
+            wakers = list(self._wakers) if new else []
+        for wake in wakers:
+            wake()
+
+    def take(self, name: str) -> Message | None:
+        """Return the first signal of a name, and keep it from everybody else."""
+        while True:
+            with self._lock:
+                found = next((each for each in self._waiting if each.name == name), None)
+                if found is None:
+                    return None
+                self._waiting.remove(found)
+                key = found.idempotency_key
+                repeated = key is not None and (name, key) in self._keys
+                if key is not None:
+                    self._keys.add((name, key))
+            if not repeated:
+                return found
+            self.settle(found, "Rejected", f"A signal {name} with the key {key} was taken before.")
+
+    def has(self, name: str) -> bool:
+        """Tell whether a signal of that name waits to be taken."""
+        with self._lock:
+            return any(message.name == name for message in self._waiting)
+
+    def settle(self, message: Message, state: Literal["Consumed", "Rejected"], why: str) -> None:
+        """Tell the world what became of a signal."""
+        self._settle(message, state, why)
+
+    def subscribe(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called whenever something has arrived."""
+        with self._lock:
+            self._wakers.append(wake)
+        self.is_wanted.set()
+
+    def unsubscribe(self, wake: Callable[[], None]) -> None:
+        """Forget a waker: its wait is over."""
+        with self._lock:
+            self._wakers.remove(wake)
+            if not self._wakers:
+                self.is_wanted.clear()
+
+
+current_inbox: ContextVar[Inbox | None] = ContextVar("penstock_inbox", default=None)
+"""The inbox of runs that have none of their own: a test's."""
+
+
+def _nobody_cares(message: Message, state: str, why: str) -> None:
+    """Leave the signal as it is."""

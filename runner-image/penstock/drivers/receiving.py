@@ -1,0 +1,205 @@
+"""One wait for a signal: what the journal says of it, what arrives, and when its time is over.
+
+What was received, or that nothing came in time, is noted before the flow goes on; a run that is
+taken up again finds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from penstock.drivers import waiting
+from penstock.drivers.inbox import Inbox, Message
+from penstock.drivers.scope import Scope
+from penstock.drivers.suspension import Wait
+from penstock.engine.identity import CallKey
+from penstock.engine.runs import TaskRun
+from penstock.errors import SignalTimeoutError
+
+NOTE = "signal"
+"""What the notes of received signals are called in a journal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is waited for."""
+
+    name: str
+    accept: Callable[[Message], object]
+    """Makes the value of a message; raises ``ValueError`` if it is not what was asked for."""
+    timeout_seconds: float | None
+
+
+class _NotYet:
+    """Nothing has come that would do."""
+
+
+_NOT_YET = _NotYet()
+
+
+class Receiving:
+    """The wait as far as it has come; ``receive`` and ``receive_async`` drive it."""
+
+    def __init__(self, expected: Expected, *, scope: Scope, inbox: Inbox) -> None:
+        self._expected = expected
+        self._scope = scope
+        self._journal = scope.journal
+        self._inbox = inbox
+        self._deadline: datetime | None = None
+        self._wake: Callable[[], None] | None = None
+        self._key = self._draw(NOTE)
+        self._deadline_key = self._draw(f"{NOTE} deadline")
+
+    def recall(self) -> object:
+        """Return what an earlier attempt received; else begin to wait."""
+        noted = self._journal.noted(self._key) if self._journal else None
+        if isinstance(noted, dict):
+            return self._value_of(noted)
+        if self._expected.timeout_seconds is not None:
+            self._deadline = self._note_deadline(self._expected.timeout_seconds)
+        return self.look()
+
+    def look(self) -> object:
+        """Return what has come and will do; raise ``SignalTimeoutError`` when it is too late."""
+        while (message := self._inbox.take(self._expected.name)) is not None:
+            try:
+                value = self._expected.accept(message)
+            except ValueError as error:
+                self._inbox.settle(message, "Rejected", str(error)[:1000])
+                continue
+            self._note(_noted(message))
+            self._inbox.settle(message, "Consumed", "")
+            return value
+        if self.seconds_left() == 0.0:
+            self._note({"timedOut": True})
+            raise self._timed_out()
+        return _NOT_YET
+
+    def has_news(self) -> bool:
+        """Tell whether it is time to look again."""
+        return self._inbox.has(self._expected.name) or self.seconds_left() == 0.0
+
+    def seconds_left(self) -> float | None:
+        """Return how long the wait may still take; ``None``: for ever."""
+        if self._deadline is None:
+            return None
+        return max(0.0, (self._deadline - datetime.now(UTC)).total_seconds())
+
+    def subscribe(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called when something arrives."""
+        self._wake = wake
+        self._inbox.subscribe(wake)
+
+    def unsubscribe(self) -> None:
+        """Wait no longer."""
+        if self._wake is not None:
+            self._inbox.unsubscribe(self._wake)
+            self._wake = None
+
+    def noted_wait(self) -> AbstractContextManager[None]:
+        """Note that the run waits, if it is the flow that does: a task that waits holds its pod."""
+        context = self._scope.context
+        suspension = context.suspension if context else None
+        if suspension is None or isinstance(self._scope.run, TaskRun):
+            return nullcontext()
+        now = datetime.now(UTC)
+        return suspension.waiting(
+            Wait(kind="Signal", name=self._expected.name, since=now, until=self._deadline)
+        )
+
+    def _draw(self, identity: str) -> CallKey:
+        digest = self._expected.name
+        return self._scope.occurrences.draw(self._scope.path, identity=identity, digest=digest)
+
+    def _note(self, fields: dict[str, object]) -> None:
+        if self._journal is not None:
+            self._journal.note(self._key, make=lambda: fields)
+
+    def _note_deadline(self, seconds: float) -> datetime:
+        end = datetime.now(UTC) + timedelta(seconds=seconds)
+        if self._journal is None:
+            return end
+        return datetime.fromisoformat(
+            str(self._journal.note(self._deadline_key, make=end.isoformat))
+        )
+
+    def _value_of(self, noted: dict[str, Any]) -> object:
+        if noted.get("timedOut"):
+            raise self._timed_out()
+        return self._expected.accept(message_of(noted, name=self._expected.name))
+
+    def _timed_out(self) -> SignalTimeoutError:
+        return SignalTimeoutError(
+            f"No signal {self._expected.name} came within "
+            f"{self._expected.timeout_seconds:g} seconds."
+        )
+
+
+def _noted(message: Message) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "payload": message.payload,
+        "sender": message.sender,
+        "groups": list(message.groups),
+        "sentAt": message.sent_at.isoformat(),
+        "key": message.idempotency_key,
+    }
+
+
+def message_of(noted: dict[str, Any], *, name: str) -> Message:
+    """Return the signal that a note tells of."""
+    return Message(
+        id=noted["id"],
+        name=name,
+        payload=noted["payload"],
+        sender=noted["sender"],
+        groups=tuple(noted["groups"]),
+        sent_at=datetime.fromisoformat(noted["sentAt"]),
+        idempotency_key=noted["key"],
+    )
+
+
+def receive(expected: Expected, *, scope: Scope, inbox: Inbox) -> object:
+    """Wait in the calling thread for a signal that will do, and return its value."""
+    receiving = Receiving(expected, scope=scope, inbox=inbox)
+    value = receiving.recall()
+    with receiving.noted_wait():
+        while value is _NOT_YET:
+            try:
+                waiting.block_until(
+                    receiving.has_news,
+                    subscribe=receiving.subscribe,
+                    scope=scope,
+                    timeout=receiving.seconds_left(),
+                )
+            finally:
+                receiving.unsubscribe()
+            value = receiving.look()
+    return value
+
+
+async def receive_async(expected: Expected, *, scope: Scope, inbox: Inbox) -> object:
+    """Await a signal that will do, and return its value."""
+    from asyncio import to_thread
+
+    from penstock.drivers import loops
+
+    receiving = Receiving(expected, scope=scope, inbox=inbox)
+    value = await to_thread(receiving.recall)
+    with receiving.noted_wait():
+        while value is _NOT_YET:
+            try:
+                await loops.suspend_until(
+                    receiving.has_news,
+                    subscribe=receiving.subscribe,
+                    scope=scope,
+                    timeout=receiving.seconds_left(),
+                )
+            finally:
+                receiving.unsubscribe()
+            value = await to_thread(receiving.look)
+    return value
