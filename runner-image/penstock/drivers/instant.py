@@ -15,11 +15,13 @@ from penstock.engine.effects import (
     Draw,
     Effect,
     Find,
+    GiveSlots,
     Keep,
     Lookup,
     Record,
     RecordAttempt,
     StopTasks,
+    TakeSlots,
     Undo,
 )
 from penstock.engine.identity import CallKey
@@ -41,6 +43,10 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
             return results.find(key)
         case Keep(results, key, entry):
             results.keep(key, entry=entry)
+        case TakeSlots():
+            return call.take_slots()
+        case GiveSlots():
+            call.give_slots()
         case StopTasks():
             _frame_of(call).stop()
         case CloseTasks():
@@ -57,6 +63,8 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
     match effect:
         case Lookup(results) | Keep(results):
             return results.waits
+        case TakeSlots() | GiveSlots():
+            return call.has_limits()
         case Record() | RecordAttempt() | Undo():
             return call.journal is not None and call.journal.is_remote
     return False

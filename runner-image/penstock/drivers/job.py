@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from enum import Enum
@@ -11,7 +12,7 @@ from penstock.drivers import threads
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import announce
 from penstock.drivers.progress import Progress
-from penstock.drivers.waiting import note_delay
+from penstock.drivers.waiting import Early, note_delay
 from penstock.engine.effects import Pause
 from penstock.engine.inputs import Link
 from penstock.states import Cancelled, Pending, State
@@ -125,10 +126,23 @@ class Job:
     def _wait_out(self, pause: Pause) -> None:
         if self.frame.refuses(self):  # it was stopped while this attempt ran
             self.drop()
+        elif pause.early is not None:
+            self._wait_in_line(pause, early=pause.early)
         else:
-            self._forget_delay = note_delay(self.call, seconds=pause.seconds)
+            self._forget_delay = note_delay(self.call, pause)
             self._rest()
             self.frame.dispatch_later(self, seconds=pause.seconds)
+
+    def _wait_in_line(self, pause: Pause, *, early: Early) -> None:
+        """Go on when the time has passed or the bell rings, whichever is first."""
+        once = threading.Lock()
+
+        def go_on() -> None:
+            if once.acquire(blocking=False):
+                self.frame.dispatch(self)
+
+        self.frame.call_later(go_on, seconds=pause.seconds)
+        early(go_on)
 
     def set_off(self) -> None:
         """Note that the job waits for nothing but a slot."""
@@ -148,6 +162,7 @@ class Job:
     def drop(self) -> None:
         """Never start, or start again, if the job is waiting."""
         if self._move(_Stage.WAITING, to=_Stage.ENDED):
+            self.call.give_slots()
             state = Cancelled(message="The flow ended before this task could start.")
             announce(state, call=self.call)
             self._end(state)

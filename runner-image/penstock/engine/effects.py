@@ -95,6 +95,21 @@ class Pause(Effect[None]):
     """Let this many seconds pass; other work may use the thread meanwhile."""
 
     seconds: float
+    early: Callable[[Callable[[], None]], None] | None = None
+    """Is given what to call when there is nothing to wait for any more, from any thread."""
+
+
+@dataclass(slots=True, eq=False)
+class TakeSlots(Effect["Pause | bool"]):
+    """Take a slot of each limit that the task's tags have.
+
+    The answer is whether there are any such limits, or what to wait for before the next try.
+    """
+
+
+@dataclass(slots=True, eq=False)
+class GiveSlots(Effect[None]):
+    """Give the slots of the task's tags back, or wait for them no longer."""
 
 
 @dataclass(slots=True, eq=False)

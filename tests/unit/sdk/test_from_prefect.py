@@ -310,6 +310,21 @@ def _() -> None:
     assert len(called) == 1
 
 
+@shows("prefect concurrency-limit")
+def _() -> None:
+    from penstock.testing import isolated_home, limited
+
+    @task(tags=["db"])
+    def tagged() -> int:
+        return 1
+
+    with isolated_home():
+        with limited("tag:db", 0), pytest.raises(penstock.errors.ConcurrencySlotAcquisitionError):
+            tagged()
+        with limited("tag:db", 1):
+            assert tagged() == 1
+
+
 @shows("concurrency.", "prefect gcl")
 def _() -> None:
     from penstock.concurrency import asyncio as for_async
