@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import random
+from uuid import uuid4
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.frame import Frame
 from penstock.drivers.runlog import RUN_LOG, complain, rolled_back
 from penstock.engine.effects import (
+    Acquire,
     Announce,
     CloseTasks,
     Complain,
@@ -20,6 +22,7 @@ from penstock.engine.effects import (
     Lookup,
     Record,
     RecordAttempt,
+    Release,
     StopTasks,
     TakeSlots,
     Undo,
@@ -39,10 +42,8 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
             return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
-        case Lookup(results, key):
-            return results.find(key)
-        case Keep(results, key, entry):
-            results.keep(key, entry=entry)
+        case Lookup() | Keep() | Acquire() | Release():
+            return _in_results(effect)
         case TakeSlots():
             return call.take_slots()
         case GiveSlots():
@@ -65,6 +66,8 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
             return results.waits
         case TakeSlots() | GiveSlots():
             return call.has_limits()
+        case Acquire(lock) | Release(lock):
+            return getattr(lock.locks, "waits", True)
         case Record() | RecordAttempt() | Undo():
             return call.journal is not None and call.journal.is_remote
     return False
@@ -83,6 +86,20 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
             if journal and key is not None:
                 journal.forget(key)
             rolled_back(call.run)
+    return None
+
+
+def _in_results(effect: Effect[object]) -> object:
+    match effect:
+        case Lookup(results, key):
+            return results.find(key)
+        case Keep(results, key, entry):
+            results.keep(key, entry=entry)
+        case Acquire(lock):
+            lock.holder = lock.holder or uuid4().hex
+            return lock.locks.acquire_lock(lock.key, lock.holder, acquire_timeout=0)
+        case Release(lock):
+            lock.release()
     return None
 
 

@@ -96,7 +96,7 @@ class Job:
         """Go on in the calling thread until the call is final or has to pause."""
         progress = self._begin()
         if progress is not None:
-            self._follow(self.context.run(threads.resume, progress))
+            self._follow(self.context.run(threads.resume, progress), progress=progress)
 
     async def advance_async(self) -> None:
         """Go on in the running loop, in the task that carries the job's context."""
@@ -104,7 +104,7 @@ class Job:
 
         progress = self._begin()
         if progress is not None:
-            self._follow(await loops.resume(progress))
+            self._follow(await loops.resume(progress), progress=progress)
 
     def _begin(self) -> Progress | None:
         if self.frame.refuses(self):
@@ -116,10 +116,12 @@ class Job:
             cast("TaskRun", self.call.run).awaits = ()
         return self._progress
 
-    def _follow(self, step: State[object] | Pause) -> None:
+    def _follow(self, step: State[object] | Pause, *, progress: Progress) -> None:
         if isinstance(step, Pause):
             if self._move(_Stage.RUNNING, to=_Stage.WAITING):
                 self._wait_out(step)
+            else:
+                progress.close()  # it was abandoned while it ran
         elif self._move(_Stage.RUNNING, to=_Stage.ENDED):
             self._end(step)
 
@@ -165,6 +167,8 @@ class Job:
             self.call.give_slots()
             state = Cancelled(message="The flow ended before this task could start.")
             announce(state, call=self.call)
+            if self._progress is not None:
+                self._progress.close()
             self._end(state)
 
     def abandon(self) -> None:

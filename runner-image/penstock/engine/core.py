@@ -168,6 +168,7 @@ def _cached_or_run(
             keeping,
             lambda: call.cache_question(args, kwargs),
             lambda: _attempts(call, args, kwargs, key=key, used=used),
+            transaction=call.own_transaction,
         )
     )
 

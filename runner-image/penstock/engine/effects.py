@@ -13,6 +13,7 @@ from penstock.engine.ending import Ending
 from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
+from penstock.engine.locking import Lock
 from penstock.engine.results import Entry, Results
 from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
@@ -154,6 +155,20 @@ class Keep(Effect[None]):
     results: Results
     key: str
     entry: Entry
+
+
+@dataclass(slots=True, eq=False)
+class Acquire(Effect[bool]):
+    """Try to get a lock, without waiting for its holder; the answer tells whether it is held."""
+
+    lock: Lock
+
+
+@dataclass(slots=True, eq=False)
+class Release(Effect[None]):
+    """Let go of a lock."""
+
+    lock: Lock
 
 
 @dataclass(slots=True, eq=False)

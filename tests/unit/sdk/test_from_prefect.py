@@ -523,3 +523,25 @@ def _() -> None:
         write()
 
     assert lines == ["commit ada", "undo ada"]
+
+
+@shows("CachePolicy.configure", "locking.memory")
+def _() -> None:
+    from penstock.cache_policies import INPUTS
+    from penstock.locking.memory import MemoryLockManager
+    from penstock.results import MemoryResults
+    from penstock.transactions import IsolationLevel, transaction
+
+    locks = MemoryLockManager()
+    policy = INPUTS.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=locks)
+    serial = double.with_options(name="one at a time", cache_policy=policy)
+
+    @flow
+    def many() -> list[int]:
+        return serial.map([4, 4]).result()
+
+    store = MemoryResults()
+    with transaction("a key", store, isolation_level=IsolationLevel.SERIALIZABLE):
+        assert locks.is_locked("a key")
+        assert many() == [8, 8]
+    assert not locks.is_locked("a key")
