@@ -11,6 +11,8 @@ from typing import Any, Final
 from penstock.absent import refuse_absent
 from penstock.engine.caching import CacheQuestion
 from penstock.engine.digest import digest_of, undigestible
+from penstock.engine.locking import LockManager
+from penstock.engine.transaction_terms import IsolationLevel
 from penstock.errors import PenstockError
 
 __all__ = [
@@ -34,10 +36,38 @@ class CachePolicy:
     parts: tuple[KeyPart, ...] = ()
     excluded: frozenset[str] = frozenset()
     """Parameters of the task that do not count."""
+    key_storage: object = None
+    """Where results are kept under their keys: a path, a URL or a file system."""
+    isolation_level: IsolationLevel | None = None
+    lock_manager: LockManager | None = None
 
     def __add__(self, other: CachePolicy) -> CachePolicy:
-        new = tuple(part for part in other.parts if part not in self.parts)
-        return CachePolicy(self.parts + new, self.excluded | other.excluded)
+        return CachePolicy(
+            self.parts + tuple(part for part in other.parts if part not in self.parts),
+            self.excluded | other.excluded,
+            *(_one_of(self, other, name) for name in _CONFIGURED),
+        )
+
+    def configure(
+        self,
+        *,
+        key_storage: object = None,
+        isolation_level: IsolationLevel | str | None = None,
+        lock_manager: LockManager | None = None,
+    ) -> CachePolicy:
+        """Return the policy with another place, isolation level or lock manager.
+
+        With ``SERIALIZABLE``, tasks of one key run one at a time: the next waits, and takes the
+        result of the first. Results in memory, in ``$PENSTOCK_HOME`` or in a folder need no lock
+        manager.
+        """
+        level = IsolationLevel(isolation_level) if isolation_level else self.isolation_level
+        return replace(
+            self,
+            key_storage=key_storage or self.key_storage,
+            isolation_level=level,
+            lock_manager=lock_manager or self.lock_manager,
+        )
 
     def __sub__(self, parameter: str) -> CachePolicy:
         if not isinstance(parameter, str):
@@ -49,6 +79,16 @@ class CachePolicy:
         """Return the key, or ``None`` where nothing is to be cached."""
         parts = [part(question, self.excluded) for part in self.parts]
         return digest_of(parts).hex() if parts else None
+
+
+_CONFIGURED = ("key_storage", "isolation_level", "lock_manager")
+
+
+def _one_of(one: CachePolicy, other: CachePolicy, name: str) -> Any:
+    mine, yours = getattr(one, name), getattr(other, name)
+    if mine is not None and yours is not None and mine != yours:
+        raise ValueError(f"Policies with different values of {name} cannot be added.")
+    return yours if mine is None else mine
 
 
 def _inputs(question: CacheQuestion, excluded: frozenset[str]) -> object:

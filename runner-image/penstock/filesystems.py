@@ -79,6 +79,10 @@ def write_whole(target: Path, content: bytes) -> None:
         raise
 
 
+_OF_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss"})
+"""Schemes of stores that know no folders."""
+
+
 @dataclass(frozen=True, eq=False)
 class RemoteFileSystem:
     """A store that fsspec knows: ``s3://bucket/folder``, ``gs://…``, ``memory://…``.
@@ -102,10 +106,13 @@ class RemoteFileSystem:
     def write_path(self, path: str, content: bytes) -> str:
         """Write a file; return its URL."""
         store, target = self._at(path)
-        parent = target.rpartition("/")[0]
-        if parent:
-            store.makedirs(parent, exist_ok=True)  # nothing where a store has no folders
-        store.pipe_file(target, content)
+        try:
+            store.pipe_file(target, content)
+        except FileNotFoundError:
+            if urlsplit(self.basepath).scheme in _OF_BUCKETS:
+                raise  # to make folders there is to make the bucket
+            store.makedirs(target.rpartition("/")[0], exist_ok=True)
+            store.pipe_file(target, content)
         return f"{self.basepath.rstrip('/')}/{path.lstrip('/')}"
 
     def _at(self, path: str) -> tuple[Any, str]:

@@ -15,8 +15,10 @@ from uuid import uuid4
 
 from penstock.engine.caching import CacheQuestion, CacheRule, Keeping
 from penstock.engine.definition import Definition
+from penstock.engine.locking import LockManager
 from penstock.engine.results import Persistence
-from penstock.filesystems import FileSystem, filesystem_for
+from penstock.errors import PenstockError
+from penstock.filesystems import FileSystem, LocalFileSystem, filesystem_for
 from penstock.home import home, home_if_set
 from penstock.results import MEMORY, ResultStore
 from penstock.serializers import Serializer, serializer_for
@@ -49,10 +51,34 @@ def keeping_of(definition: Definition, *, around: Persistence | None) -> Keeping
     if own.persist is False or not (is_cached or said.persist):
         return None
     rule = definition.cache or _BY_RUN
-    if said.persist or (said.persist is None and home_if_set() is not None):
-        place = home() if said.storage is None else said.storage
-        return Keeping(rule, _store(place, said.serializer, bool(said.in_memory)))
-    return None if said.in_memory is False else Keeping(rule, MEMORY)
+    place = said.storage or rule.storage
+    if said.persist is not False and (said.persist or place or home_if_set() is not None):
+        place = place or home()
+        store = _store(place, said.serializer, bool(said.in_memory))
+        return Keeping(rule, store, _locks(rule, place))
+    return None if said.in_memory is False else Keeping(rule, MEMORY, _locks(rule, None))
+
+
+def _locks(rule: CacheRule, place: object) -> LockManager | None:
+    return (rule.locks or locks_beside(place)) if rule.is_serial else None
+
+
+def locks_beside(place: object) -> LockManager:
+    """Return the locks for results in a place: ``None`` is the memory, a path is a home."""
+    if place is None:
+        from penstock.locking.memory import MemoryLockManager
+
+        return MemoryLockManager()
+    from penstock.locking.filesystem import FileSystemLockManager
+
+    if isinstance(place, Path):
+        return FileSystemLockManager(place / "locks")
+    if isinstance(place, LocalFileSystem):
+        return FileSystemLockManager(place.basepath / ".locks")
+    raise PenstockError(
+        f"Results in {place!r} have no locks of their own, which SERIALIZABLE needs: give them "
+        "by configure(isolation_level=…, lock_manager=…)."
+    )
 
 
 def _key_of_run(question: CacheQuestion) -> str:

@@ -11,9 +11,10 @@ from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from penstock.absent import refuse_absent
+from penstock.engine.locking import LockManager
 from penstock.engine.results import Entry
 from penstock.errors import ResultNotFound
 from penstock.filesystems import FileSystem, filesystem_for
@@ -58,7 +59,8 @@ class ResultStore:
     """Keeps results beyond the process; tasks and people use the same.
 
     ``result_storage`` is a path, a URL or a file system; by default the store of this machine
-    under ``$PENSTOCK_HOME``. Equal keys are one result, whoever wrote it.
+    under ``$PENSTOCK_HOME``. Equal keys are one result, whoever wrote it. ``lock_manager`` grants
+    the locks of transactions that are to be ``SERIALIZABLE``.
     """
 
     waits = True
@@ -69,11 +71,16 @@ class ResultStore:
         result_storage: FileSystem | Path | str | None = None,
         result_serializer: Serializer | str | None = None,
         cache_result_in_memory: bool = False,
+        lock_manager: LockManager | None = None,
     ) -> None:
+        self.lock_manager = lock_manager
+        self.place: Path | FileSystem = (
+            home() if result_storage is None else filesystem_for(result_storage)
+        )
         self._shelf: Shelf = (
             _shelf_of_home(home() / "results")
             if result_storage is None
-            else FileShelf(filesystem_for(result_storage))
+            else FileShelf(cast("FileSystem", self.place))
         )
         self._serializer = serializer_for(result_serializer) if result_serializer else None
         self._memory = MemoryResults(limit=1000) if cache_result_in_memory else None

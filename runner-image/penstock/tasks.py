@@ -109,6 +109,7 @@ class Task(Submitting[P, R]):
             key_of=key_of,
             expiration=options.get("cache_expiration"),
             refresh=never_read or bool(options.get("refresh_cache")),
+            **_configured(policy),
         )
 
     def on_commit(self, hook: H) -> H:
@@ -177,6 +178,20 @@ class Task(Submitting[P, R]):
         __tracebackhide__ = True  # for pytest and IPython
         call = call_task(self.definition, args, kwargs, wait_for=waited(wait_for))
         return run_here(call, return_state=return_state)
+
+
+def _configured(policy: CachePolicy | None) -> dict[str, Any]:
+    """Return what a policy says beside the key."""
+    if policy is None or (policy.isolation_level is None and policy.key_storage is None):
+        return {}
+    from penstock.filesystems import filesystem_for
+
+    place = policy.key_storage
+    return {
+        "storage": None if place is None else filesystem_for(place),
+        "is_serial": policy.isolation_level == "SERIALIZABLE",
+        "locks": policy.lock_manager,
+    }
 
 
 def _key_by(

@@ -302,3 +302,29 @@ def test_many_tasks_that_wait_hand_the_slots_on_quickly(home: Path) -> None:
     assert many() == sum(range(200))
     assert time.monotonic() - begun < 10
     assert waiters(home) == 0
+
+
+def test_the_limit_of_a_tag_holds_among_processes(home: Path, start: Start) -> None:
+    set_limit(Limit(name="tag:db", slots=2))
+    code = """
+from penstock import flow, task
+
+@task(tags=["db"])
+def use(x):
+    note("+1")
+    time.sleep(0.005)
+    note("-1")
+
+@flow
+def many():
+    use.map(range(10)).wait()
+
+many()
+"""
+    exits = [process.wait(60) for process in [start(code) for _ in range(3)]]
+
+    inside = [0]
+    for line in lines(home):
+        inside.append(inside[-1] + int(line))
+    assert exits == [0] * 3
+    assert (len(inside), max(inside), inside[-1]) == (61, 2, 0)

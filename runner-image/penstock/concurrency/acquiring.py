@@ -11,7 +11,8 @@ from functools import cache
 from penstock.concurrency.limits import Limit, limits_file, read_limits
 from penstock.concurrency.line import Line, Place, line_here
 from penstock.concurrency.slots import Queued, SlotStore, Taken
-from penstock.drivers.holding import holding
+from penstock.drivers.holding import holds_slots
+from penstock.drivers.scope import current_scope
 from penstock.errors import (
     AcquireConcurrencySlotTimeoutError,
     ConcurrencySlotAcquisitionError,
@@ -35,6 +36,8 @@ class Request:
     strict: bool
     held: bool
     """Whether the slots are given back, or come back by decay."""
+    overtakes: bool = False
+    """Whether it holds slots already: those before it may be waiting for these."""
     is_quiet: bool = False
     """Whether a name without a limit is nothing to speak of."""
 
@@ -84,7 +87,7 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
                 slots=request.slots,
                 held=request.held,
                 ticket=place.ticket if place else None,
-                overtakes=holding.get() > 0,
+                overtakes=request.overtakes or holds_slots(current_scope.get()),
             )
             if isinstance(found, Taken):
                 return _release_of(found, request, store=store, line=line)
@@ -123,7 +126,7 @@ def _release_of(taken: Taken, request: Request, *, store: SlotStore, line: Line)
 
 def _seconds_to_look(found: Queued, *, look: float, is_first: bool) -> float:
     if not is_first:
-        return _LAST_RESORT
+        return _LAST_RESORT + _NEXT_LOOKS * found.ahead
     if found.ahead:
         return min(_NEXT_LOOKS * (1 + found.ahead), _LATER_LOOKS)
     return min(found.seconds, look if found.seconds > _LATER_LOOKS else _LATER_LOOKS)

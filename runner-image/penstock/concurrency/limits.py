@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from penstock.errors import PenstockError
+from penstock.errors import ConcurrencySlotAcquisitionError, PenstockError
 from penstock.home import change_mapping, home, read_mapping
 
 OF_TAG = "tag:"
@@ -49,6 +49,19 @@ def read_limits() -> Mapping[str, Limit]:
 @lru_cache(maxsize=4)
 def _read(path: Path, version: tuple[int, int, int]) -> Mapping[str, Limit]:
     return {str(name): _limit(str(name), entry, path) for name, entry in read_mapping(path).items()}
+
+
+def limits_of_tags(tags: Iterable[str]) -> list[str]:
+    """Return the names of the limits that these tags have."""
+    limits = read_limits()
+    names = [name for tag in sorted(tags) if (name := OF_TAG + tag) in limits]
+    for name in names:
+        if limits[name].slots == 0:
+            raise ConcurrencySlotAcquisitionError(
+                f"The limit {name} is 0, so no task with this tag can ever run: raise it by "
+                f"`penstock limit set {name} NUMBER`, or take the tag away."
+            )
+    return names
 
 
 def set_limit(limit: Limit) -> None:

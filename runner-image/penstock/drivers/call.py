@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
+from penstock.drivers.holding import holds_slots
 from penstock.drivers.scope import Scope, open_block
 from penstock.drivers.slots import Slots
 from penstock.engine.caching import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
+from penstock.engine.effects import Pause
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link, holds_marks, links_in
 from penstock.engine.runs import FlowRun, TaskRun
@@ -18,6 +21,7 @@ from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
 
 if TYPE_CHECKING:
+    from penstock.concurrency.tags import TagSlots
     from penstock.drivers.activity import Activity
     from penstock.engine.transactions import Transaction
 
@@ -38,11 +42,13 @@ class LiveCall:
         "frame",
         "index",
         "kwargs",
+        "left_behind",
         "own_frame",
         "run",
         "scope",
         "slots",
         "submitted",
+        "tag_slots",
         "upstreams",
         "wait_for",
     )
@@ -74,6 +80,10 @@ class LiveCall:
         self.index = index
         """Place in the ``.map`` that made the call."""
         self.submitted = submitted
+        self.tag_slots: TagSlots | None = None
+        """What the call holds, or waits for, of the limits of its tags."""
+        self.left_behind: threading.Thread | None = None
+        """Where the body of an attempt that ran out of time may still be running."""
         self.abandoned = False
         """The flow ended before this call did; what becomes of it interests nobody."""
         self.counted: Activity | None = None
@@ -217,6 +227,31 @@ class LiveCall:
         self.counted = self.context.activity
         return self.counted
 
+    def has_limits(self) -> bool:
+        """Tell whether the call holds slots of its tags' limits, waits for them or should."""
+        from penstock.concurrency.limits import limits_of_tags
+
+        return self.tag_slots is not None or bool(limits_of_tags(self.run.tags))
+
+    def take_slots(self) -> Pause | bool:
+        """Take a slot of each limit of the call's tags; see the effect ``TakeSlots``."""
+        if self.tag_slots is None:
+            from penstock.concurrency.limits import limits_of_tags
+
+            names = limits_of_tags(self.run.tags)
+            if not names:
+                return False
+            from penstock.concurrency.tags import TagSlots
+
+            self.tag_slots = TagSlots(names, overtakes=holds_slots(self.caller))
+        return self.tag_slots.look()
+
+    def give_slots(self) -> None:
+        """Give back what the call holds of its tags' limits, or leave the line before them."""
+        if self.tag_slots is not None:
+            self.tag_slots.leave(after=self.left_behind)
+            self.tag_slots = self.left_behind = None
+
     def begin_attempt(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Scope:
         """Return the scope of a new attempt; equal calls are counted afresh in it."""
         caller = self.caller
@@ -236,6 +271,7 @@ class LiveCall:
             slots=self.slots,
             transaction=self.own_transaction(),
         )
+        self.scope.holds_slots = self.tag_slots is not None
         return self.scope
 
     def aside(self) -> Scope:

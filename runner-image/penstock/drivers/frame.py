@@ -89,10 +89,14 @@ class Frame:
 
     def dispatch_later(self, job: Job, *, seconds: float) -> None:
         """Dispatch ``job`` again once ``seconds`` have passed; it holds no thread meanwhile."""
+        self.call_later(lambda: self.dispatch(job), seconds=seconds)
+
+    def call_later(self, function: Callable[[], None], *, seconds: float) -> None:
+        """Call ``function`` once ``seconds`` have passed, unless the flow has ended."""
         with self.lock:
             if self._timer is None:
                 self._timer = Timer(name=f"penstock-timer {self.name}")
-        self._timer.call_later(seconds, lambda: self.dispatch(job))
+        self._timer.call_later(seconds, function)
 
     def job_ended(self, job: Job, *, link: Link) -> None:
         """Forget ``job``; remember its future only if it failed."""

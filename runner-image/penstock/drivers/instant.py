@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import random
+from uuid import uuid4
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.frame import Frame
 from penstock.drivers.runlog import RUN_LOG, complain, rolled_back
 from penstock.engine.effects import (
+    Acquire,
     Announce,
     CloseTasks,
     Complain,
     Draw,
     Effect,
     Find,
+    GiveSlots,
     Keep,
     Lookup,
     Record,
     RecordAttempt,
+    Release,
     StopTasks,
+    TakeSlots,
     Undo,
 )
 from penstock.engine.identity import CallKey
@@ -37,10 +42,12 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
             return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
-        case Lookup(results, key):
-            return results.find(key)
-        case Keep(results, key, entry):
-            results.keep(key, entry=entry)
+        case Lookup() | Keep() | Acquire() | Release():
+            return _in_results(effect)
+        case TakeSlots():
+            return call.take_slots()
+        case GiveSlots():
+            call.give_slots()
         case StopTasks():
             _frame_of(call).stop()
         case CloseTasks():
@@ -57,6 +64,10 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
     match effect:
         case Lookup(results) | Keep(results):
             return results.waits
+        case TakeSlots() | GiveSlots():
+            return call.has_limits()
+        case Acquire(lock) | Release(lock):
+            return getattr(lock.locks, "waits", True)
         case Record() | RecordAttempt() | Undo():
             return call.journal is not None and call.journal.is_remote
     return False
@@ -75,6 +86,20 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
             if journal and key is not None:
                 journal.forget(key)
             rolled_back(call.run)
+    return None
+
+
+def _in_results(effect: Effect[object]) -> object:
+    match effect:
+        case Lookup(results, key):
+            return results.find(key)
+        case Keep(results, key, entry):
+            results.keep(key, entry=entry)
+        case Acquire(lock):
+            lock.holder = lock.holder or uuid4().hex
+            return lock.locks.acquire_lock(lock.key, lock.holder, acquire_timeout=0)
+        case Release(lock):
+            lock.release()
     return None
 
 

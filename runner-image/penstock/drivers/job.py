@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from enum import Enum
@@ -11,7 +12,7 @@ from penstock.drivers import threads
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import announce
 from penstock.drivers.progress import Progress
-from penstock.drivers.waiting import note_delay
+from penstock.drivers.waiting import Early, note_delay
 from penstock.engine.effects import Pause
 from penstock.engine.inputs import Link
 from penstock.states import Cancelled, Pending, State
@@ -95,7 +96,7 @@ class Job:
         """Go on in the calling thread until the call is final or has to pause."""
         progress = self._begin()
         if progress is not None:
-            self._follow(self.context.run(threads.resume, progress))
+            self._follow(self.context.run(threads.resume, progress), progress=progress)
 
     async def advance_async(self) -> None:
         """Go on in the running loop, in the task that carries the job's context."""
@@ -103,7 +104,7 @@ class Job:
 
         progress = self._begin()
         if progress is not None:
-            self._follow(await loops.resume(progress))
+            self._follow(await loops.resume(progress), progress=progress)
 
     def _begin(self) -> Progress | None:
         if self.frame.refuses(self):
@@ -115,20 +116,35 @@ class Job:
             cast("TaskRun", self.call.run).awaits = ()
         return self._progress
 
-    def _follow(self, step: State[object] | Pause) -> None:
+    def _follow(self, step: State[object] | Pause, *, progress: Progress) -> None:
         if isinstance(step, Pause):
             if self._move(_Stage.RUNNING, to=_Stage.WAITING):
                 self._wait_out(step)
+            else:
+                progress.close()  # it was abandoned while it ran
         elif self._move(_Stage.RUNNING, to=_Stage.ENDED):
             self._end(step)
 
     def _wait_out(self, pause: Pause) -> None:
         if self.frame.refuses(self):  # it was stopped while this attempt ran
             self.drop()
+        elif pause.early is not None:
+            self._wait_in_line(pause, early=pause.early)
         else:
-            self._forget_delay = note_delay(self.call, seconds=pause.seconds)
+            self._forget_delay = note_delay(self.call, pause)
             self._rest()
             self.frame.dispatch_later(self, seconds=pause.seconds)
+
+    def _wait_in_line(self, pause: Pause, *, early: Early) -> None:
+        """Go on when the time has passed or the bell rings, whichever is first."""
+        once = threading.Lock()
+
+        def go_on() -> None:
+            if once.acquire(blocking=False):
+                self.frame.dispatch(self)
+
+        self.frame.call_later(go_on, seconds=pause.seconds)
+        early(go_on)
 
     def set_off(self) -> None:
         """Note that the job waits for nothing but a slot."""
@@ -148,8 +164,11 @@ class Job:
     def drop(self) -> None:
         """Never start, or start again, if the job is waiting."""
         if self._move(_Stage.WAITING, to=_Stage.ENDED):
+            self.call.give_slots()
             state = Cancelled(message="The flow ended before this task could start.")
             announce(state, call=self.call)
+            if self._progress is not None:
+                self._progress.close()
             self._end(state)
 
     def abandon(self) -> None:

@@ -13,7 +13,15 @@ from penstock.drivers.instant import carry_out, takes_time
 from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
-from penstock.drivers.waiting import Wake, all_final, awaiting, note_delay, subscribe_to
+from penstock.drivers.waiting import (
+    Bell,
+    Early,
+    Wake,
+    all_final,
+    awaiting,
+    note_delay,
+    subscribe_to,
+)
 from penstock.engine.effects import (
     Ask,
     Await,
@@ -37,9 +45,9 @@ async def run_awaited(call: LiveCall) -> State[object]:
     trouble: BaseException | None = None
     while isinstance(step := await resume(progress, trouble=trouble), Pause):
         trouble = None
-        forget = note_delay(call, seconds=step.seconds)
+        forget = note_delay(call, step)
         try:
-            await pause(step.seconds, scope=call.waiting_scope())
+            await pause(step.seconds, scope=call.waiting_scope(), early=step.early)
         except BaseException as error:  # the core turns it into a final state
             trouble = error
         forget()
@@ -215,12 +223,16 @@ async def suspend_until_final(links: list[Link], *, scope: Scope | None) -> None
         )
 
 
-async def pause(seconds: float, *, scope: Scope | None) -> None:
-    """Let ``seconds`` pass without blocking the loop."""
+async def pause(seconds: float, *, scope: Scope | None, early: Early | None = None) -> None:
+    """Let ``seconds`` pass without blocking the loop, or less if it is woken early."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
+    bell = Bell(early or _never)
     await suspend_until(
-        lambda: loop.time() >= deadline, subscribe=_never, scope=scope, timeout=seconds
+        lambda: bell.has_rung or loop.time() >= deadline,
+        subscribe=bell.subscribe,
+        scope=scope,
+        timeout=seconds,
     )
 
 

@@ -18,7 +18,7 @@ from importlib.machinery import PathFinder
 from inspect import signature
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from penstock.drivers.holding import holding
+from penstock.drivers.holding import holds_slots
 from penstock.drivers.progress import time_ran_out
 from penstock.drivers.run_facts import TaskFacts, facts_of
 from penstock.drivers.tagging import current_tags
@@ -129,7 +129,7 @@ def _packed(
         kwargs,
         run=facts_of(scope),
         tags=current_tags.get(),
-        holding=holding.get(),
+        holding=int(holds_slots(scope)),
         log_prints=scope.log_prints,
         log_level=_LOGGER.getEffectiveLevel(),
         process=PROCESS,

@@ -33,6 +33,10 @@ class Progress:
             state: State[object] = stop.value
             return state
 
+    def close(self) -> None:
+        """Go no further; the core lets go of what it holds. Tracebacks may keep it for long."""
+        self._steps.close()
+
 
 def without_engine_frame(error: BaseException) -> BaseException:
     """Return the exception as it left the body: without the frame that called the body."""

@@ -33,6 +33,7 @@ class Scope:
         "cancel_raised",
         "context",
         "frame",
+        "holds_slots",
         "is_beside",
         "journal",
         "log_prints",
@@ -80,6 +81,8 @@ class Scope:
         self.slots = slots
         """Where the stack's place among the running bodies is counted; of an origin only."""
         self.occurrences = Occurrences()
+        self.holds_slots = False
+        """Whether the body has slots of the limits of its tags."""
         self.abandoned = False
         """Nobody waits for this body any more: its time ran out."""
         self.cancel_raised: bool = parent is not None and parent.origin.cancel_raised

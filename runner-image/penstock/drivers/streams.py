@@ -148,7 +148,7 @@ def stream(call: LiveCall, *, finish: Finish) -> Generator[object, object, None]
                         break
                 streaming.answer = step.ending
             elif isinstance(step, Pause):
-                pause(step.seconds, scope=call.waiting_scope())
+                pause(step.seconds, scope=call.waiting_scope(), early=step.early)
             else:
                 streaming.answer = threads.perform(step, call)
         except BaseException as error:  # the core turns it into a final state
@@ -172,7 +172,7 @@ async def stream_async(call: LiveCall, *, finish: Finish) -> AsyncGenerator[obje
                         break
                 streaming.answer = step.ending
             elif isinstance(step, Pause):
-                await loops.pause(step.seconds, scope=call.waiting_scope())
+                await loops.pause(step.seconds, scope=call.waiting_scope(), early=step.early)
             else:
                 streaming.answer = await loops.perform(step, call)
         except BaseException as error:  # the core turns it into a final state

@@ -31,9 +31,9 @@ def run_inline(call: LiveCall) -> State[object]:
     trouble: BaseException | None = None
     while isinstance(step := resume(progress, trouble=trouble), Pause):
         trouble = None
-        forget = note_delay(call, seconds=step.seconds)
+        forget = note_delay(call, step)
         try:
-            pause(step.seconds, scope=call.waiting_scope())
+            pause(step.seconds, scope=call.waiting_scope(), early=step.early)
         except BaseException as error:  # the core turns it into a final state
             trouble = error
         forget()
@@ -139,6 +139,7 @@ def _run_on_helper(
     if endings:
         return endings[0]
     _abandon(scope, helper)
+    call.left_behind = helper
     return time_ran_out(call)
 
 

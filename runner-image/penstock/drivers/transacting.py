@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from penstock.drivers.scope import Scope, current_scope, open_block
 from penstock.engine import transactions as rule
-from penstock.engine.effects import Steps
+from penstock.engine.effects import Pause, Steps
 from penstock.engine.runs import FlowRun
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def transacting(scope: Scope, around: dict[str, object], own: dict[str, object])
 def drive(steps: Steps[T], *, part: object) -> T:
     """Carry out, in the calling thread, what ending a transaction takes."""
     from penstock.drivers.threads import perform
+    from penstock.drivers.waiting import pause
 
     answer, trouble = None, None
     while True:
@@ -127,14 +128,17 @@ def drive(steps: Steps[T], *, part: object) -> T:
             return cast("T", stop.value)
         answer = trouble = None
         try:
-            answer = perform(effect, cast("LiveCall", part))
+            if isinstance(effect, Pause):
+                pause(effect.seconds, scope=current_scope.get())
+            else:
+                answer = perform(effect, cast("LiveCall", part))
         except BaseException as error:  # the rule decides what it means
             trouble = error
 
 
 async def drive_async(steps: Steps[T], *, part: object) -> T:
     """Carry out, in the running loop, what ending a transaction takes."""
-    from penstock.drivers.loops import perform
+    from penstock.drivers.loops import pause, perform
 
     answer, trouble = None, None
     while True:
@@ -144,6 +148,9 @@ async def drive_async(steps: Steps[T], *, part: object) -> T:
             return cast("T", stop.value)
         answer = trouble = None
         try:
-            answer = await perform(effect, cast("LiveCall", part))
+            if isinstance(effect, Pause):
+                await pause(effect.seconds, scope=current_scope.get())
+            else:
+                answer = await perform(effect, cast("LiveCall", part))
         except BaseException as error:  # the same
             trouble = error

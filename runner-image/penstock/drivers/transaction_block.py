@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import Token
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.drivers.scope import Scope, enter_engine, open_block
@@ -16,7 +17,10 @@ from penstock.drivers.transacting import (
 )
 from penstock.drivers.waiting import block_until_final
 from penstock.engine import transactions as rule
-from penstock.engine.effects import Find, Steps, Within
+from penstock.engine.locking import LockManager
+from penstock.engine.opening import opened
+from penstock.engine.results import Slot
+from penstock.engine.transaction_terms import CommitMode
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
@@ -74,17 +78,27 @@ class BlockPart:
 class Block:
     """One block, sync or async."""
 
-    def __init__(self, key: str | None, *, commit_mode: rule.CommitMode | None) -> None:
+    def __init__(
+        self,
+        key: str | None,
+        *,
+        commit_mode: CommitMode | None,
+        slot: Slot | None,
+        locks: LockManager | None,
+        overwrite: bool,
+        keeps: bool,
+    ) -> None:
         self._name = f"transaction {key}" if key else "the transaction"
         self._key = key
         self._commit_mode = commit_mode
+        self._opening = partial(opened, slot=slot, locks=locks, overwrite=overwrite, keeps=keeps)
         self._scope: Scope | None = None
         self._transaction: Any = None
         self._token: Token[tuple[Scope | None, rule.Transaction] | None] | None = None
 
     def __enter__(self) -> Transaction:
         transaction = self._made(Transaction)
-        drive(_beginning(transaction), part=transaction.part)
+        drive(self._opening(transaction), part=transaction.part)
         self._token = open_block.set((self._scope, transaction))
         return transaction
 
@@ -103,7 +117,7 @@ class Block:
 
     async def __aenter__(self) -> AsyncTransaction:
         transaction = self._made(AsyncTransaction)
-        await drive_async(_beginning(transaction), part=transaction.part)
+        await drive_async(self._opening(transaction), part=transaction.part)
         self._token = open_block.set((self._scope, transaction))
         return transaction
 
@@ -147,10 +161,3 @@ def _key_of_block(scope: Scope | None, key: str | None) -> CallKey | None:
     if scope is None or scope.journal is None:
         return None
     return scope.occurrences.draw(scope.path, identity="transaction", digest=key or "")
-
-
-def _beginning(transaction: rule.Transaction) -> Steps[None]:
-    """Find out whether an earlier attempt of the body committed the block."""
-    key = transaction.call_key
-    if key is not None and (yield Within(transaction.part, Find(key.beside("commit")))) is not None:
-        transaction.state = rule.TransactionState.COMMITTED

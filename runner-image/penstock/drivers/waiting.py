@@ -22,8 +22,10 @@ from penstock.errors import DeadlockError
 
 if TYPE_CHECKING:
     from penstock.drivers.call import LiveCall
+    from penstock.engine.effects import Pause
 
 Wake = Callable[[], None]
+Early = Callable[[Wake], None]
 
 
 def block_until(
@@ -156,25 +158,48 @@ def subscribe_to(links: Sequence[Link], wake: Wake) -> None:
         link.when_final(wake)
 
 
-def pause(seconds: float, *, scope: Scope | None) -> None:
-    """Let ``seconds`` pass in the calling thread."""
+def pause(seconds: float, *, scope: Scope | None, early: Early | None = None) -> None:
+    """Let ``seconds`` pass in the calling thread, or less if it is woken early."""
     deadline = time.monotonic() + seconds
+    bell = Bell(early or _never)
     block_until(
-        lambda: time.monotonic() >= deadline, subscribe=_never, scope=scope, timeout=seconds
+        lambda: bell.has_rung or time.monotonic() >= deadline,
+        subscribe=bell.subscribe,
+        scope=scope,
+        timeout=seconds,
     )
+
+
+class Bell:
+    """What ends a pause before its time."""
+
+    __slots__ = ("_early", "has_rung")
+
+    def __init__(self, early: Early) -> None:
+        self._early = early
+        self.has_rung = False
+
+    def subscribe(self, wake: Wake) -> None:
+        """Have ``wake`` called once it rings."""
+
+        def ring() -> None:
+            self.has_rung = True
+            wake()
+
+        self._early(ring)
 
 
 def _never(_: Wake) -> None:
     """Nothing but time ends a pause."""
 
 
-def note_delay(call: LiveCall, *, seconds: float) -> Callable[[], None]:
+def note_delay(call: LiveCall, step: Pause) -> Callable[[], None]:
     """Note that a call waits for its next attempt; return what forgets it."""
     suspension = call.context.suspension if call.context else None
-    if suspension is None:
+    if suspension is None or step.early is not None:  # it waits for a slot, in this process
         return _forget_nothing
     now = datetime.now(UTC)
-    until = now + timedelta(seconds=seconds)
+    until = now + timedelta(seconds=step.seconds)
     return suspension.add(Wait(kind="RetryDelay", name=call.run.name, since=now, until=until))
 
 

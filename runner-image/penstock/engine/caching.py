@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from penstock.engine.effects import Complain, Keep, Lookup, Steps
+from penstock.engine.effects import Complain, Keep, Lookup, Release, Steps
 from penstock.engine.final import in_words
-from penstock.engine.results import Entry, Results
+from penstock.engine.locking import Lock, LockManager, await_lock
+from penstock.engine.results import Entry, Results, Slot
 from penstock.engine.runs import TaskRun
 from penstock.errors import UnreadableValue
 from penstock.states import State, StateType
+
+if TYPE_CHECKING:
+    from penstock.engine.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,12 @@ class CacheRule:
     expiration: timedelta | None
     refresh: bool
     """Whether the body runs even if there is a result, and replaces it."""
+    storage: object = None
+    """Where results are kept, if the policy says: a file system."""
+    is_serial: bool = False
+    """Whether calls of equal keys run one at a time."""
+    locks: LockManager | None = None
+    """What sees to that, if the policy says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +58,99 @@ class Keeping:
 
     rule: CacheRule
     results: Results
+    locks: LockManager | None = None
+    """Set where calls of equal keys are to run one at a time."""
 
 
 def cached_or(
     keeping: Keeping,
     ask: Callable[[], CacheQuestion],
     run: Callable[[], Steps[State[object]]],
+    *,
+    transaction: Callable[[], Transaction | None],
 ) -> Steps[State[object]]:
-    """Return the cached state of a call, or else run it and keep what it completed with."""
-    rule = keeping.rule
+    """Return the cached state of a call, or else run it and keep what it completed with.
+
+    In a transaction the result is kept when that commits; until then only it finds the result.
+    """
     try:
         question = ask()
-        key = rule.key_of(question)
+        key = keeping.rule.key_of(question)
     except Exception as error:
         yield Complain(f"The task runs uncached: {error}", error)
         key = None
     if key is None:
         return (yield from run())
-    name, results = question.task_run.task_name, keeping.results
-    found, may_keep = (None, True) if rule.refresh else (yield from _look_up(results, key, name))
-    if found is not None:
-        cached = _cached(found)
-        if found.expires_at is None or cached.timestamp < found.expires_at:
-            return cached
-    state = yield from run()
-    if may_keep and state.is_completed():
-        expires_at = None if rule.expiration is None else state.timestamp + rule.expiration
-        yield from keep(results, key, Entry(state.data, expires_at), name=name)
+    slot = Slot(keeping.results, key, question.task_run.task_name)
+    lock = yield from _locked(keeping, slot, transaction=transaction)
+    try:
+        state, entry = yield from _found_or_run(keeping.rule, slot, run, transaction())
+        around = transaction()
+        if entry is not None and around is not None and not around.is_over():
+            around.hold(slot, entry, lock=lock)
+            return state
+        if entry is not None and not (around and around.is_rolled_back()):
+            yield from keep(slot, entry)
+    except GeneratorExit:
+        if lock is not None:
+            lock.release()  # the call was dropped: nobody carries effects out any more
+        raise
+    except BaseException:
+        if lock is not None:
+            yield Release(lock)
+        raise
+    if lock is not None:
+        yield Release(lock)
     return state
 
 
-def _look_up(results: Results, key: str, name: str) -> Steps[tuple[Entry | None, bool]]:
-    """Return what is kept, and whether a new result may take its place."""
+def _locked(
+    keeping: Keeping, slot: Slot, *, transaction: Callable[[], Transaction | None]
+) -> Steps[Lock | None]:
+    """Wait until no other call of the key runs, if that is asked for; return the lock."""
+    if keeping.locks is None:
+        return None
+    lock = Lock(keeping.locks, slot.key)
+
+    def is_staged() -> bool:
+        around = transaction()
+        return around is not None and around.results.find(slot) is not None
+
     try:
-        return (yield from Lookup(results, key)), True
+        return lock if (yield from await_lock(lock, unless=is_staged)) else None
+    except Exception as error:
+        yield Complain(f"{slot.name} runs without a lock: it cannot be had: {in_words(error)}")
+        return None
+
+
+def _found_or_run(
+    rule: CacheRule,
+    slot: Slot,
+    run: Callable[[], Steps[State[object]]],
+    around: Transaction | None,
+) -> Steps[tuple[State[object], Entry | None]]:
+    """Return the final state, and what is to be kept of it."""
+    found, may_keep = None, True
+    if not rule.refresh:
+        found = around.results.find(slot) if around else None
+        if found is None:
+            found, may_keep = yield from _look_up(slot)
+    if found is not None:
+        cached = _cached(found)
+        if found.expires_at is None or cached.timestamp < found.expires_at:
+            return cached, None
+    state = yield from run()
+    if not (may_keep and state.is_completed()):
+        return state, None
+    expires_at = None if rule.expiration is None else state.timestamp + rule.expiration
+    return state, Entry(state.data, expires_at)
+
+
+def _look_up(slot: Slot) -> Steps[tuple[Entry | None, bool]]:
+    """Return what is kept, and whether a new result may take its place."""
+    name = slot.name
+    try:
+        return (yield from Lookup(slot.results, slot.key)), True
     except UnreadableValue as error:
         yield Complain(f"{name} runs again, and its kept result is replaced: {error}")
         return None, True
@@ -89,12 +159,19 @@ def _look_up(results: Results, key: str, name: str) -> Steps[tuple[Entry | None,
         return None, False
 
 
-def keep(results: Results, key: str, entry: Entry, *, name: str) -> Steps[None]:
+def keep(slot: Slot, entry: Entry) -> Steps[None]:
     """Keep a result; that it cannot be kept is said, and fails nothing."""
     try:
-        yield Keep(results, key, entry)
+        yield Keep(slot.results, slot.key, entry)
     except Exception as error:
-        yield Complain(f"The result of {name} is not kept, so it will run again: {in_words(error)}")
+        yield not_kept(slot, error)
+
+
+def not_kept(slot: Slot, error: Exception) -> Complain:
+    """Say that a result is not kept."""
+    return Complain(
+        f"The result of {slot.name} is not kept, so it will run again: {in_words(error)}"
+    )
 
 
 def _cached(entry: Entry) -> State[object]:

@@ -10,7 +10,8 @@ from typing import cast
 
 from penstock.engine.effects import Find, Record, Steps, Within
 from penstock.engine.hooks import Hooks
-from penstock.engine.transactions import Transaction, TransactionState
+from penstock.engine.transaction_terms import TransactionState
+from penstock.engine.transactions import Transaction
 from penstock.states import Completed, State
 
 

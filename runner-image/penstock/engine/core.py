@@ -39,6 +39,7 @@ from penstock.engine.inputs import (
     root_errors,
     values_of,
 )
+from penstock.engine.limiting import within_limits
 from penstock.engine.retry import AttemptsUsed, delay_before_retry, may_retry
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.settle import settle
@@ -167,6 +168,7 @@ def _cached_or_run(
             keeping,
             lambda: call.cache_question(args, kwargs),
             lambda: _attempts(call, args, kwargs, key=key, used=used),
+            transaction=call.own_transaction,
         )
     )
 
@@ -179,16 +181,14 @@ def _attempts(
     key: CallKey | None,
     used: AttemptsUsed | None,
 ) -> Steps[State[object]]:
-    run, policy, hooks = call.run, call.definition.retry, call.definition.hooks
+    run, policy = call.run, call.definition.retry
     if used is not None:
         run.run_count = used.attempts
         yield from _await_retry(used)
+    is_limited = bool(run.tags) and call.definition.kind is Kind.TASK
     while True:
-        run.run_count += 1
-        yield Announce(running := Running() if run.run_count == 1 else Retrying())
-        if hooks and run.run_count == 1:
-            yield from _call_hooks(hooks.after(running), running)
-        state = yield from _attempt(call, args, kwargs)
+        attempt = _attempt(call, args, kwargs)
+        state = yield from (within_limits(attempt) if is_limited else attempt)
         if not may_retry(policy, attempt=run.run_count, state=state):
             return state
         if policy.condition and not (yield from _agrees(policy.condition, call.run, state)):
@@ -217,6 +217,11 @@ def _await_retry(used: AttemptsUsed) -> Steps[None]:
 def _attempt(
     call: Call, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> Steps[State[object]]:
+    run, hooks = call.run, call.definition.hooks
+    run.run_count += 1
+    yield Announce(running := Running() if run.run_count == 1 else Retrying())
+    if hooks and run.run_count == 1:
+        yield from _call_hooks(hooks.after(running), running)
     ending = yield from RunBody(args, kwargs)
     handed_back = links_in(ending.value) if call.may_meet_links() else []
     settlement = Settlement()

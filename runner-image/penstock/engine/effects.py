@@ -13,6 +13,7 @@ from penstock.engine.ending import Ending
 from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
+from penstock.engine.locking import Lock
 from penstock.engine.results import Entry, Results
 from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
@@ -95,6 +96,21 @@ class Pause(Effect[None]):
     """Let this many seconds pass; other work may use the thread meanwhile."""
 
     seconds: float
+    early: Callable[[Callable[[], None]], None] | None = None
+    """Is given what to call when there is nothing to wait for any more, from any thread."""
+
+
+@dataclass(slots=True, eq=False)
+class TakeSlots(Effect["Pause | bool"]):
+    """Take a slot of each limit that the task's tags have.
+
+    The answer is whether there are any such limits, or what to wait for before the next try.
+    """
+
+
+@dataclass(slots=True, eq=False)
+class GiveSlots(Effect[None]):
+    """Give the slots of the task's tags back, or wait for them no longer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,6 +155,20 @@ class Keep(Effect[None]):
     results: Results
     key: str
     entry: Entry
+
+
+@dataclass(slots=True, eq=False)
+class Acquire(Effect[bool]):
+    """Try to get a lock, without waiting for its holder; the answer tells whether it is held."""
+
+    lock: Lock
+
+
+@dataclass(slots=True, eq=False)
+class Release(Effect[None]):
+    """Let go of a lock."""
+
+    lock: Lock
 
 
 @dataclass(slots=True, eq=False)

@@ -1,8 +1,14 @@
-"""What the engine needs of locks: one holder of a key at a time."""
+"""Locks by key, with one holder at a time: what the engine needs of them, and how it waits."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from penstock.engine.effects import Steps
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 
 class LockManager(Protocol):
@@ -23,3 +29,36 @@ class LockManager(Protocol):
 
     def release_lock(self, key: str, holder: str) -> None:
         """Let go of the lock; raise ``ValueError`` if it is not the holder's."""
+
+
+class Lock:
+    """One wish to hold the lock of a key."""
+
+    __slots__ = ("holder", "key", "locks")
+
+    def __init__(self, locks: LockManager, key: str) -> None:
+        self.locks = locks
+        self.key = key
+        self.holder: str | None = None
+        """Tells us from all others; drawn by the driver when it first asks."""
+
+    def release(self) -> None:
+        """Let go of it."""
+        assert self.holder is not None, "it was acquired"
+        self.locks.release_lock(self.key, self.holder)
+
+
+def await_lock(lock: Lock, *, unless: Callable[[], bool]) -> Steps[bool]:
+    """Wait for the lock, or until there is no need for it; tell whether it is held.
+
+    The pauses hold no thread, and end when the run is cancelled.
+    """
+    from penstock.engine.effects import Acquire, Pause
+
+    pause = _FIRST_PAUSE
+    while not (yield from Acquire(lock)):
+        if unless():
+            return False
+        yield Pause(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    return True

@@ -32,6 +32,16 @@ class Results(Protocol):
         """Keep ``entry`` in place of what was there; once this returns, everybody finds it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one result."""
+
+    results: Results
+    key: str
+    name: str
+    """Of the task, or whatever else the result is of, for complaints."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persistence:
     """What an author says about keeping results; ``None``: nothing, so the flow around decides."""

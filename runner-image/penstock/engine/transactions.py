@@ -10,49 +10,32 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from enum import StrEnum
 from itertools import count
 
-from penstock.engine.effects import CallHook, Complain, Effect, Record, Steps, Undo, Within
+from penstock.engine.caching import not_kept
+from penstock.engine.effects import (
+    CallHook,
+    Complain,
+    Keep,
+    Record,
+    Release,
+    Steps,
+    Undo,
+    Within,
+)
 from penstock.engine.hooks import Hook, hook_of_transaction
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
+from penstock.engine.locking import Lock
+from penstock.engine.results import Entry, Slot
+from penstock.engine.staged import StagedResults
+from penstock.engine.transaction_terms import CommitMode, TransactionState
 from penstock.states import Completed
 
 TransactionHook = Callable[["Transaction"], object]
 """Called with the transaction that it was staged in; may be async."""
 
 _MISSING = object()
-
-
-class CommitMode(StrEnum):
-    """When a transaction is committed."""
-
-    LAZY = "LAZY"
-    """With the outermost transaction, at its end."""
-    EAGER = "EAGER"
-    """At its own end."""
-    OFF = "OFF"
-    """Only by ``commit()``: what nobody committed is rolled back at the end."""
-
-
-class IsolationLevel(StrEnum):
-    """What transactions that run at once see of each other."""
-
-    READ_COMMITTED = "READ_COMMITTED"
-    """Each sees what others committed; two may do the same work at once."""
-    SERIALIZABLE = "SERIALIZABLE"
-    """One at a time for a key: the next waits, and finds what the first one committed."""
-
-
-class TransactionState(StrEnum):
-    """How far a transaction is."""
-
-    PENDING = "PENDING"
-    ACTIVE = "ACTIVE"
-    STAGED = "STAGED"
-    COMMITTED = "COMMITTED"
-    ROLLED_BACK = "ROLLED_BACK"
 
 
 _OVER = frozenset({TransactionState.COMMITTED, TransactionState.ROLLED_BACK})
@@ -90,12 +73,20 @@ class Transaction:
         self.call_key = call_key
         """Names the call, or the block, in the run's journal."""
         self.state = TransactionState.ACTIVE
+        self.value: object = None
+        """What was staged, or was found under the block's key."""
+        self.slot: Slot | None = None
+        """Where a block's value is kept, if it is to be."""
+        self.lock: Lock | None = None
+        """What the block holds until its end."""
         self.values: dict[str, object] = {}
         self._children: deque[Transaction] = deque()
         self._joined: set[CallKey] = set()
         self._on_rollback: list[Hook] = []
         self._on_commit: list[Hook] = []
-        self._held: list[Effect[None]] = []
+        self._held: list[tuple[Slot, Entry, Lock | None]] = []
+        self.results: StagedResults = parent.results if parent else StagedResults()
+        """Shared with all of the outermost transaction."""
         self._ends = count()
 
     # What bodies and hooks use.
@@ -135,10 +126,16 @@ class Transaction:
 
         Does nothing once the transaction is committed or rolled back.
         """
+        if not self.is_over():
+            self.value = value
         self.stage_hooks(
             on_rollback=[hook_of_transaction(hook) for hook in on_rollback_hooks or ()],
             on_commit=[hook_of_transaction(hook) for hook in on_commit_hooks or ()],
         )
+
+    def read(self) -> object:
+        """Return what was staged here, or what was found to be committed under the key."""
+        return self.value
 
     def is_pending(self) -> bool:
         """Tell whether the work has not begun."""
@@ -174,9 +171,10 @@ class Transaction:
         self._on_commit += on_commit
         self.state = TransactionState.STAGED
 
-    def hold(self, effect: Effect[None]) -> None:
-        """Have ``effect`` wait for the commit."""
-        self._held.append(effect)
+    def hold(self, slot: Slot, entry: Entry, *, lock: Lock | None = None) -> None:
+        """Have a result wait for the commit, and its lock for the end, whatever that will be."""
+        self._held.append((slot, entry, lock))
+        self.results.add(slot, entry)
 
     def ending(self, *, failed: bool) -> Steps[None]:
         """Commit, roll back, or hand over to the transaction around, once the work has ended."""
@@ -206,6 +204,8 @@ class Transaction:
         """
         if self.is_over():
             return
+        if self.slot is not None:
+            self.results.add(self.slot, Entry(self.value, None))
         if self.call_key is not None:
             parent._joined.add(self.call_key)
         parent._children.append(self)
@@ -241,8 +241,7 @@ class Transaction:
             if not (yield from self._call(hook, deed="commit")):
                 yield from self._roll_back()
                 return False
-        for effect in self._held:
-            yield Within(self.part, effect)
+        yield from self._let_go(kept=True)
         self.state = TransactionState.COMMITTED
         yield from self._commit_children()
         return True
@@ -266,10 +265,34 @@ class Transaction:
         self.state = TransactionState.ROLLED_BACK
         for hook in reversed(self._on_rollback):
             yield from self._call(hook, deed="roll-back")
+        yield from self._let_go(kept=False)
         if was_done:
             yield Within(self.part, Undo(self.call_key))
         while self._children:
             yield from self._children.pop().rolling_back()
+
+    def _let_go(self, *, kept: bool) -> Steps[None]:
+        """Keep the results that waited, or drop them, and let go of their locks."""
+        while self._held:
+            slot, entry, lock = self._held.pop(0)
+            if kept:
+                yield from self._keep(slot, entry)
+            self.results.drop(slot)
+            if lock is not None:
+                yield Within(self.part, Release(lock))
+        place, lock, self.slot, self.lock = self.slot, self.lock, None, None
+        if place is not None:
+            if kept:
+                yield from self._keep(place, Entry(self.value, None))
+            self.results.drop(place)
+        if lock is not None:
+            yield Within(self.part, Release(lock))
+
+    def _keep(self, slot: Slot, entry: Entry) -> Steps[None]:
+        try:
+            yield Within(self.part, Keep(slot.results, slot.key, entry))
+        except Exception as error:
+            yield Within(self.part, not_kept(slot, error))
 
     def _may_end(self) -> bool:
         """Tell the first who asks, in whatever thread, that the end is theirs to make."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.unit.sdk.test_serving import MovedClock, serve
 
-from penstock.serving import Deployment, next_tick
+from penstock.serving import Deployment
 
 PATTERNS = Path(__file__).parents[3] / "examples/patterns"
 
 PRINTS = {
     "backoff": "{'tries': 3, 'missing': 1}\n",
+    "cached": "348.57 154.35 ['AAPL', 'IBM', 'MSFT']\n223.02 2\n",
     "etl": "3376\n",
     "event_driven": "[150, 406, None, 120]\n['handle lost.json: FileNotFoundError']\n",
     "map_runtime": "AAPL 2010\nAMZN 2010\nGOOG 2007\nIBM 2010\nMSFT 2000\n",
@@ -48,20 +52,40 @@ def test_a_pattern_runs(pattern: str) -> None:
     assert (done.stdout, done.returncode) == (PRINTS[pattern], 0), done.stderr
 
 
-def test_every_pattern_is_tested() -> None:
+def test_every_pattern_is_tested_and_listed() -> None:
     files = {path.stem for path in PATTERNS.glob("*.py")}
+    listed = re.findall(r"\[(\w+)\.py\]\(\1\.py\)", (PATTERNS / "README.md").read_text())
 
-    assert files == {*PRINTS, "cron_serve", "datasets"}
+    assert files == {*PRINTS, "cron_serve", "interval_deploy", "datasets"}
+    assert sorted(listed) == sorted(files - {"datasets"})
 
 
-def test_what_is_served_is_due_on_time_and_runs() -> None:
+def test_what_is_served_by_cron_runs_when_it_is_due(caplog: pytest.LogCaptureFixture) -> None:
+    """Time is moved from wait to wait, up to the Monday morning at seven in Berlin."""
     deployments: list[Deployment] = runpy.run_path(str(PATTERNS / "cron_serve.py"))["deployments"]
+    caplog.set_level("INFO", logger="penstock")
 
-    first = [next_tick(each, datetime(2026, 11, 20, 12, tzinfo=UTC)) for each in deployments]
-    for each in deployments:
-        each.flow(**each.parameters)
+    serve(
+        *deployments, clock=MovedClock(waits=4, start=datetime(2026, 11, 23, 5, 58, 30, tzinfo=UTC))
+    )
 
-    assert first == [
-        datetime(2026, 11, 23, 6, tzinfo=UTC),
-        datetime(2026, 11, 20, 12, 1, tzinfo=UTC),
-    ]
+    printed = [record.message for record in caplog.records]
+    assert printed.count("the report of Berlin is morning-report-20261123060000") == 1
+    assert printed.count("still here") == 2
+
+
+def test_what_is_deployed_on_an_interval_runs_each_second_until_ctrl_c() -> None:
+    with subprocess.Popen(
+        [sys.executable, str(PATTERNS / "interval_deploy.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=20)
+
+    assert printed == ["/ is fine, says watch-disk ['disk']\n"] * 2
+    assert process.returncode == 0
+    assert len(set(re.findall(r"watch-disk-\d{14}", log))) >= 2

@@ -310,6 +310,21 @@ def _() -> None:
     assert len(called) == 1
 
 
+@shows("prefect concurrency-limit")
+def _() -> None:
+    from penstock.testing import isolated_home, limited
+
+    @task(tags=["db"])
+    def tagged() -> int:
+        return 1
+
+    with isolated_home():
+        with limited("tag:db", 0), pytest.raises(penstock.errors.ConcurrencySlotAcquisitionError):
+            tagged()
+        with limited("tag:db", 1):
+            assert tagged() == 1
+
+
 @shows("concurrency.", "prefect gcl")
 def _() -> None:
     from penstock.concurrency import asyncio as for_async
@@ -508,3 +523,25 @@ def _() -> None:
         write()
 
     assert lines == ["commit ada", "undo ada"]
+
+
+@shows("CachePolicy.configure", "locking.memory")
+def _() -> None:
+    from penstock.cache_policies import INPUTS
+    from penstock.locking.memory import MemoryLockManager
+    from penstock.results import MemoryResults
+    from penstock.transactions import IsolationLevel, transaction
+
+    locks = MemoryLockManager()
+    policy = INPUTS.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=locks)
+    serial = double.with_options(name="one at a time", cache_policy=policy)
+
+    @flow
+    def many() -> list[int]:
+        return serial.map([4, 4]).result()
+
+    store = MemoryResults()
+    with transaction("a key", store, isolation_level=IsolationLevel.SERIALIZABLE):
+        assert locks.is_locked("a key")
+        assert many() == [8, 8]
+    assert not locks.is_locked("a key")

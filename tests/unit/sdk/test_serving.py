@@ -21,8 +21,8 @@ START = datetime(2026, 11, 20, 8, tzinfo=UTC)
 class MovedClock:
     """Time passes when somebody waits; after some waits somebody presses Ctrl-C."""
 
-    def __init__(self, *, waits: int, oversleep: float = 0.0) -> None:
-        self._now = START
+    def __init__(self, *, waits: int, oversleep: float = 0.0, start: datetime = START) -> None:
+        self._now = start
         self._waits = waits
         self._oversleep = oversleep
         self.between: Callable[[], None] = lambda: None
