@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from penstock.drivers.tagging import tags
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
+    from penstock.input import (
+        pause_flow_run,
+        suspend_flow_run,
+        wait_for_input,
+        wait_for_signal,
+    )
     from penstock.logging import get_run_logger
     from penstock.serving import serve
     from penstock.states import State
@@ -44,17 +50,21 @@ __all__ = [
     "flow",
     "get_run_logger",
     "opaque",
+    "pause_flow_run",
     "quote",
     "rate_limit",
     "runtime",
     "serve",
     "sleep",
     "sleep_until",
+    "suspend_flow_run",
     "tags",
     "task",
     "transaction",
     "unmapped",
     "wait",
+    "wait_for_input",
+    "wait_for_signal",
 ]
 
 _HOMES = {
@@ -74,8 +84,12 @@ _HOMES = {
     "quote": "annotations",
     "serve": "serving",
     "rate_limit": "concurrency.sync",
+    "pause_flow_run": "input",
     "sleep": "waits",
     "sleep_until": "waits",
+    "suspend_flow_run": "input",
+    "wait_for_input": "input",
+    "wait_for_signal": "input",
     "tags": "drivers.tagging",
     "task": "tasks",
     "transaction": "transactions",

@@ -16,7 +16,8 @@ R = TypeVar("R")
 
 _SERVER = "there is no server to ask; read runs with `penstock list`, `penstock watch` or kubectl."
 _TWIN = "a name has one form: use {twin}, which may be awaited or called in asyncio.to_thread."
-_PAUSE = "no run waits for a person yet: end the flow, and start another one with the answer."
+_RESUME = "people resume runs by `kubectl penstock signal RUN resume`."
+_INPUT = "any pydantic model or dataclass will do: wait_for_input(Model), or wait_for_signal."
 _TRIGGER = (
     "no event starts anything: start the flow where the event is seen, by run_deployment or "
     "`penstock run FLOW`."
@@ -46,7 +47,7 @@ _DRAW = "the order of a flow is known when it runs: `penstock run FILE:FLOW` sho
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("", "get_client", _SERVER),
     ("", "aserve apause_flow_run aresume_flow_run asuspend_flow_run", _TWIN),
-    ("", "pause_flow_run resume_flow_run suspend_flow_run", _PAUSE),
+    ("", "resume_flow_run", _RESUME),
     ("blocks.system", "JSON String DateTime", "keep it as a penstock.variables.Variable."),
     (
         "cache_policies",
@@ -101,7 +102,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("exceptions", "ReservedArgumentError InvalidNameError", "catch TypeError."),
     ("exceptions", "exception_traceback", "use traceback.format_exception."),
     ("exceptions", "FlowRunWaitTimeout", "catch TimeoutError."),
-    ("exceptions", "FlowPauseTimeout NotPausedError Pause PausedRun", _PAUSE),
+    ("exceptions", "NotPausedError Pause PausedRun", _RESUME),
     (
         "exceptions",
         """
@@ -123,7 +124,19 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ),
     ("filesystems", "NullFileSystem", "give persist_result=False."),
     ("filesystems", "SMB", "use RemoteFileSystem('smb://…')."),
-    ("flow_runs", "pause_flow_run resume_flow_run suspend_flow_run", _PAUSE),
+    ("flow_runs", "resume_flow_run", _RESUME),
+    (
+        "input",
+        """
+        GetInputHandler Keyset RunInput RunInputMetadata acreate_flow_run_input
+        acreate_flow_run_input_from_model adelete_flow_run_input afilter_flow_run_input
+        aread_flow_run_input create_flow_run_input create_flow_run_input_from_model
+        delete_flow_run_input filter_flow_run_input keyset_from_base_key keyset_from_paused_state
+        read_flow_run_input receive_input
+        """,
+        _INPUT,
+    ),
+    ("input", "send_input", "send a signal: `kubectl penstock signal RUN NAME --payload …`."),
     ("deployments", "initialize_project", "`penstock render FILE:FLOW --image …` writes a Flow."),
     ("flow_runs", "apause_flow_run aresume_flow_run asuspend_flow_run", _TWIN),
     (
@@ -214,7 +227,6 @@ MODULES: dict[str, str] = {
     "client": _SERVER,
     "docker": _IMAGE,
     "flow_engine": "call the flow, or penstock.execution.execute it.",
-    "input": _PAUSE,
     "server": _SERVER,
     "settings": _SETTINGS,
     "task_engine": "call the task.",

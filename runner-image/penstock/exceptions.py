@@ -11,6 +11,7 @@ from penstock.errors import (
     ParameterError,
     PenstockError,
     ResultNotFound,
+    SignalTimeoutError,
     TaskRunTimeoutError,
     UnstorableValue,
 )
@@ -18,6 +19,7 @@ from penstock.errors import (
 MappingLengthMismatch = MappingMissingIterable = MappingError
 ParameterBindError = ParameterTypeError = SignatureMismatchError = ParameterError
 PenstockException = PenstockError
+FlowPauseTimeout = SignalTimeoutError
 MissingResult = ResultNotFound
 SerializationError = UnstorableValue
 
@@ -25,6 +27,7 @@ __all__ = [
     "CancelledRun",
     "CrashedRun",
     "FailedRun",
+    "FlowPauseTimeout",
     "FlowRunTimeoutError",
     "MappingLengthMismatch",
     "MappingMissingIterable",

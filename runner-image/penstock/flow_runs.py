@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.absent import refuse_absent
 from penstock.errors import FailedRun, MissingLibraryError, PenstockError
+from penstock.input import pause_flow_run, suspend_flow_run
 from penstock.states import State, StateType
 
 if TYPE_CHECKING:
     from penstock.cli.cluster import Cluster
 
-__all__ = ["ClusterError", "ClusterRun", "ResultElsewhere", "wait_for_flow_run"]
+__all__ = [
+    "ClusterError",
+    "ClusterRun",
+    "ResultElsewhere",
+    "pause_flow_run",
+    "suspend_flow_run",
+    "wait_for_flow_run",
+]
 
 LONGEST = 10800.0
 """Seconds that ``wait_for_flow_run`` waits unless told otherwise, as Prefect's does."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
+from penstock.absent import refuse_absent
 from penstock.drivers.inbox import Message, current_inbox
 from penstock.drivers.receiving import Expected, receive, receive_async
 from penstock.drivers.scope import enter_engine
@@ -137,3 +138,5 @@ def pause_flow_run(
 
 suspend_flow_run = pause_flow_run
 """The same: a run that is paused needs no pod here."""
+
+refuse_absent(globals())

@@ -10,14 +10,23 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from penstock.cli.completion import complete_flow, complete_run
+from penstock.cli.completion import complete_flow
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import CommandError
 from penstock.cli.limits import limits
-from penstock.cli.options import Context, Kubeconfig, Namespace, Output, RunName, target_of
+from penstock.cli.options import (
+    Context,
+    Kubeconfig,
+    Namespace,
+    Output,
+    RunName,
+    RunNames,
+    target_of,
+)
 from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_document, say
 from penstock.cli.running import run
+from penstock.cli.talking import approve, reject, resume, signal, suspend
 
 
 class Program(TyperGroup):
@@ -40,6 +49,8 @@ app = typer.Typer(
 )
 
 app.command()(run)
+for command in (signal, approve, reject, suspend, resume):
+    app.command(rich_help_panel="Runs that wait")(command)
 app.add_typer(limits, name="limit")
 
 
@@ -166,10 +177,7 @@ def artifacts(
 @app.command()
 def cancel(
     ctx: typer.Context,
-    runs: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN", help="Names of the runs.", autocompletion=complete_run),
-    ],
+    runs: RunNames,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until they have ended.")] = False,
     namespace: Namespace = None,
     context: Context = None,

@@ -26,6 +26,10 @@ Kubeconfig = Annotated[
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="Name of the run.", autocompletion=complete_run)
 ]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN", help="Names of the runs.", autocompletion=complete_run),
+]
 Output = Annotated[
     Document | None, typer.Option("-o", "--output", help="Print the whole run at its end.")
 ]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.cli.errors import CommandError
 from penstock.cli.local_runs import LocalRuns, RunRow
+from penstock.cli.local_signals import local_inbox
 from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
@@ -152,7 +153,8 @@ class LocalRun:
             context.suspension = Suspension(
                 activity, leave=self._leave_waiting, linger_seconds=EXIT_LINGER_SECONDS
             )
-        context.journal = self._open_journal()
+        context.journal = journal = self._open_journal()
+        context.inbox = local_inbox(self._runs, journal_id=self._row.journal, journal=journal)
         with self._shown(), self._suspended_by_signals(activity):
             configure(stream=sys.stderr)
             self._outcome = execute(
@@ -206,7 +208,12 @@ class LocalRun:
     def _leave_waiting(self, reason: Suspended) -> None:
         until = reason.wait.until
         moment = f" until {until.astimezone():%Y-%m-%d %H:%M:%S}" if until else ""
-        what = {"Sleep": "It sleeps", "RetryDelay": f"{reason.wait.name} waits for its retry"}
+        name = reason.wait.name
+        what = {
+            "Sleep": "It sleeps",
+            "RetryDelay": f"{name} waits for its retry",
+            "Signal": f"It waits for penstock signal --here {self._id} {name}",
+        }
         self._leave(f"{what.get(reason.wait.kind, 'It waits')}{moment}.")
 
     def _leave(self, message: str = "") -> NoReturn:

@@ -130,7 +130,7 @@ class Receiving:
     def _value_of(self, noted: dict[str, Any]) -> object:
         if noted.get("timedOut"):
             raise self._timed_out()
-        return self._expected.accept(message_of(noted, name=self._expected.name))
+        return self._expected.accept(message_of(noted))
 
     def _timed_out(self) -> SignalTimeoutError:
         return SignalTimeoutError(
@@ -142,6 +142,7 @@ class Receiving:
 def _noted(message: Message) -> dict[str, object]:
     return {
         "id": message.id,
+        "name": message.name,
         "payload": message.payload,
         "sender": message.sender,
         "groups": list(message.groups),
@@ -150,11 +151,11 @@ def _noted(message: Message) -> dict[str, object]:
     }
 
 
-def message_of(noted: dict[str, Any], *, name: str) -> Message:
+def message_of(noted: dict[str, Any]) -> Message:
     """Return the signal that a note tells of."""
     return Message(
         id=noted["id"],
-        name=name,
+        name=noted["name"],
         payload=noted["payload"],
         sender=noted["sender"],
         groups=tuple(noted["groups"]),

@@ -22,6 +22,7 @@ from penstock.journal.entries import (
     done_line,
     epoch_in,
     failed_line,
+    forgotten_line,
     given_line,
     note_line,
     retry_line,
@@ -134,6 +135,12 @@ class RunJournal:
         head = f'{{"name":{json.dumps(name)},'
         stored = (entries.get("note", "") for entries in self._entries.values())
         return [value_in(text) for text in stored if text.startswith(head)]
+
+    def forget(self, key: CallKey) -> None:
+        """Store that what the call did was undone, so that it is run again if it is made again."""
+        for each in (key, key.beside("values")):
+            if each.digest_of_path() in self._entries:
+                self._append(forgotten_line(each))
 
     def given(self) -> Given | None:
         """Return what the run was started with; ``None`` if it is new."""

@@ -38,6 +38,7 @@ class NoticeBoard:
         self._lock = threading.Lock()
         self._tally = Tally()
         self._ending: Conclusion | Suspended | None = None
+        self._settled: list[tuple[str, str, str]] = []
         self.news = False
         """Whether something changed since the last rendering."""
 
@@ -61,6 +62,15 @@ class NoticeBoard:
         with self._lock:
             rung, self.news = self.news, True
         if not rung:
+            self._ring()
+
+    def settled(self, signals: list[tuple[str, str, str]]) -> None:
+        """Take note of the Signals whose fate the API server does not know: name, state, why."""
+        with self._lock:
+            changed, self._settled = self._settled != signals, signals
+            rung = self.news
+            self.news = self.news or changed
+        if changed and not rung:
             self._ring()
 
     def conclude(self, conclusion: Conclusion) -> Conclusion:
@@ -104,5 +114,6 @@ class NoticeBoard:
                 started_at=self._started_at,
                 now=self._clock(),
                 ending=self._ending,
+                settled=self._settled,
                 terse=terse,
             )

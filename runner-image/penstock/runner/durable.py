@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
@@ -12,8 +13,10 @@ from penstock.drivers.suspension import Suspended, Suspension, Wait
 from penstock.journal.chain import Chain
 from penstock.journal.run_journal import Holder, Limits, open_journal
 from penstock.runner import exits
+from penstock.runner.apiserver import ApiServer
 from penstock.runner.board import NoticeBoard
 from penstock.runner.environment import Environment
+from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
 
 LEAVING_SECONDS = 10.0
@@ -27,6 +30,7 @@ def make_durable(
     *,
     chain: Chain,
     environment: Environment,
+    run: Mapping[str, Any],
     publisher: Publisher,
     board: NoticeBoard,
 ) -> None:
@@ -41,6 +45,14 @@ def make_durable(
         when_fenced=_leave_fenced,
         limits=LIMITS,
     )
+    server = ApiServer(
+        environment.server_host,
+        port=environment.server_port,
+        credentials=environment.credentials,
+    )
+    signals = ClusterInbox(server, environment=environment, run=run, board=board)
+    signals.start(context.journal)
+    context.inbox = signals.inbox
     activity = context.activity = Activity()
     way_out = WayOut(activity, publisher=publisher, board=board)
     context.suspension = Suspension(

@@ -47,7 +47,12 @@ def run_flow(
     afterwards.callback(chain.finish, within=MERGE_SECONDS)
     try:
         make_durable(
-            context, chain=chain, environment=environment, publisher=publisher, board=board
+            context,
+            chain=chain,
+            environment=environment,
+            run=run,
+            publisher=publisher,
+            board=board,
         )
         enter_sources(environment.snapshot)
         launch = read_launch(environment.snapshot, run=run)

@@ -8,7 +8,7 @@ narrowest fits whatever the run does.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,8 @@ from penstock.runner.tally import Move, Tally, TaskCount
 
 LIMIT = 32 * 1024
 OTHERS = "(other tasks)"
+MAX_SETTLED = 50
+"""Signals of which the operator is told at once what became of them."""
 MAX_SIGNALS = 32
 """Names of signals that a suspended run may be woken by."""
 
@@ -79,6 +81,7 @@ def render_report(
     started_at: datetime,
     now: datetime,
     ending: Conclusion | Suspended | None = None,
+    settled: Sequence[tuple[str, str, str]] = (),
     terse: bool = False,
 ) -> dict[str, Any]:
     """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`."""
@@ -92,6 +95,7 @@ def render_report(
             "updatedAt": rfc3339(now),
             **_work(tally, bounds),
             **_records(tally.records, bounds),
+            **_signals(settled, bounds),
             **_ending(ending, bounds),
         }
         if stored_size(report) <= LIMIT:
@@ -205,6 +209,14 @@ def _event(event: EventLine, bounds: Bounds) -> dict[str, Any]:
 def _filled(**fields: str | None) -> dict[str, Any]:
     """Leave out what says nothing."""
     return {name: value for name, value in fields.items() if value}
+
+
+def _signals(settled: Sequence[tuple[str, str, str]], bounds: Bounds) -> dict[str, Any]:
+    shown = [
+        _filled(name=name, state=state, message=clip(why, bounds.recent_message))
+        for name, state, why in settled[:MAX_SETTLED]
+    ]
+    return {"signals": shown} if shown else {}
 
 
 def _ending(ending: Conclusion | Suspended | None, bounds: Bounds) -> dict[str, Any]:

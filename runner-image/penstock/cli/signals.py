@@ -1,0 +1,75 @@
+"""Say something to a run: signals, answers of approvers, suspending and resuming."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from penstock.cli.cluster import Cluster
+from penstock.cli.errors import CommandError
+from penstock.cli.following import read_run
+from penstock.cli.outcome import is_final, state_of
+
+WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+def read_payload(text: str | None) -> Any:
+    """Return what was typed as JSON; as the text that it is where it is none."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def send_signal(
+    cluster: Cluster, run: str, name: str, *, payload: Any, key: str | None = None
+) -> None:
+    """Send a signal in the name of whoever the API server says that we are."""
+    if is_final(found := read_run(cluster, run)):
+        raise CommandError(f"{run} has ended already: {state_of(found)}. Nobody waits for {name}.")
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    user = cluster.create(WHO_AM_I, review)["status"]["userInfo"]
+    spec = {
+        "flowRunRef": {"name": run},
+        "name": name,
+        "payload": payload,
+        "sender": user["username"],
+        "senderGroups": user.get("groups", []),
+        "idempotencyKey": key,
+    }
+    body = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Signal",
+        "metadata": {"generateName": f"{run[:40]}-"},
+        "spec": {field: value for field, value in spec.items() if value is not None},
+    }
+    created = cluster.create(cluster.path("signals"), body)
+    print(f"{created['metadata']['name']} sent to {run}: {name}", flush=True)
+
+
+def answer(cluster: Cluster, run: str, name: str | None, *, approved: bool, comment: str) -> None:
+    """Approve or reject what a run waits for."""
+    waiting = read_run(cluster, run).get("status", {}).get("waitingFor", {})
+    name = name or (waiting.get("name") if waiting.get("kind") == "Signal" else None)
+    if name is None:
+        raise CommandError(
+            f"{run} does not wait for a signal now; say which one is meant: "
+            f"penstock {'approve' if approved else 'reject'} {run} NAME"
+        )
+    send_signal(cluster, run, name, payload={"approved": approved, "comment": comment})
+
+
+def suspend_runs(cluster: Cluster, names: list[str], *, suspend: bool) -> None:
+    """Set each run's ``spec.suspend``; one that has ended does not save the others."""
+    errors = []
+    for name in names:
+        run = read_run(cluster, name)
+        if is_final(run):
+            errors.append(f"{name} has ended already: {state_of(run)}.")
+            continue
+        cluster.merge(cluster.path("flowruns", name), {"spec": {"suspend": suspend}})
+        print(f"{name} is being {'suspended' if suspend else 'resumed'}", flush=True)
+    if errors:
+        raise CommandError("\n".join(errors))

@@ -1,0 +1,103 @@
+"""The commands that say something to a run which waits, or make one wait."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from penstock.cli.connection import connect
+from penstock.cli.options import Context, Kubeconfig, Namespace, RunName, RunNames, target_of
+
+SignalName = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Of the signal, if not the one waited for.")
+]
+Comment = Annotated[str, typer.Option(help="What to say about it.")]
+
+
+def signal(
+    ctx: typer.Context,
+    run: RunName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the run waits for.")],
+    payload: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="What to say: JSON where it is JSON, else text."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Of several signals with one key the first counts.")
+    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="The run is one of this machine, not of the cluster.")
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Send a signal to a run."""
+    from penstock.cli.signals import read_payload, send_signal
+
+    if here:
+        from penstock.cli.local_signals import send_here
+
+        send_here(run, name, payload=read_payload(payload), key=key)
+        return
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+    send_signal(cluster, run, name, payload=read_payload(payload), key=key)
+
+
+def approve(
+    ctx: typer.Context,
+    run: RunName,
+    name: SignalName = None,
+    comment: Comment = "",
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Approve what a run waits for."""
+    from penstock.cli.signals import answer
+
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+    answer(cluster, run, name, approved=True, comment=comment)
+
+
+def reject(
+    ctx: typer.Context,
+    run: RunName,
+    name: SignalName = None,
+    comment: Comment = "",
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Reject what a run waits for."""
+    from penstock.cli.signals import answer
+
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+    answer(cluster, run, name, approved=False, comment=comment)
+
+
+def suspend(
+    ctx: typer.Context,
+    runs: RunNames,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Suspend runs: they leave their pods, and keep what they have finished."""
+    from penstock.cli.signals import suspend_runs
+
+    suspend_runs(connect(target_of(ctx, namespace, context, kubeconfig)), runs, suspend=True)
+
+
+def resume(
+    ctx: typer.Context,
+    runs: RunNames,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Let suspended runs go on."""
+    from penstock.cli.signals import suspend_runs
+
+    suspend_runs(connect(target_of(ctx, namespace, context, kubeconfig)), runs, suspend=False)

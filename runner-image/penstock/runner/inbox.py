@@ -1,0 +1,101 @@
+"""Signals for this pod's run: asked for while somebody waits, reported once they are settled."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, cast
+from urllib.parse import quote
+
+from penstock.drivers.inbox import Inbox, Message
+from penstock.drivers.receiving import NOTE
+from penstock.journal.run_journal import RunJournal
+from penstock.runner.apiserver import ApiServer, UnreachableError
+from penstock.runner.board import NoticeBoard
+from penstock.runner.environment import Environment
+
+SECONDS_BETWEEN_LOOKS = 2.0
+Verdict = tuple[Literal["Consumed", "Rejected"], str]
+
+
+class ClusterInbox:
+    """Brings the pending Signals of a run into its inbox, and what became of them back."""
+
+    def __init__(
+        self,
+        server: ApiServer,
+        *,
+        environment: Environment,
+        run: Mapping[str, Any],
+        board: NoticeBoard,
+    ) -> None:
+        self._server = server
+        self._board = board
+        self._uid = run["metadata"]["uid"]
+        selector = quote(f"spec.flowRunRef.name={environment.run},status.state=Pending")
+        self._path = (
+            f"/apis/penstock.dev/v1alpha1/namespaces/{environment.namespace}/signals"
+            f"?fieldSelector={selector}"
+        )
+        self._verdicts: dict[str, Verdict] = {}
+        self.inbox = Inbox(settle=self._settle)
+
+    def start(self, journal: RunJournal) -> None:
+        """Ask for signals from now on; those that the journal knows are consumed already."""
+        for noted in journal.notes(NOTE):
+            if isinstance(noted, dict) and "id" in noted:
+                name = noted.get("name", "")
+                self.inbox.remember(noted["id"], name=name, key=noted.get("key"))
+                self._verdicts[noted["id"]] = ("Consumed", "")
+        threading.Thread(target=self._work, name="penstock-inbox", daemon=True).start()
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while True:
+            self.inbox.is_wanted.wait()
+            self._look()
+            pause.wait(SECONDS_BETWEEN_LOOKS)
+
+    def _look(self) -> None:
+        try:
+            answer = self._server.get(self._path)
+        except UnreachableError:
+            return  # the reporter says so
+        if not answer.ok:
+            return
+        pending = [item for item in answer.body.get("items") or () if self._is_for_us(item)]
+        self._board.settled(
+            [
+                (item["metadata"]["name"], *self._verdicts[item["metadata"]["uid"]])
+                for item in pending
+                if item["metadata"]["uid"] in self._verdicts
+            ]
+        )
+        new = [item for item in pending if item["metadata"]["uid"] not in self._verdicts]
+        self.inbox.deliver(_message(item) for item in sorted(new, key=_age))
+
+    def _is_for_us(self, item: Mapping[str, Any]) -> bool:
+        """Tell whether a signal is for this run, not for an earlier one of the same name."""
+        return (item.get("status") or {}).get("flowRunUID") in (None, self._uid)
+
+    def _settle(self, message: Message, state: str, why: str) -> None:
+        self._verdicts[message.id] = (cast("Literal['Consumed', 'Rejected']", state), why)
+
+
+def _age(item: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = item["metadata"]
+    return metadata["creationTimestamp"], metadata["name"]
+
+
+def _message(item: Mapping[str, Any]) -> Message:
+    spec = item["spec"]
+    return Message(
+        id=item["metadata"]["uid"],
+        name=spec["name"],
+        payload=spec.get("payload"),
+        sender=spec["sender"],
+        groups=tuple(spec.get("senderGroups") or ()),
+        sent_at=datetime.fromisoformat(item["metadata"]["creationTimestamp"]),
+        idempotency_key=spec.get("idempotencyKey"),
+    )
