@@ -129,6 +129,7 @@ def _environment(server: FaultyServer) -> Environment:
 
 TRANSIENT: dict[str, Fault] = {
     "500": Answer(500),
+    "200 that is torn": Answer(200, body=b'{"metadata": {"na'),
     "429 with Retry-After": Answer(429, retry_after="0.05"),
     "503 that is no JSON": Answer(503, body=b"bad gateway"),
     "401": Answer(401),
