@@ -119,6 +119,7 @@ def _environment(server: FaultyServer) -> Environment:
         pod_name="daily-1-abcde",
         pod_uid="u-1",
         grace_seconds=1.0,
+        linger_seconds=30.0,
         server_host="127.0.0.1",
         server_port=server.port,
         credentials=server.credentials,
