@@ -2,17 +2,24 @@
 
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.integration.apiserver import ApiServer
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/penstock"
 
 Object = dict[str, Any]
+RIGHTS = (
+    *("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+)
 
 
 @cache
@@ -46,6 +53,30 @@ def render(*settings: str, release: str = "penstock", namespace: str) -> list[Ob
     )
     assert done.returncode == 0, done.stderr
     return list(_objects(done.stdout))
+
+
+@contextmanager
+def rights(api: ApiServer) -> Iterator[str]:
+    """Install the rights and the policies of a release, in a namespace of the same name.
+
+    The policies hold in namespaces with the label `release=<name>` and leave others alone.
+    """
+    name = f"penstock-{uuid.uuid4().hex[:6]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    api.create("/api/v1/namespaces", body)
+    objects = [item for item in render(release=name, namespace=name) if item["kind"] in RIGHTS]
+    for item in objects:
+        if item["kind"] == "ValidatingAdmissionPolicyBinding":
+            labels = {"matchLabels": {"release": name}}
+            item["spec"]["matchResources"] = {"namespaceSelector": labels}
+    manifest = yaml.safe_dump_all(objects)
+    done = api.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
+    assert done.returncode == 0, done.stderr
+    try:
+        yield name
+    finally:
+        api.kubectl("delete", "--wait=false", "-f", "-", stdin=manifest)
+        api.delete(f"/api/v1/namespaces/{name}")
 
 
 def _objects(text: str) -> Iterator[Object]:

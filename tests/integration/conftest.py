@@ -12,15 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer
 from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("flows", "flowruns", "workpools", "signals", "journalsegments")
-RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
-POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,24 +96,8 @@ def release(api: ApiServer) -> Iterator[str]:
 
     The policy holds in namespaces with the label `release=<name>` and leaves other tests alone.
     """
-    name = f"penstock-{uuid.uuid4().hex[:6]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    api.create("/api/v1/namespaces", body)
-    objects = [
-        item
-        for item in charts.render(release=name, namespace=name)
-        if item["kind"] in RBAC + POLICY
-    ]
-    for item in objects:
-        if item["kind"] == "ValidatingAdmissionPolicyBinding":
-            labels = {"matchLabels": {"release": name}}
-            item["spec"]["matchResources"] = {"namespaceSelector": labels}
-    manifest = yaml.safe_dump_all(objects)
-    done = api.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
-    assert done.returncode == 0, done.stderr
-    yield name
-    api.kubectl("delete", "--wait=false", "-f", "-", stdin=manifest)
-    api.delete(f"/api/v1/namespaces/{name}")
+    with charts.rights(api) as name:
+        yield name
 
 
 def _cluster(*arguments: str) -> str:

@@ -90,6 +90,7 @@ class Journal:
             pod_name=pod.name,
             pod_uid=pod.uid,
             grace_seconds=30,
+            linger_seconds=30,
             server_host=str(address.hostname),
             server_port=address.port or 443,
             credentials=credentials,

@@ -128,11 +128,14 @@ class ApiServer:
         said = response.read()
         if response.will_close:
             self.close()
-        return Answer(
+        answer = Answer(
             status=response.status,
             body=_decode(said),
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
+        if answer.ok and "kind" not in answer.body:  # torn, or not the API server's
+            raise UnreachableError(self._describe(ValueError("The answer is no object.")))
+        return answer
 
     def _connect(self, timeout: float) -> http.client.HTTPSConnection:
         if self._connection is None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from penstock.errors import JournalError, JournalFenced
 from penstock.journal.chain import ChainConflict
 from penstock.runner import exits
+from penstock.runner.allowance import Allowance
 from penstock.runner.apiserver import Answer, ApiServer, UnreachableError
 from penstock.runner.environment import Environment
 from penstock.runner.merging import Merger
@@ -75,12 +76,14 @@ class SegmentChain:
         standing: Standing,
         pace: Pace | None = None,
         wait: Callable[[float], None] = time.sleep,
+        allowance: Allowance | None = None,
     ) -> None:
         self._store = store
         self._merger = merger
         self._standing = standing
         self._pace = pace or Pace()
         self._wait = wait
+        self._allowance = allowance or Allowance()
         self._unfinished: Assembly | None = None
         self._seen: list[bytes] = []
         """What was there when a fence turned out not to be at the end."""
@@ -106,6 +109,8 @@ class SegmentChain:
         if segment.fence:
             self._put_fence(segment)
         else:
+            if delay := self._allowance.take():
+                self._wait(delay)
             self._insist(lambda: self._try_to_create(segment))
         self._merger.add(segment)
 

@@ -1,4 +1,4 @@
-"""An API server for one FlowRun, over real HTTPS, that can be told to misbehave.
+"""An API server for one FlowRun and its journal, over real HTTPS, that can be told to misbehave.
 
 It keeps the rules of docs/design.md, section 7: a terminal run, another attempt, another pod's
 claim are refused.
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.unit.runner.segment_objects import SegmentObjects
 
 TERMINAL = {"Completed", "Failed", "Crashed", "Cancelled"}
 
@@ -55,12 +57,16 @@ class FaultyServer:
         make_certificate(folder)
         (folder / "token").write_text("token-1\n")
         self.run: dict[str, Any] | None = {
-            "metadata": {"name": "daily", "namespace": "default"},
+            "kind": "FlowRun",
+            "metadata": {"name": "daily", "namespace": "default", "uid": "0f3c9a1e-77"},
             "spec": {"flowRef": {"name": "daily"}, "parameters": {}},
             "status": {"state": "Pending", "attempt": 1},
         }
         self.lenient = False  # without the admission policies
-        self.faults: dict[str, deque[Fault]] = {"GET": deque(), "PATCH": deque()}
+        self.journal = SegmentObjects(page=100)
+        self.faults: dict[str, deque[Fault]] = {
+            method: deque() for method in ("GET", "PATCH", "POST", "DELETE")
+        }
         self.reports: list[dict[str, Any]] = []
         self.times: list[float] = []
         self.tokens: list[str] = []
@@ -103,6 +109,9 @@ class FaultyServer:
 
     def respond(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
         """Carry a request out as the real server and the admission policies would."""
+        if "/journalsegments" in path:
+            status, answer = self.journal.respond(method, path, body)
+            return _json(status, answer)
         if self.run is None:
             return Answer(404)
         if method == "GET":
@@ -173,6 +182,7 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Listener
 
     def setup(self) -> None:
@@ -189,9 +199,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve("GET", None)
 
+    def do_DELETE(self) -> None:
+        self._serve("DELETE", None)
+
     def do_PATCH(self) -> None:
-        length = int(self.headers["Content-Length"])
-        self._serve("PATCH", json.loads(self.rfile.read(length)))
+        self._serve("PATCH", self._body())
+
+    def do_POST(self) -> None:
+        self._serve("POST", self._body())
+
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""

@@ -119,6 +119,7 @@ def _environment(server: FaultyServer) -> Environment:
         pod_name="daily-1-abcde",
         pod_uid="u-1",
         grace_seconds=1.0,
+        linger_seconds=30.0,
         server_host="127.0.0.1",
         server_port=server.port,
         credentials=server.credentials,
@@ -129,6 +130,7 @@ def _environment(server: FaultyServer) -> Environment:
 
 TRANSIENT: dict[str, Fault] = {
     "500": Answer(500),
+    "200 that is torn": Answer(200, body=b'{"metadata": {"na'),
     "429 with Retry-After": Answer(429, retry_after="0.05"),
     "503 that is no JSON": Answer(503, body=b"bad gateway"),
     "401": Answer(401),

@@ -54,7 +54,7 @@ class SegmentObjects:
         end = start + self._page
         items = self._snapshots[snapshot]
         more = {"continue": f"{snapshot}/{end}"} if end < len(items) else {}
-        return 200, {"metadata": more, "items": items[start:end]}
+        return 200, {"kind": "List", "metadata": more, "items": items[start:end]}
 
     def _delete(self, selector: str) -> tuple[int, Object]:
         chosen = re.fullmatch(re.escape(NUMBER_LABEL) + r" in \(([\d,]+)\)", selector)
@@ -63,7 +63,7 @@ class SegmentObjects:
         for name, item in list(self.items.items()):
             if (item["metadata"].get("labels") or {}).get(NUMBER_LABEL) in numbers:
                 del self.items[name]
-        return 200, {"items": []}
+        return 200, {"kind": "List", "items": []}
 
 
 class Connection:

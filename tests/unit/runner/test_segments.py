@@ -11,6 +11,7 @@ from tests.unit.runner.segment_objects import Connection, SegmentObjects
 
 from penstock.errors import CorruptJournal, JournalError, JournalFenced
 from penstock.journal.chain import ChainConflict
+from penstock.runner.allowance import Allowance
 from penstock.runner.apiserver import Answer
 from penstock.runner.merging import MERGE_BYTES, Gathering, Step
 from penstock.runner.ownership import Lost, Owned, Reported
@@ -275,6 +276,23 @@ def test_a_record_that_no_object_can_hold_is_refused_before_it_is_sent(desk: Des
         desk.chain.put(0, b"<" * 200_000)
 
     assert desk.connection.requests == []
+
+
+def test_a_run_that_writes_without_end_is_slowed_down(desk: Desk) -> None:
+    """Its fence is not: an attempt that takes over is not kept waiting."""
+    allowance = Allowance(burst=2, per_second=50, clock=lambda: 0.0)
+    chain = SegmentChain(
+        desk.store,
+        merger=desk.merger,
+        standing=lambda: desk.standing,
+        wait=desk.waits.append,
+        allowance=allowance,
+    )
+
+    for number, record in enumerate([b"0", b"1", b"2", b"3", FENCE]):
+        chain.put(number, record)
+
+    assert desk.waits == pytest.approx([0.02, 0.04])
 
 
 def test_records_that_are_merged_are_read_from_either_place(desk: Desk) -> None:
