@@ -15,7 +15,7 @@ from penstock_operator.app.metrics import Metrics
 from penstock_operator.app.options import Options
 from penstock_operator.app.queue import WorkQueue
 from penstock_operator.app.reconcilers import Reconcilers
-from penstock_operator.app.resync import WATCHED, Resync
+from penstock_operator.app.resync import FIELDS, WATCHED, Resync
 from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, text_at
 from penstock_operator.kube.client import Client, Object
@@ -23,8 +23,9 @@ from penstock_operator.kube.connection import Connection
 from penstock_operator.kube.errors import ApiError, Conflict, Terminating
 from penstock_operator.kube.execute import Executor
 from penstock_operator.kube.lease import Lease, LeaseLostError
-from penstock_operator.kube.resources import JOBS, LEASES, OF_A_RUN, RUNS, UNFINISHED, Resource
+from penstock_operator.kube.resources import JOBS, LEASES, OF_A_RUN, Resource
 from penstock_operator.kube.transport import HttpTransport, Request, Transport
+from penstock_operator.model.states import SignalState, State
 from penstock_operator.reconcile import actions
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class App:
             queue=self.queue,
             executor=Executor(client, witness=self._triggers, done=self._note_action),
             settings=options.settings,
+            namespaces=options.namespaces,
         )
         self._resync = Resync(
             client=client,
@@ -98,7 +100,9 @@ class App:
             finished=lambda repairs: self.health.resynced(repairs=repairs),
         )
         self.metrics.watch_sizes(
-            queue_depth=lambda: len(self.queue), unfinished_runs=lambda: len(self.caches.runs)
+            queue_depth=lambda: len(self.queue),
+            unfinished_runs=lambda: len(self.caches.runs),
+            suspended_runs=self._count_suspended,
         )
 
     async def run(
@@ -166,7 +170,7 @@ class App:
             task.cancel()
 
     async def _watch(self, stop: asyncio.Event, watch_started: Callable[[], None]) -> None:
-        fields = {RUNS: UNFINISHED}
+        fields = dict(FIELDS)
         watched: tuple[Resource, ...] = WATCHED
         if self._sees_own_lease():
             watched = (*WATCHED, LEASES)
@@ -218,6 +222,10 @@ class App:
     def _count_repairs(self, resource: Resource, count: int) -> None:
         self.metrics.watch_repairs.labels(resource.kind).inc(count)
 
+    def _count_suspended(self) -> int:
+        states = (text_at(run, "status", "state") for run in self.caches.runs)
+        return sum(state == State.SUSPENDED for state in states)
+
     def _note_action(self, action: actions.Action) -> None:
         match action:
             case actions.PatchRunStatus(target, status):
@@ -228,6 +236,8 @@ class App:
                     self.metrics.runs.labels(str(status.state)).inc()
                 if action.recovered_from:
                     self.metrics.recoveries.labels(action.recovered_from).inc()
+                if action.woken_by:
+                    self.metrics.wakes.labels(action.woken_by).inc()
             case actions.CreateJob():
                 self.metrics.launches.inc()
                 if action.run_created_at is not None:
@@ -236,6 +246,12 @@ class App:
             case actions.DeleteRun(namespace, name):
                 key = str(Key(Kind.RUN, namespace, name))
                 logger.info("Deleted by its flow's history.", extra={"key": key})
+            case actions.PatchSignalStatus(_, signal):
+                if signal.state is not None and signal.state != SignalState.PENDING:
+                    self.metrics.signals.labels(str(signal.state)).inc()
+            case actions.DeleteSignal(namespace, name, is_lost=True):
+                self.metrics.signals.labels("Dropped").inc()
+                logger.warning("Deleted the Signal %s/%s: its run does not exist.", namespace, name)
             case _:
                 pass
 

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     """The finished runs of the Flow of that name."""
     SNAPSHOTS = "Snapshots"
     """The snapshots of that namespace; all that are watched if it is empty."""
+    SIGNALS = "Signals"
+    """The signals of that namespace, likewise."""
 
 
 class Key(NamedTuple):

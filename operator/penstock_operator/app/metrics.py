@@ -30,6 +30,18 @@ class Metrics:
             ["cause"],
             registry=self.registry,
         )
+        self.wakes = Counter(
+            "penstock_run_wakes",
+            "Runs launched again after a wait without a pod.",
+            ["cause"],
+            registry=self.registry,
+        )
+        self.signals = Counter(
+            "penstock_signals",
+            "Signals by what became of them.",
+            ["state"],
+            registry=self.registry,
+        )
         self.reconcile_seconds = Histogram(
             "penstock_reconcile_seconds",
             "Time one reconcile took, its API calls included.",
@@ -71,12 +83,21 @@ class Metrics:
             "penstock_unfinished_runs", "Runs that have not ended.", registry=self.registry
         )
 
+        self._suspended_runs = Gauge(
+            "penstock_suspended_runs", "Runs that wait without a pod.", registry=self.registry
+        )
+
     def watch_sizes(
-        self, *, queue_depth: Callable[[], float], unfinished_runs: Callable[[], float]
+        self,
+        *,
+        queue_depth: Callable[[], float],
+        unfinished_runs: Callable[[], float],
+        suspended_runs: Callable[[], float],
     ) -> None:
-        """Take these two figures at the time of each scrape."""
+        """Take these figures at the time of each scrape."""
         self._queue_depth.set_function(queue_depth)
         self._unfinished_runs.set_function(unfinished_runs)
+        self._suspended_runs.set_function(suspended_runs)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

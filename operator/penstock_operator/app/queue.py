@@ -17,6 +17,9 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+_FEW = 1_000
+"""So many stale timers are not worth a sweep."""
+
 
 class Backlog(Generic[K]):
     """The queue's state and rules; time is a parameter, nothing waits in here."""
@@ -69,6 +72,8 @@ class Backlog(Generic[K]):
         self._due[key] = when
         self._serial += 1
         heapq.heappush(self._timers, (when, self._serial, key, behind))
+        if len(self._timers) > 2 * len(self._due) + _FEW:
+            self._drop_all_stale()
 
     def retry_at(self, key: K, *, now: float, at_least: float = 0.0) -> float:
         """Let a failed key run again: after 0.1 s, doubling up to 60 s, spread by half."""
@@ -124,6 +129,12 @@ class Backlog(Generic[K]):
     def _drop_stale(self) -> None:
         while self._timers and self._due.get(self._timers[0][2]) != self._timers[0][0]:
             heapq.heappop(self._timers)
+
+    def _drop_all_stale(self) -> None:
+        """Forget what was put off or has run meanwhile: a run that sleeps for a month is looked at
+        at each resync, and each look notes its date again."""
+        self._timers = [each for each in self._timers if self._due.get(each[2]) == each[0]]
+        heapq.heapify(self._timers)
 
 
 class WorkQueue(Generic[K]):

@@ -6,7 +6,7 @@ The decisions are in `reconcile`; this module only brings it the facts and carri
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -38,6 +38,7 @@ from penstock_operator.reconcile.observed import (
 from penstock_operator.reconcile.pools import plan_pool
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
+from penstock_operator.reconcile.signals import plan_signal_collection
 from penstock_operator.reconcile.snapshots import plan_snapshots
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Reconcilers:
     queue: Queue
     executor: Executor
     settings: Settings
+    namespaces: Collection[str] = ()
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -70,6 +72,7 @@ class Reconcilers:
             Kind.POOL: self._reconcile_pool,
             Kind.HISTORY: self._collect_history,
             Kind.SNAPSHOTS: self._collect_snapshots,
+            Kind.SIGNALS: self._collect_signals,
         }[key.kind]
         plan = await reconcile(key)
         if plan is not None and plan.requeue_after is not None:
@@ -124,9 +127,11 @@ class Reconcilers:
         return plan_run(observed, now=self.now(), settings=self.settings)
 
     async def _find_unwatched_run(self, name: Name) -> Object | None:
-        """Get a run that is finished, deleted or unknown, if a Job of it is still at work."""
+        """Get a run that is finished, deleted or unknown, if a Job of it is still at work, or a
+        signal to it unsettled."""
         jobs = [reading.read_job(job) for job in self.caches.jobs.members(name)]
-        if all(job.is_finished or job.deletion_requested_at for job in jobs):
+        at_rest = all(job.is_finished or job.deletion_requested_at for job in jobs)
+        if at_rest and not self.caches.signals.members(name):
             return None
         try:
             found = await self.client.get(RUNS, namespace=name.namespace, name=name.name)
@@ -139,9 +144,13 @@ class Reconcilers:
         namespace = run.metadata.namespace
         flow = _read(reading.read_flow, self.caches.flows, namespace, run.spec.flow_ref.name)
         pool = _read(reading.read_pool, self.caches.pools, namespace, pool_name(run, flow=flow))
-        jobs = self.caches.jobs.members(Name(namespace, run.metadata.name))
+        name = Name(namespace, run.metadata.name)
         return ObservedRun(
-            run=run, flow=flow, pool=pool, jobs=tuple(reading.read_job(job) for job in jobs)
+            run=run,
+            flow=flow,
+            pool=pool,
+            jobs=tuple(map(reading.read_job, self.caches.jobs.members(name))),
+            signals=tuple(map(reading.read_signal, self.caches.signals.members(name))),
         )
 
     async def _reconcile_flow(self, key: Key) -> Plan | None:
@@ -186,6 +195,19 @@ class Reconcilers:
             return None
         finished = await lookups.finished_runs(self.client, namespace=key.namespace, flow=key.name)
         plan = plan_history(finished, history=flow.spec.history, now=self.now())
+        await self.executor.carry_out(plan.actions)
+        if plan.actions:
+            namespace = key.namespace if self.namespaces else ""
+            self.queue.add_after(Key(Kind.SIGNALS, namespace, ""), _HISTORY_DELAY_SECONDS)
+        return plan
+
+    async def _collect_signals(self, key: Key) -> Plan | None:
+        signals = await lookups.list_signals(self.client, namespace=key.namespace or None)
+        if not signals:
+            return None
+        # After the signals: the run of each of them that is missing in this list is gone.
+        runs = await lookups.list_runs(self.client, namespace=key.namespace or None)
+        plan = plan_signal_collection(signals, runs=runs, now=self.now())
         await self.executor.carry_out(plan.actions)
         return plan
 

@@ -24,13 +24,18 @@ from penstock_operator.kube.resources import (
     OF_A_RUN,
     POOLS,
     RUNS,
+    SIGNALS,
     UNFINISHED,
+    UNSETTLED,
     Resource,
 )
 
 logger = logging.getLogger(__name__)
 
-WATCHED = (POOLS, FLOWS, RUNS, JOBS)
+WATCHED = (POOLS, FLOWS, SIGNALS, RUNS, JOBS)
+
+FIELDS = {RUNS: UNFINISHED, SIGNALS: UNSETTLED}
+"""Which objects of a kind are watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,10 @@ class Resync:
         keys += [Key(Kind.FLOW, *name) for name in self.caches.flows.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.runs.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.jobs.owners()]
+        keys += [Key(Kind.RUN, *name) for name in self.caches.signals.owners()]
         keys += [Key(Kind.HISTORY, *name) for name in self.caches.flows.names()]
-        keys += [Key(Kind.SNAPSHOTS, namespace, "") for namespace in self.namespaces or ("",)]
+        for namespace in self.namespaces or ("",):
+            keys += [Key(Kind.SNAPSHOTS, namespace, ""), Key(Kind.SIGNALS, namespace, "")]
         for key in keys:
             self.queue.add_after(key, random.uniform(0, self.spread_seconds))  # noqa: S311
 
@@ -154,7 +161,7 @@ class Resync:
                 resource,
                 namespace=namespace,
                 labels=OF_A_RUN if resource == JOBS else "",
-                fields=UNFINISHED if resource == RUNS else "",
+                fields=FIELDS.get(resource, ""),
                 metadata_only=metadata_only,
             ):
                 yield page

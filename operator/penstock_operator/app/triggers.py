@@ -8,7 +8,7 @@ from typing import Protocol
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.kube.caches import Caches, Name, name_of, text_at
 from penstock_operator.kube.client import Object
-from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, Resource
+from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS, Resource
 from penstock_operator.reconcile.names import RUN_LABEL
 
 
@@ -83,6 +83,8 @@ class Triggers:
         elif resource == JOBS:
             if run := (obj["metadata"].get("labels") or {}).get(RUN_LABEL):
                 yield Key(Kind.RUN, namespace, run)
+        elif resource == SIGNALS:
+            yield Key(Kind.RUN, namespace, text_at(obj, "spec", "flowRunRef", "name"))
         elif resource == FLOWS:
             yield from self._flow_and_its_runs(obj)
         elif resource == POOLS:

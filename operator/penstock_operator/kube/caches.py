@@ -11,8 +11,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, Resource
-from penstock_operator.model.states import TERMINAL_STATES
+from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS, Resource
+from penstock_operator.kube.trimming import trim_job, trim_run, trim_signal
+from penstock_operator.model.states import TERMINAL_STATES, SignalState
 from penstock_operator.reconcile.names import DEFAULT_POOL, RUN_LABEL
 
 Object = dict[str, Any]
@@ -50,11 +51,16 @@ def _always(_: Object) -> bool:
     return True
 
 
+def _as_it_is(obj: Object) -> Object:
+    return obj
+
+
 class Cache:
     """Objects of one kind by name, with one index.
 
     `index` names what an object belongs to (a run's flow, a Job's run), within its namespace.
     `belongs` tells whether an object is one that the watch would show: what is not is gone.
+    `trimmed` leaves out what no plan reads, so that ten thousand objects fit into memory.
     """
 
     def __init__(
@@ -62,10 +68,12 @@ class Cache:
         *,
         index: Callable[[Object], Iterable[str]] = _nothing,
         belongs: Callable[[Object], bool] = _always,
+        trimmed: Callable[[Object], Object] = _as_it_is,
     ) -> None:
         self._objects: dict[Name, Object] = {}
         self._index = index
         self._belongs = belongs
+        self._trimmed = trimmed
         self._members: dict[Name, set[Name]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
 
@@ -100,7 +108,7 @@ class Cache:
         if not self._belongs(obj):
             return self.remove(obj)
         self._forget(name_of(obj))
-        trimmed = _without_managed_fields(obj)
+        trimmed = self._trimmed(_without_managed_fields(obj))
         self._objects[name_of(obj)] = trimmed
         for owner in self._index(trimmed):
             member_of = Name(name_of(obj).namespace, owner)
@@ -155,6 +163,15 @@ def _is_unfinished(run: Object) -> bool:
     return text_at(run, "status", "state") not in TERMINAL_STATES
 
 
+def _run_of_signal(signal: Object) -> Iterable[str]:
+    return [text_at(signal, "spec", "flowRunRef", "name")]
+
+
+def _is_unsettled(signal: Object) -> bool:
+    state = text_at(signal, "status", "state")
+    return state not in (SignalState.CONSUMED, SignalState.REJECTED)
+
+
 def text_at(obj: Any, *path: str) -> str:
     """Read a string out of an object that nobody has checked."""
     for key in path:
@@ -163,13 +180,21 @@ def text_at(obj: Any, *path: str) -> str:
 
 
 class Caches:
-    """What the watches have shown: all Flows and WorkPools, the unfinished runs, the runs' Jobs."""
+    """What the watches have shown: all Flows and WorkPools, the unfinished runs, their Jobs and the
+    signals that nobody has settled."""
 
     def __init__(self) -> None:
         self.flows = Cache(index=_pool_of)
         self.pools = Cache()
-        self.runs = Cache(index=_flow_of, belongs=_is_unfinished)
-        self.jobs = Cache(index=_run_of)
+        self.runs = Cache(index=_flow_of, belongs=_is_unfinished, trimmed=trim_run)
+        self.jobs = Cache(index=_run_of, trimmed=trim_job)
+        self.signals = Cache(index=_run_of_signal, belongs=_is_unsettled, trimmed=trim_signal)
 
     def of(self, resource: Resource) -> Cache:
-        return {FLOWS: self.flows, POOLS: self.pools, RUNS: self.runs, JOBS: self.jobs}[resource]
+        return {
+            FLOWS: self.flows,
+            POOLS: self.pools,
+            RUNS: self.runs,
+            JOBS: self.jobs,
+            SIGNALS: self.signals,
+        }[resource]

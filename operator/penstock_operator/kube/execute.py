@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from penstock_operator.kube.client import Client, Object
@@ -15,6 +16,7 @@ from penstock_operator.kube.resources import (
     ROLE_BINDINGS,
     RUNS,
     SERVICE_ACCOUNTS,
+    SIGNALS,
     Resource,
 )
 from penstock_operator.model.schema import JsonObject
@@ -22,6 +24,11 @@ from penstock_operator.reconcile import actions
 from penstock_operator.reconcile.observed import Refusal
 
 _REFUSED_FOR_GOOD = (400, 403, 413, 422)
+_DELETED = {
+    actions.DeleteSnapshot: CONFIG_MAPS,
+    actions.DeleteSignal: SIGNALS,
+    actions.DeleteRun: RUNS,
+}
 
 
 class JobRefusedError(Exception):
@@ -68,6 +75,9 @@ class Executor:
                 await self._apply_status(FLOWS, action.target, action.status.to_wire())
             case actions.PatchPoolStatus():
                 await self._apply_status(POOLS, action.target, action.status.to_wire())
+            case actions.PatchSignalStatus():
+                with suppress(NotFound):  # somebody took it back
+                    await self._apply_status(SIGNALS, action.target, action.status.to_wire())
             case actions.CreateJob():
                 await self._create_job(action)
             case actions.DeleteJob():
@@ -78,10 +88,13 @@ class Executor:
                 await self._create_once(SERVICE_ACCOUNTS, action.manifest)
             case actions.EnsureRoleBinding():
                 await self._ensure_role_binding(action)
-            case actions.DeleteSnapshot(namespace, name, uid):
-                await self._delete(CONFIG_MAPS, namespace=namespace, name=name, uid=uid)
-            case actions.DeleteRun(namespace, name, uid):
-                await self._delete(RUNS, namespace=namespace, name=name, uid=uid)
+            case actions.DeleteSnapshot() | actions.DeleteSignal() | actions.DeleteRun():
+                await self._delete(
+                    _DELETED[type(action)],
+                    namespace=action.namespace,
+                    name=action.name,
+                    uid=action.uid,
+                )
 
     async def _apply_status(
         self, resource: Resource, target: actions.Target, status: JsonObject

@@ -19,6 +19,7 @@ from penstock_operator.kube.resources import (
     ROLE_BINDINGS,
     RUNS,
     SERVICE_ACCOUNTS,
+    SIGNALS,
     Resource,
 )
 from penstock_operator.kube.snapshots import SnapshotCache
@@ -44,7 +45,9 @@ from penstock_operator.reconcile.observed import (
     ObservedPool,
     ObservedRun,
     PodView,
+    RunName,
     RunnerAccess,
+    SignalView,
     SnapshotView,
 )
 from penstock_operator.reconcile.pools import binding_name
@@ -126,6 +129,24 @@ async def list_snapshots(client: Client, *, namespace: str | None) -> AsyncItera
                 uid=meta["uid"],
                 created_at=_time(meta["creationTimestamp"]),
             )
+
+
+async def list_signals(client: Client, *, namespace: str | None) -> tuple[SignalView, ...]:
+    """List all signals of a namespace, or of all, settled ones too."""
+    found: list[SignalView] = []
+    async for page in client.pages(SIGNALS, namespace=namespace, page_size=100):
+        found += [reading.read_signal(signal) for signal in page]
+    return tuple(found)
+
+
+async def list_runs(client: Client, *, namespace: str | None) -> frozenset[RunName]:
+    """List all runs of a namespace, or of all, finished ones too."""
+    found: set[RunName] = set()
+    async for page in client.pages(RUNS, namespace=namespace, metadata_only=True):
+        for run in page:
+            meta = run["metadata"]
+            found.add(RunName(meta["namespace"], meta["name"], meta["uid"]))
+    return frozenset(found)
 
 
 async def _list(client: Client, resource: Resource, **selection: Any) -> list[Object]:

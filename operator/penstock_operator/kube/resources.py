@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from penstock_operator.model.states import TERMINAL_STATES
+from penstock_operator.model.states import TERMINAL_STATES, SignalState
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Resource:
 FLOWS = Resource("penstock.dev", "v1alpha1", "flows", "Flow")
 RUNS = Resource("penstock.dev", "v1alpha1", "flowruns", "FlowRun")
 POOLS = Resource("penstock.dev", "v1alpha1", "workpools", "WorkPool")
+SIGNALS = Resource("penstock.dev", "v1alpha1", "signals", "Signal")
 JOBS = Resource("batch", "v1", "jobs", "Job")
 PODS = Resource("", "v1", "pods", "Pod")
 EVENTS = Resource("", "v1", "events", "Event")
@@ -50,6 +51,9 @@ LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 UNFINISHED = ",".join(f"status.state!={state}" for state in TERMINAL_STATES)
 """Field selector of the runs that are watched; a run that ends leaves the watch as DELETED."""
+
+UNSETTLED = f"status.state!={SignalState.CONSUMED},status.state!={SignalState.REJECTED}"
+"""Field selector of the signals that are watched; what became of the others is written."""
 
 OF_A_RUN = "penstock.dev/run"
 """Label selector of the Jobs that are watched."""

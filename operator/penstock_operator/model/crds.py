@@ -5,7 +5,7 @@ the files are current. The chart ships the same files.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -22,6 +22,8 @@ from penstock_operator.model.schema import (
     must,
     refuse_unless,
 )
+from penstock_operator.model.signal import Signal
+from penstock_operator.model.states import SignalState
 from penstock_operator.model.structural import as_object, structural_schema
 from penstock_operator.model.workpool import WorkPool
 
@@ -48,6 +50,8 @@ class Kind:
     short: str
     columns: tuple[Column, ...]
     selectable: tuple[str, ...] = ()
+    new: JsonObject = field(default_factory=lambda: {"observedGeneration": -1})
+    """The status of an object that nobody has looked at."""
 
     @property
     def name(self) -> str:
@@ -105,6 +109,21 @@ KINDS = (
             _WHY,
         ),
     ),
+    Kind(
+        model=Signal,
+        plural="signals",
+        short="sig",
+        columns=(
+            Column("Run", ".spec.flowRunRef.name"),
+            Column("Name", ".spec.name"),
+            Column("Sender", ".spec.sender"),
+            Column("State", ".status.state"),
+            _AGE,
+            Column("Message", ".status.message", wide=True),
+        ),
+        selectable=(".spec.flowRunRef.name", ".status.state"),
+        new={"state": str(SignalState.PENDING)},
+    ),
 )
 
 
@@ -156,7 +175,7 @@ def _object_schema(kind: Kind) -> JsonObject:
     properties = as_object(schema["properties"])
     spec = as_object(properties["spec"])
     status = without_defaults(as_object(properties["status"]))
-    status["default"] = {"observedGeneration": -1}
+    status["default"] = kind.new
     if "required" not in spec:
         spec["default"] = {}
     return {

@@ -10,7 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from penstock_operator.model.schema import Count, Part, Timestamp
+from penstock_operator.model.schema import (
+    Count,
+    Part,
+    SignalName,
+    Timestamp,
+    must,
+    refuse_unless,
+)
 
 Name = Annotated[str, Field(max_length=128)]
 Word = Annotated[str, Field(max_length=64)]
@@ -151,6 +158,57 @@ class Outcome(Part):
     """When the flow ended."""
 
 
+class Suspension(Part):
+    """Why the attempt has left its pod although the flow has not ended."""
+
+    model_config = ConfigDict(
+        json_schema_extra=refuse_unless(
+            must(
+                "has(self.until) || !(self.kind in ['Sleep', 'RetryDelay'])",
+                "A sleep and a retry delay say until when they last.",
+            ),
+            must(
+                "has(self.name) || self.kind != 'Signal'",
+                "A wait for a signal says the signal's name.",
+            ),
+        )
+    )
+
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend"]
+    """What the run waits for. Suspend: spec.suspend of the run was true."""
+
+    name: Annotated[str, Field(max_length=128)] | None = None
+    """Of what is waited for: a signal, a task, or what a sleep was called."""
+
+    since: Timestamp
+    """When the attempt began to wait, by its own clock."""
+
+    until: Timestamp | None = None
+    """When the run is due again, by the runner's clock: the earliest of its deadlines."""
+
+    signals: Annotated[
+        tuple[SignalName, ...],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Names of the signals that wake the run, if there are others than the one in name."""
+
+    message: Message | None = None
+    """A sentence for people."""
+
+
+class SettledSignal(Part):
+    """What the run made of a Signal."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the Signal object."""
+
+    state: Literal["Consumed", "Rejected"]
+    """What became of it."""
+
+    message: Message | None = None
+    """Why it was rejected."""
+
+
 class Execution(Part):
     """What the pod of the current attempt reports. Only that pod can write it."""
 
@@ -217,6 +275,15 @@ class Execution(Part):
 
     result: Result | None = None
     """What the flow returned."""
+
+    signals: Annotated[
+        tuple[SettledSignal, ...],
+        Field(max_length=50, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Signals that the run has taken or refused, as long as their own status does not say so."""
+
+    suspension: Suspension | None = None
+    """The last report of an attempt that left its pod to wait without one."""
 
     outcome: Outcome | None = None
     """The final report of this attempt."""

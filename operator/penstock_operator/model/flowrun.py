@@ -29,7 +29,7 @@ def _known_reason(value: object) -> object:
 
 
 class FlowRunSpec(Part):
-    """What is run. Nothing of it can be changed afterwards but cancel."""
+    """What is run. Nothing of it can be changed afterwards but suspend and cancel."""
 
     model_config = ConfigDict(
         json_schema_extra=refuse_unless(
@@ -39,7 +39,8 @@ class FlowRunSpec(Part):
                 " && (!has(self.parameters) || self.parameters == oldSelf.parameters)"
                 " && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds)"
                 " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",
-                "A run's spec cannot be changed, except to cancel it; create another run.",
+                "A run's spec cannot be changed, except to suspend or cancel it; create another"
+                " run.",
             ),
             must(
                 "!oldSelf.cancel || self.cancel",
@@ -58,6 +59,10 @@ class FlowRunSpec(Part):
     """How long the run may take from its first start, waits and relaunches included. Replaces the
     Flow's limit."""
 
+    suspend: bool = False
+    """Set it to true to let the run leave its pod, and to false to let it go on. Nothing is undone:
+    what has finished stays finished."""
+
     cancel: bool = False
     """Set it to true to cancel the run. It cannot be taken back."""
 
@@ -75,7 +80,7 @@ class WaitingFor(Part):
     """Since when the run waits for it."""
 
     until: Timestamp | None = None
-    """When the run fails if it still waits then."""
+    """When the wait ends: a suspended run goes on then, one that cannot start fails."""
 
 
 class FlowRunStatus(Part):
@@ -111,7 +116,7 @@ class FlowRunStatus(Part):
     """Number of the current attempt. Reports of older attempts are refused."""
 
     recoveries: Count = 0
-    """How often the run was launched again after a loss."""
+    """How often the run was launched again after a loss. Waits do not count."""
 
     crashes: Count = 0
     """How many launches in a row have ended by a crash of the process itself."""
@@ -157,7 +162,7 @@ class FlowRun(Part):
 
     metadata: ObjectMeta
     spec: FlowRunSpec
-    """What is run. Nothing of it can be changed afterwards but cancel."""
+    """What is run. Nothing of it can be changed afterwards but suspend and cancel."""
 
     status: FlowRunStatus = Field(default=FlowRunStatus())
     """How the run stands. The operator writes it, but for execution, which the run's pod writes."""

@@ -36,6 +36,13 @@ class FlowRef(Part):
     """Name of the Flow."""
 
 
+class FlowRunRef(Part):
+    """Names a FlowRun of the same namespace."""
+
+    name: ObjectName
+    """Name of the FlowRun."""
+
+
 class WorkPoolRef(Part):
     """Names a WorkPool of the same namespace."""
 

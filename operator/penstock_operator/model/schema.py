@@ -67,6 +67,22 @@ MAX_NAME_LENGTH = 52
 ObjectName = Annotated[
     str, Field(min_length=1, max_length=MAX_NAME_LENGTH, json_schema_extra=_OBJECT_NAME)
 ]
+SignalName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        json_schema_extra=refuse_unless(
+            must(
+                "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",
+                "The name of a signal consists of letters, digits, '-', '_' and '.', and starts"
+                " and ends with a letter or a digit.",
+            )
+        ),
+    ),
+]
+"""What a flow waits for: wait_for_signal(name)."""
+
 ForeignName = Annotated[str, Field(min_length=1, max_length=253, json_schema_extra=_DNS_SUBDOMAIN)]
 ImageName = Annotated[str, Field(min_length=1, max_length=512)]
 Sentence = Annotated[str, Field(max_length=4096)]

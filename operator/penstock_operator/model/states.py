@@ -12,6 +12,7 @@ class State(StrEnum):
     SCHEDULED = "Scheduled"
     PENDING = "Pending"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
     CANCELLING = "Cancelling"
     COMPLETED = "Completed"
     FAILED = "Failed"
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     # Pending; those that a person must mend end as Failed at their deadline
     LAUNCHING = "Launching"
     RECOVERING = "Recovering"
+    RESUMING = "Resuming"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"
@@ -46,6 +48,11 @@ class Reason(StrEnum):
     POD_NOT_STARTING = "PodNotStarting"
     # Running
     RUNNING = "Running"
+    # Suspended; the last one also while the run's pod still has its time to end
+    SLEEPING = "Sleeping"
+    WAITING_FOR_SIGNAL = "WaitingForSignal"
+    WAITING_FOR_RETRY = "WaitingForRetry"
+    SUSPEND_REQUESTED = "SuspendRequested"
     # Cancelling and Cancelled
     CANCEL_REQUESTED = "CancelRequested"
     # Completed
@@ -96,7 +103,7 @@ class ConditionStatus(StrEnum):
 
 
 class WaitKind(StrEnum):
-    """What a run waits for that has not started."""
+    """What a run waits for that is not running. The last four need no pod meanwhile."""
 
     FLOW = "Flow"
     WORK_POOL = "WorkPool"
@@ -105,3 +112,15 @@ class WaitKind(StrEnum):
     QUOTA = "Quota"
     POD = "Pod"
     RECOVERY = "Recovery"
+    SLEEP = "Sleep"
+    SIGNAL = "Signal"
+    RETRY_DELAY = "RetryDelay"
+    SUSPEND = "Suspend"
+
+
+class SignalState(StrEnum):
+    """What became of a signal."""
+
+    PENDING = "Pending"
+    CONSUMED = "Consumed"
+    REJECTED = "Rejected"

@@ -13,6 +13,7 @@ from penstock_operator.model.flow import FlowStatus
 from penstock_operator.model.flowrun import FlowRunStatus
 from penstock_operator.model.meta import ObjectMeta
 from penstock_operator.model.schema import JsonObject
+from penstock_operator.model.signal import SignalStatus
 from penstock_operator.model.workpool import WorkPoolStatus
 from penstock_operator.reconcile.observed import Look
 
@@ -59,6 +60,8 @@ class PatchRunStatus:
     flow's history."""
     recovered_from: str = ""
     """The cause of the loss that it recovers from: count `penstock_run_recoveries_total{cause}`."""
+    woken_by: str = ""
+    """Why it ends a wait without a pod: count `penstock_run_wakes_total{cause}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,26 @@ class PatchPoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchSignalStatus:
+    """Apply the Signal's status, with the observed resourceVersion as precondition. 404 is done:
+    somebody took the signal back."""
+
+    target: Target
+    status: SignalStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSignal:
+    """Delete the Signal with that uid. 404, and 409 by the uid, are done."""
+
+    namespace: str
+    name: str
+    uid: str
+    is_lost: bool = False
+    """Whether nobody has ever taken or refused it."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureServiceAccount:
     """Create the ServiceAccount; 409 is done. It may carry labels and secrets of other hands."""
 
@@ -148,6 +171,8 @@ Action = (
     | DeleteSnapshot
     | PatchFlowStatus
     | PatchPoolStatus
+    | PatchSignalStatus
+    | DeleteSignal
     | EnsureServiceAccount
     | EnsureRoleBinding
     | DeleteRun

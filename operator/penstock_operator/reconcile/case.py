@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock_operator.model.execution import Execution, Outcome
+from penstock_operator.model.execution import Execution, Outcome, Suspension
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun, FlowRunStatus
 from penstock_operator.reconcile.actions import (
@@ -78,6 +78,11 @@ class RunCase:
         return self.report.outcome if self.report is not None else None
 
     @property
+    def suspension(self) -> Suspension | None:
+        """Why the current attempt has left without an outcome, if it has."""
+        return self.report.suspension if self.report is not None else None
+
+    @property
     def started_at(self) -> datetime | None:
         """When the run's first runner reported; its clock is not trusted beyond our own."""
         if self.status.started_at is not None or self.report is None:
@@ -137,13 +142,19 @@ class RunCase:
         uid = self.report.pod_uid if self.report is not None else ""
         return next((each for each in pods if each.uid == uid), pods[0] if pods else None)
 
-    def patch(self, status: FlowRunStatus, *, recovered_from: str = "") -> tuple[Action, ...]:
+    def patch(
+        self, status: FlowRunStatus, *, recovered_from: str = "", woken_by: str = ""
+    ) -> tuple[Action, ...]:
         """Write the status, if it says anything new."""
         if not is_news(status, run=self.run):
             return ()
         target = target_of(self.run.metadata)
         ended = status.state is not None and status.state.is_terminal
-        return (PatchRunStatus(target, status, ended=ended, recovered_from=recovered_from),)
+        return (
+            PatchRunStatus(
+                target, status, ended=ended, recovered_from=recovered_from, woken_by=woken_by
+            ),
+        )
 
     def deletions(
         self, jobs: tuple[JobView, ...], *, propagation: Propagation = Propagation.BACKGROUND

@@ -17,7 +17,8 @@ PATIENCE = timedelta(seconds=15)
 """How long after its grace period a Job that is being deleted is waited for."""
 
 LINGER = timedelta(seconds=60)
-"""How long the pod of a finished run may go on, for the sake of its sidecars and its logs."""
+"""How long the pod of a run that has ended, or waits without one, may go on, for the sake of its
+sidecars and its logs."""
 
 _REASONS = {
     State.COMPLETED: (Reason.COMPLETED,),
@@ -148,8 +149,12 @@ def clear_away(case: RunCase) -> Plan:
     live = tuple(each for each in case.jobs if not each.is_finished)
     if not live:
         return Plan()
-    finished = case.status.finished_at or case.now
-    linger = LINGER + timedelta(seconds=max(each.grace_seconds for each in live))
-    if case.now < finished + linger:
-        return after(finished + linger - case.now)
+    lingers_until = (case.status.finished_at or case.now) + linger(live)
+    if case.now < lingers_until:
+        return after(lingers_until - case.now)
     return Plan(actions=case.deletions(live))
+
+
+def linger(jobs: tuple[JobView, ...]) -> timedelta:
+    """Return how long Jobs may go on of which nothing more is expected."""
+    return LINGER + timedelta(seconds=max(each.grace_seconds for each in jobs))

@@ -8,7 +8,7 @@ reports of older attempts are refused. A crash in between leaves an attempt with
 from datetime import datetime, timedelta
 
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.flowrun import WaitingFor
+from penstock_operator.model.flowrun import FlowRunStatus, WaitingFor
 from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Action, CreateJob, CreateSnapshot, Plan
 from penstock_operator.reconcile.admission import Hold, Ready, admitted, placed
@@ -29,6 +29,8 @@ CRASHES_IN_A_ROW = 3
 
 def start_run(case: RunCase) -> Plan:
     """Launch the first attempt, or say what the run waits for."""
+    if case.run.spec.suspend:
+        return Plan(actions=case.patch(status_with(on_request(case), run=case.run, now=case.now)))
     ready = admitted(case)
     if isinstance(ready, Hold):
         return _wait(case, ready)
@@ -113,6 +115,28 @@ def recover(case: RunCase, loss: Loss) -> Plan:
     return _fence(case, loss, code=code, crashes=crashes)
 
 
+def wake(case: RunCase, *, cause: str, words: str) -> Plan:
+    """Launch the next attempt of a run that waited without a pod. That is no recovery, and a run
+    that came as far as waiting does not crash in a row."""
+    code = case.pinned_code()
+    if code is None:
+        return _end_without_code(case)
+    attempt = case.status.attempt + 1
+    ready = placed(case, code)
+    words = f"{words} Attempt {attempt} is being started."
+    standing = Standing(State.PENDING, Reason.RESUMING, words)
+    if isinstance(ready, Hold):
+        standing = _held(case, ready)
+    status = _fenced(case, standing, crashes=0)
+    fence = case.patch(status, woken_by=cause)
+    if isinstance(ready, Hold):
+        return Plan(actions=fence)
+    # The Job of the attempt that waited has ended, or ends by itself.
+    return Plan(
+        actions=(*fence, *_lost_snapshot(case, code), _create(case, ready, attempt=attempt))
+    )
+
+
 def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
     attempt, recoveries = case.status.attempt + 1, case.status.recoveries + 1
     ready = placed(case, code)
@@ -120,16 +144,7 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
     standing = _recovering(case, loss, code=code, due=due)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
-    status = status_with(
-        standing,
-        run=case.run,
-        now=case.now,
-        attempt=attempt,
-        recoveries=recoveries,
-        crashes=crashes,
-        job_name=job_name(case.name, attempt=attempt),
-        started_at=case.started_at,
-    )
+    status = _fenced(case, standing, recoveries=recoveries, crashes=crashes)
     fence = case.patch(status, recovered_from=loss.cause)
     if isinstance(ready, Hold):
         return Plan(actions=(*fence, *case.deletions(case.jobs)))
@@ -142,6 +157,20 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
             _create(case, ready, attempt=attempt),
             *case.deletions(case.jobs),
         )
+    )
+
+
+def _fenced(case: RunCase, standing: Standing, **changes: object) -> FlowRunStatus:
+    """Return the status that makes the next attempt the current one."""
+    attempt = case.status.attempt + 1
+    return status_with(
+        standing,
+        run=case.run,
+        now=case.now,
+        attempt=attempt,
+        job_name=job_name(case.name, attempt=attempt),
+        started_at=case.started_at,
+        **changes,
     )
 
 
@@ -161,9 +190,24 @@ def _recovering(case: RunCase, loss: Loss, *, code: Code, due: datetime | None) 
 
 def launching(case: RunCase) -> Standing:
     """Say that the run's pod is being started, and nothing is known to stand in its way."""
-    reason = Reason.RECOVERING if case.status.recoveries else Reason.LAUNCHING
+    reason = Reason.LAUNCHING
+    if case.status.attempt > 1:
+        reason = Reason.RECOVERING if case.status.recoveries else Reason.RESUMING
     words = f"The pod of attempt {case.status.attempt} is being started."
     return Standing(State.PENDING, reason, words)
+
+
+def on_request(case: RunCase) -> Standing:
+    """Say that the run has no pod because its spec.suspend is true."""
+    wait = waiting(
+        case.run,
+        reason=Reason.SUSPEND_REQUESTED,
+        kind=WaitKind.SUSPEND,
+        name=None,
+        now=case.now,
+    )
+    words = "The run is suspended. Set its spec.suspend to false; it then goes on by itself."
+    return Standing(State.SUSPENDED, Reason.SUSPEND_REQUESTED, words, wait)
 
 
 def _wait(case: RunCase, hold: Hold) -> Plan:

@@ -1,5 +1,7 @@
 """Names that are pure functions of what they name, and the labels that tie objects together."""
 
+from hashlib import sha256
+
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.reconcile.observed import Malformed
@@ -15,9 +17,18 @@ RUNNER_ACCOUNT = "penstock-runner"
 FLOW_CONTAINER = "flow"
 
 
+_LONGEST_JOB_NAME = 57
+"""What leaves room, among the 63 characters of a label, for a pod's `-` and five random letters."""
+
+
 def job_name(run: str, *, attempt: int) -> str:
-    """Name the Job of one attempt."""
-    return f"{run}-{attempt}"
+    """Name the Job of one attempt: `<run>-<attempt>`, or, where that is too long (ten thousand
+    attempts of a run whose name is as long as it may be), the run's name shortened, with a hash."""
+    name = f"{run}-{attempt}"
+    if len(name) <= _LONGEST_JOB_NAME:
+        return name
+    tail = f"-{sha256(run.encode()).hexdigest()[:8]}-{attempt}"
+    return run[: _LONGEST_JOB_NAME - len(tail)].rstrip("-") + tail
 
 
 def snapshot_name(flow: str, *, code_version: str) -> str:

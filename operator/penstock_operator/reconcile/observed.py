@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum, auto
+from typing import NamedTuple
 
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.meta import Condition, ObjectMeta
+from penstock_operator.model.states import SignalState
 from penstock_operator.model.workpool import WorkPool
 
 
@@ -167,6 +169,25 @@ class ConfigMapView:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalView:
+    """What matters of a Signal that is Pending, or of any when they are collected."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    run: str
+    signal: str
+    """What it says: the name that a run waits for."""
+    created_at: datetime
+    payload_bytes: int = 0
+    run_uid: str = ""
+    """The very run that it is for; empty as long as no operator has seen both."""
+    state: SignalState = SignalState.PENDING
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The API server's answer to the creation of the current attempt's Job.
 
@@ -188,6 +209,8 @@ class ObservedRun:
     """The WorkPool that `names.pool_name(run, flow)` names."""
     jobs: tuple[JobView, ...] = ()
     """All Jobs with the run's label; the plan leaves those of another owner alone."""
+    signals: tuple[SignalView, ...] = ()
+    """The Pending signals that name the run."""
     jobs_are_live: bool = False
     """Whether `jobs` was read from the API server for this plan, not from the cache."""
     source: ConfigMapView | NotLooked | None = NOT_LOOKED
@@ -243,6 +266,14 @@ class FinishedRun:
     """Listed with status.state=Completed."""
     finished_at: datetime
     """Time of penstock-operator's last entry in managedFields, else the creation time."""
+
+
+class RunName(NamedTuple):
+    """A FlowRun that exists."""
+
+    namespace: str
+    name: str
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def next_start(case: RunCase, *, recovery: int) -> datetime | None:
     """Return when the next attempt is due, or None if it is now: the lost one lived long enough."""
     if spacing(recovery) == timedelta():
         return None
-    due = second(_lost_attempt_began(case) + spacing(recovery))
+    due = second(attempt_began(case) + spacing(recovery))
     return due if due > case.now else None
 
 
@@ -40,7 +40,8 @@ def pause_left(case: RunCase) -> timedelta | None:
     return wait.until - case.now if wait.until > case.now else None
 
 
-def _lost_attempt_began(case: RunCase) -> datetime:
+def attempt_began(case: RunCase) -> datetime:
+    """Return when the current attempt was launched, as far as that is still known."""
     if case.job is not None:
         return case.job.created_at
     reported = case.report.started_at if case.report is not None else None

@@ -24,6 +24,8 @@ from penstock_operator.reconcile.waits import (
 FIRST_LOOK = timedelta(seconds=2)
 """A pod that starts without trouble is not looked at."""
 
+_LAUNCH_TROUBLES = (WaitKind.IMAGE, WaitKind.NODE, WaitKind.QUOTA, WaitKind.POD)
+
 OFTEN, SELDOM = timedelta(seconds=2), timedelta(seconds=10)
 OFTEN_UNTIL = timedelta(minutes=1)
 
@@ -99,7 +101,7 @@ def meet_refusal(case: RunCase, refusal: Refusal) -> Plan:
 def is_past_deadline(case: RunCase) -> bool:
     """Tell whether what the run waits for has had its time."""
     wait = case.status.waiting_for
-    if wait is None or wait.until is None or wait.kind == WaitKind.RECOVERY:
+    if wait is None or wait.until is None or wait.kind not in _LAUNCH_TROUBLES:
         return False
     return case.now >= wait.until
 

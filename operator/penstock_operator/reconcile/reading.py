@@ -11,6 +11,7 @@ from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.schema import Part
+from penstock_operator.model.states import SignalState
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.names import ATTEMPT_LABEL
 from penstock_operator.reconcile.observed import (
@@ -21,12 +22,14 @@ from penstock_operator.reconcile.observed import (
     JobView,
     Malformed,
     PodView,
+    SignalView,
 )
 from penstock_operator.reconcile.text import shorten
 from penstock_operator.reconcile.wire import child, children, field, instant, number, strings, text
 
 Raw = Mapping[str, JsonValue]
 _P = TypeVar("_P", bound=Part)
+_SIGNAL_STATES = {str(each): each for each in SignalState}
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -179,6 +182,23 @@ def read_event(raw: Raw) -> EventView:
         reason=text(raw, "reason"),
         message=text(raw, "message"),
         seen_at=next((each for each in times if each), _LONG_AGO),
+    )
+
+
+def read_signal(raw: Raw) -> SignalView:
+    """Read a Signal."""
+    return SignalView(
+        namespace=text(raw, "metadata", "namespace"),
+        name=text(raw, "metadata", "name"),
+        uid=text(raw, "metadata", "uid"),
+        resource_version=text(raw, "metadata", "resourceVersion"),
+        run=text(raw, "spec", "flowRunRef", "name"),
+        signal=text(raw, "spec", "name"),
+        created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
+        payload_bytes=number(raw, "spec", "payloadBytes"),
+        run_uid=text(raw, "status", "flowRunUID"),
+        state=_SIGNAL_STATES.get(text(raw, "status", "state"), SignalState.PENDING),
+        message=text(raw, "status", "message"),
     )
 
 

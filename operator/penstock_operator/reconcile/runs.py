@@ -36,16 +36,20 @@ from penstock_operator.reconcile.pending import (
     poll_interval,
 )
 from penstock_operator.reconcile.settings import Settings
+from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
+from penstock_operator.reconcile.suspending import resume, suspend, wait_without_pod
 
 
 def plan_run(observed: ObservedRun, *, now: datetime, settings: Settings) -> Plan:
     """Plan what brings a run nearer to its one end."""
     case = RunCase(observed, now, settings)
     try:
-        return _plan(case)
+        plan = _plan(case)
     except NeedError as need:
         return Plan(need=need.looks)
+    # Last: nothing that a signal's status meets may stand in the way of the run.
+    return replace(plan, actions=(*plan.actions, *settle_signals(case)))
 
 
 def _plan(case: RunCase) -> Plan:
@@ -80,6 +84,14 @@ def _follow_attempt(case: RunCase) -> Plan:
     report, job = case.report, case.job
     if report is not None and report.protocol not in SUPPORTED_PROTOCOLS:
         return end_by_protocol(case, protocol=report.protocol)
+    if case.run.spec.suspend:
+        return suspend(case)
+    if case.suspension is not None:
+        return wait_without_pod(case, case.suspension)
+    if case.status.reason == Reason.SUSPEND_REQUESTED:
+        resumed = resume(case)
+        if resumed is not None:
+            return resumed
     if job is None:
         return _without_job(case)
     if job.is_finished:

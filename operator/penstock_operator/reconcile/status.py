@@ -124,18 +124,23 @@ def second(when: datetime) -> datetime:
     return when.replace(microsecond=0)
 
 
+def next_second(when: datetime) -> datetime:
+    """Round a time up to the second: what is waited for must not come early."""
+    return second(when) + timedelta(seconds=1) if when.microsecond else when
+
+
 def waiting(
     run: FlowRun,
     *,
     reason: Reason,
     kind: WaitKind,
-    name: str,
+    name: str | None,
     now: datetime,
     deadline: timedelta | None = None,
 ) -> WaitingFor:
     """Say what the run waits for; a wait for the same reason keeps its beginning and its end."""
     old = run.status.waiting_for
-    shown = shorten(name, limit=LONGEST_NAME)
+    shown = shorten(name, limit=LONGEST_NAME) if name is not None else None
     if old is not None and run.status.reason == reason and old.kind == kind:
         return old.model_copy(update={"name": shown})
     since = second(now)

@@ -39,3 +39,8 @@ def duration(length: timedelta) -> str:
 def clock(when: datetime) -> str:
     """Write a time of day; always UTC, since operator and reader may be far apart."""
     return when.astimezone(UTC).strftime("%H:%M:%S UTC")
+
+
+def date(when: datetime) -> str:
+    """Write a time that may be days away."""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -140,7 +140,7 @@ async def test_probes_and_metrics_are_served_on_one_port(path: str, status: int,
 
 def test_the_series_have_the_names_of_the_documentation() -> None:
     metrics = Metrics()
-    metrics.watch_sizes(queue_depth=lambda: 2, unfinished_runs=lambda: 3)
+    metrics.watch_sizes(queue_depth=lambda: 2, unfinished_runs=lambda: 3, suspended_runs=lambda: 1)
     metrics.runs.labels("Completed").inc()
 
     text = metrics.text().decode()
@@ -148,3 +148,4 @@ def test_the_series_have_the_names_of_the_documentation() -> None:
     assert 'penstock_runs_total{state="Completed"} 1.0' in text
     assert "penstock_queue_depth 2.0" in text
     assert "penstock_unfinished_runs 3.0" in text
+    assert "penstock_suspended_runs 1.0" in text

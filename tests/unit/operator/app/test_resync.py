@@ -89,7 +89,7 @@ async def test_what_was_created_after_the_list_stays_known() -> None:
     def create_after_the_list(request: Any) -> None:
         nonlocal lists
         lists += 1
-        if lists == 4:  # the Jobs are listed last
+        if lists == 5:  # the Jobs are listed last
             caches.runs.put(put(api, RUNS, run("new")))
 
     api.before = create_after_the_list
@@ -126,4 +126,5 @@ def test_a_resync_queues_every_object_and_chore() -> None:
         Key(Kind.RUN, "team", "left"),
         Key(Kind.HISTORY, "team", "daily"),
         Key(Kind.SNAPSHOTS, "team", ""),
+        Key(Kind.SIGNALS, "team", ""),
     }

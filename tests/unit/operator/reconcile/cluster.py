@@ -56,6 +56,7 @@ class Cluster:
     pods: dict[str, Object] = field(default_factory=dict)
     events: list[Object] = field(default_factory=list)
     config_maps: dict[str, Object] = field(default_factory=dict)
+    signals: dict[str, Object] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     created_jobs: list[str] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
@@ -122,6 +123,8 @@ class Cluster:
                 self._create_job(manifest, owner_uid)
             case do.DeleteJob(_, name, uid, propagation):
                 self.delete_job(name, uid=uid, foreground=propagation == "Foreground")
+            case do.PatchSignalStatus(target, status):
+                self._write_signal(target, status.to_wire())
             case do.CreateSnapshot(manifest):
                 self.config_maps.setdefault(manifest["metadata"]["name"], manifest)  # type: ignore[index,call-overload,arg-type]
             case _:
@@ -138,6 +141,16 @@ class Cluster:
         self.run["status"] = status | ({"execution": execution} if execution else {})
         self.states.append(self.state)
         self.touch()
+
+    def _write_signal(self, target: do.Target, status: Object) -> None:
+        signal = self.signals.get(target.name)
+        if signal is None:
+            return
+        if target.resource_version != signal["metadata"]["resourceVersion"]:
+            raise Conflict
+        assert signal["status"]["state"] == "Pending", "a settled signal was written"
+        signal["status"] = status
+        signal["metadata"]["resourceVersion"] = self.tick()
 
     def _create_job(self, manifest: Object, owner_uid: str) -> None:
         name = manifest["metadata"]["name"]
@@ -193,7 +206,8 @@ class Cluster:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         old = self.status.get("execution") or {}
         taken = old.get("attempt") == attempt and old.get("podUID") != uid
-        if self.is_over or attempt != self.status.get("attempt") or taken:
+        ended = pod["status"]["phase"] in ("Succeeded", "Failed")
+        if self.is_over or attempt != self.status.get("attempt") or taken or ended:
             return False
         started = old.get("startedAt") if old.get("attempt") == attempt else wire_time(self.now)
         report = {"protocol": 1, "attempt": attempt, "podName": name, "podUID": uid}
@@ -201,13 +215,36 @@ class Cluster:
         self.touch()
         return True
 
-    def finish(self, attempt: int, state: str = "Completed", reason: str = "Completed") -> bool:
+    def finish(
+        self, attempt: int, state: str = "Completed", reason: str = "Completed", **more: Any
+    ) -> bool:
         """Report an outcome, and end the pod and the Job."""
         pod = self.newest_pod(attempt) or self.start_pod(attempt)
         outcome = {"state": state, "reason": reason, "finishedAt": wire_time(self.now)}
-        stored = self.claim(attempt, pod=pod, outcome=outcome)
+        stored = self.claim(attempt, pod=pod, outcome=outcome, **more)
         self.end_pod(pod, exit_code=0 if state == "Completed" else 1)
         self.end_job(attempt, "Complete" if state == "Completed" else "Failed")
+        return stored
+
+    def leave(
+        self,
+        attempt: int,
+        kind: str = "Sleep",
+        *,
+        seconds: float | None = None,
+        settled: dict[str, str] | None = None,
+        **more: Any,
+    ) -> bool:
+        """Report that the run waits (for so many seconds), and end the pod and the Job."""
+        pod = self.newest_pod(attempt) or self.start_pod(attempt)
+        suspension = {"kind": kind, "since": wire_time(self.now)} | more
+        if seconds is not None:
+            until = self.now + timedelta(seconds=seconds)
+            suspension["until"] = until.isoformat()
+        signals = [{"name": name, "state": state} for name, state in (settled or {}).items()]
+        stored = self.claim(attempt, pod=pod, suspension=suspension, signals=signals)
+        self.end_pod(pod, exit_code=0)
+        self.end_job(attempt, "Complete")
         return stored
 
     def newest_pod(self, attempt: int) -> Object | None:
@@ -279,6 +316,20 @@ class Cluster:
         self.run["metadata"]["generation"] += 1
         self.touch()
 
+    def suspend(self, suspend: bool = True) -> None:
+        self.run["spec"]["suspend"] = suspend
+        self.run["metadata"]["generation"] += 1
+        self.touch()
+
+    def resume(self) -> None:
+        self.suspend(False)
+
+    def send(self, signal: str, *, name: str = "hello", payload_bytes: int = 0) -> Object:
+        """Create a Signal for the run."""
+        spec = {"flowRunRef": {"name": "one"}, "name": signal, "payloadBytes": payload_bytes}
+        self.signals[name] = self.new(name, spec) | {"status": {"state": "Pending"}}
+        return self.signals[name]
+
     def warn(self, kind: str, name: str, reason: str, message: str) -> None:
         self.tell(kind, name, reason, message, type="Warning")
 
@@ -311,7 +362,7 @@ class Operator:
     """Its caches: what `refresh` last copied."""
 
     def refresh(self) -> None:
-        names = ("run", "jobs", "flow", "pool")
+        names = ("run", "jobs", "flow", "pool", "signals")
         self.seen = {name: _copied(getattr(self.cluster, name)) for name in names}
 
     def observe(self) -> ObservedRun:
@@ -321,7 +372,9 @@ class Operator:
         assert not isinstance(run, reading.Malformed), run.sentence
         assert pool is None or pool.metadata.name == pool_name(run, flow=flow)
         jobs = tuple(reading.read_job(each) for each in self.seen["jobs"].values())
-        return ObservedRun(run=run, flow=flow, pool=pool, jobs=jobs)
+        signals = tuple(reading.read_signal(each) for each in self.seen["signals"].values())
+        pending = tuple(each for each in signals if each.state == "Pending")
+        return ObservedRun(run=run, flow=flow, pool=pool, jobs=jobs, signals=pending)
 
     def look(self, observed: ObservedRun, need: frozenset[Look]) -> ObservedRun:
         cluster, status = self.cluster, observed.run.status

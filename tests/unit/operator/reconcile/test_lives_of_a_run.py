@@ -157,6 +157,101 @@ def waits_for_its_flow(cluster: Cluster) -> Iterator[float]:
     yield 1
 
 
+def sleeps_twice(cluster: Cluster) -> Iterator[float]:
+    for attempt in (1, 2):
+        yield 1
+        cluster.claim(attempt)
+        yield 1
+        cluster.leave(attempt, seconds=60)
+        yield 60
+    cluster.finish(3)
+    yield 1
+
+
+def waits_for_a_signal(cluster: Cluster) -> Iterator[float]:
+    yield 1
+    cluster.leave(1, "Signal", name="approve")
+    yield 600
+    cluster.send("approve")
+    yield 1
+    cluster.finish(2, signals=[{"name": "hello", "state": "Consumed"}])
+    yield 1
+    assert cluster.signals["hello"]["status"]["state"] == "Consumed"
+
+
+def is_sent_a_signal_too_early(cluster: Cluster) -> Iterator[float]:
+    cluster.send("approve")
+    yield 1
+    cluster.claim(1)
+    yield 1
+    cluster.leave(1, "Signal", name="approve")
+    yield 1
+    cluster.finish(2)
+    yield 1
+
+
+def is_suspended_and_resumed(cluster: Cluster) -> Iterator[float]:
+    yield 1
+    cluster.claim(1)
+    yield 1
+    cluster.suspend()
+    yield 1
+    cluster.leave(1, "Suspend")
+    cluster.remove_pods()
+    yield 3600
+    assert cluster.state == "Suspended"
+    cluster.resume()
+    yield 1
+    cluster.finish(2)
+    yield 1
+
+
+def is_suspended_on_a_lost_node(cluster: Cluster) -> Iterator[float]:
+    yield 1
+    cluster.claim(1)
+    yield 1
+    cluster.suspend()
+    yield 60
+    cluster.resume()
+    yield 1
+    assert not cluster.finish(1), "the old attempt is fenced"
+    cluster.finish(2)
+    yield 1
+
+
+def is_suspended_before_it_starts(cluster: Cluster) -> Iterator[float]:
+    cluster.suspend()
+    yield 3600
+    cluster.resume()
+    yield 1
+    cluster.finish(1)
+    yield 1
+
+
+def is_cancelled_while_it_sleeps(cluster: Cluster) -> Iterator[float]:
+    yield 1
+    cluster.leave(1, seconds=3600)
+    yield 60
+    cluster.cancel()
+    yield 1
+
+
+def sleeps_too_long(cluster: Cluster) -> Iterator[float]:
+    yield 1
+    cluster.leave(1, seconds=3600)
+    yield 70
+
+
+def is_evicted_after_it_slept(cluster: Cluster) -> Iterator[float]:
+    yield 1
+    cluster.leave(1, seconds=60)
+    yield 60
+    cluster.evict_pod(2)
+    yield 1
+    cluster.finish(3)
+    yield 1
+
+
 @dataclass(frozen=True)
 class Expected:
     state: str
@@ -183,6 +278,15 @@ LIVES: dict[Life, Expected] = {
     is_refused_by_a_quota: Expected("Completed", "Completed", 1, {}, 8),
     has_parameters_that_do_not_fit: Expected("Failed", "InvalidParameters", 0, {}, 1),
     waits_for_its_flow: Expected("Completed", "Completed", 1, {}, 6),
+    sleeps_twice: Expected("Completed", "Completed", 3, {}, 12),
+    waits_for_a_signal: Expected("Completed", "Completed", 2, {}, 9),
+    is_sent_a_signal_too_early: Expected("Completed", "Completed", 2, {}, 9),
+    is_suspended_and_resumed: Expected("Completed", "Completed", 2, {}, 10),
+    is_suspended_on_a_lost_node: Expected("Completed", "Completed", 2, {}, 10),
+    is_suspended_before_it_starts: Expected("Completed", "Completed", 1, {}, 5),
+    is_cancelled_while_it_sleeps: Expected("Cancelled", "CancelRequested", 1, {}, 5),
+    sleeps_too_long: Expected("Failed", "TimedOut", 1, {"timeoutSeconds": 60}, 5),
+    is_evicted_after_it_slept: Expected("Completed", "Completed", 3, {}, 9),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -35,6 +35,9 @@ class Contended(RuleBasedStateMachine):
             operator.refresh()
         self.deleted_unclaimed: set[str] = set()
         self.outcome = ""
+        self.taken: set[str] = set()
+        self.waits: list[tuple[int, str, datetime]] = []
+        self.sent_at: datetime | None = None
 
     @property
     def attempt(self) -> int:
@@ -86,6 +89,36 @@ class Contended(RuleBasedStateMachine):
         else:
             self.cluster.lose_node(self.attempt)
 
+    @precondition(lambda self: self.job_runs())
+    @rule(kind=st.sampled_from(["Sleep", "Signal", "Suspend"]), seconds=st.sampled_from([5, 60]))
+    def runner_leaves_to_wait(self, kind: str, seconds: int) -> None:
+        if kind == "Suspend" and not self.cluster.run["spec"].get("suspend"):
+            return
+        settled = dict.fromkeys(self.taken, "Consumed")
+        stored = self.cluster.leave(
+            self.attempt, kind, seconds=seconds, name="approve", settled=settled
+        )
+        if stored:
+            self.waits.append((self.attempt, kind, self.cluster.now + timedelta(seconds=seconds)))
+
+    @rule()
+    def person_sends_a_signal(self) -> None:
+        self.cluster.send("approve", name=f"hello-{len(self.cluster.signals)}")
+        self.sent_at = self.cluster.now
+
+    @precondition(lambda self: self.job_runs())
+    @rule()
+    def runner_takes_the_signals(self) -> None:
+        pod = self.cluster.newest_pod(self.attempt)
+        names = list(self.cluster.signals)
+        taken = [{"name": name, "state": "Consumed"} for name in names]
+        if self.cluster.claim(self.attempt, pod=pod, signals=taken):
+            self.taken.update(names)
+
+    @rule(suspend=st.booleans())
+    def person_suspends_or_resumes(self, suspend: bool) -> None:
+        self.cluster.suspend(suspend)
+
     @precondition(lambda self: self.has_job())
     @rule()
     def job_is_deleted(self) -> None:
@@ -114,6 +147,19 @@ class Contended(RuleBasedStateMachine):
             assert self.cluster.state == self.outcome
 
     @invariant()
+    def nobody_is_woken_early(self) -> None:
+        for attempt, kind, until in self.waits:
+            slept_out = kind != "Sleep" or self.cluster.now >= until
+            woken = f"one-{attempt + 1}" in self.cluster.created_jobs
+            assert slept_out or not woken
+
+    @invariant()
+    def a_taken_signal_stays_taken(self) -> None:
+        for name, signal in self.cluster.signals.items():
+            if signal["status"]["state"] == "Consumed":
+                assert name in self.taken
+
+    @invariant()
     def jobs_are_fenced(self) -> None:
         for name in self.cluster.created_jobs:
             assert int(name.rpartition("-")[2]) <= self.attempt
@@ -121,6 +167,7 @@ class Contended(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, one operator that sees clearly brings the run to an end."""
         operator = Operator(self.cluster)
+        self.cluster.resume()
         operator.wait(seconds=1)
         for _ in range(40):
             if self.cluster.is_over:

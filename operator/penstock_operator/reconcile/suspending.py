@@ -1,0 +1,167 @@
+"""Waiting without a pod: what the run waits for, what wakes it, and how it is made to wait.
+
+A runner that has nothing to do but wait says so in its last report and leaves. The operator keeps
+the date. Nothing is undone and no budget is used: the next attempt goes on from the journal.
+"""
+
+from datetime import datetime, timedelta
+
+from penstock_operator.model.execution import Suspension
+from penstock_operator.model.flowrun import WaitingFor
+from penstock_operator.model.states import Reason, State, WaitKind
+from penstock_operator.reconcile.actions import Plan, Propagation
+from penstock_operator.reconcile.case import NeedError, RunCase, after
+from penstock_operator.reconcile.ending import PATIENCE, is_overdue, last_moment, linger
+from penstock_operator.reconcile.launching import launching, on_request, wake
+from penstock_operator.reconcile.observed import JobView, Look
+from penstock_operator.reconcile.pauses import attempt_began
+from penstock_operator.reconcile.signals import awaited_signal
+from penstock_operator.reconcile.status import Standing, next_second, second, status_with
+from penstock_operator.reconcile.text import date
+
+SKEW_PAUSE = timedelta(seconds=30)
+"""How far apart attempts start that say they are due already: the runner's clock is behind ours,
+and it comes back with the same date until both agree."""
+
+_REASONS = {
+    "Sleep": Reason.SLEEPING,
+    "Signal": Reason.WAITING_FOR_SIGNAL,
+    "RetryDelay": Reason.WAITING_FOR_RETRY,
+    "Suspend": Reason.SUSPEND_REQUESTED,
+}
+
+
+def wait_without_pod(case: RunCase, suspension: Suspension) -> Plan:
+    """Keep a run waiting that has left its pod, or launch it again."""
+    if suspension.kind == "Suspend":
+        return wake(case, cause="Resumed", words="The run is no longer suspended.")
+    signal = awaited_signal(case)
+    if signal is not None:
+        words = f"The signal {signal.signal} has come (Signal {signal.name})."
+        return wake(case, cause="Signal", words=words)
+    due = _due(case, suspension)
+    if due is not None and case.now >= due:
+        return wake(case, cause="Due", words=f"The run waited until {date(due)}.")
+    standing = _standing(case, suspension, due=due)
+    return _rest(case, standing, due=due)
+
+
+def suspend(case: RunCase) -> Plan:
+    """Let the run leave its pod because its spec.suspend is true. The runner learns why by reading
+    its run when its pod is ended, and leaves a report of kind Suspend."""
+    waited_for = _unfinished(case)
+    if case.suspension is None and waited_for:
+        return _end_pods(case, waited_for)
+    if case.suspension is None and case.job is None and case.status.state != State.SUSPENDED:
+        _look_for_jobs(case)
+    return _rest(case, on_request(case), due=None)
+
+
+def resume(case: RunCase) -> Plan | None:
+    """Launch a run again whose spec.suspend is false again, and that has left without saying so; or
+    None if it is still running."""
+    job = case.job
+    if job is not None and not job.is_finished and not is_overdue(job, now=case.now):
+        if job.deletion_requested_at is not None:
+            return after(last_moment(job) - case.now)
+        if case.report is not None:
+            return None
+        return Plan(actions=case.patch(status_with(launching(case), run=case.run, now=case.now)))
+    if job is None and case.status.state != State.SUSPENDED:
+        _look_for_jobs(case)
+    return wake(case, cause="Resumed", words="The run is no longer suspended.")
+
+
+def _unfinished(case: RunCase) -> tuple[JobView, ...]:
+    """Return the Jobs that are worth waiting for."""
+    return tuple(
+        each for each in case.jobs if not each.is_finished and not is_overdue(each, now=case.now)
+    )
+
+
+def _end_pods(case: RunCase, jobs: tuple[JobView, ...]) -> Plan:
+    words = (
+        "The run is being suspended; its pod has its grace period to finish what it is doing."
+        " Set spec.suspend to false to let the run go on."
+    )
+    state = State.RUNNING if case.report is not None else State.PENDING
+    status = status_with(
+        Standing(state, Reason.SUSPEND_REQUESTED, words),
+        run=case.run,
+        now=case.now,
+        started_at=case.started_at,
+    )
+    due = [last_moment(each) for each in jobs if each.deletion_requested_at is not None]
+    wait = min(due) - case.now if due else PATIENCE
+    deletions = case.deletions(jobs, propagation=Propagation.FOREGROUND)
+    return after(wait, *case.patch(status), *deletions)
+
+
+def _look_for_jobs(case: RunCase) -> None:
+    """A Job that is only missing in the cache must not go on unseen."""
+    if not case.observed.jobs_are_live:
+        raise NeedError(Look.JOBS)
+
+
+def _rest(case: RunCase, standing: Standing, *, due: datetime | None) -> Plan:
+    """Write down that the run waits, come back when it is due, and end pods that do not leave."""
+    status = status_with(standing, run=case.run, now=case.now, started_at=case.started_at)
+    actions = case.patch(status)
+    times = [due] if due is not None else []
+    live = tuple(each for each in _unfinished(case) if each.deletion_requested_at is None)
+    if live:
+        assert standing.waiting_for is not None
+        lingers_until = standing.waiting_for.since + linger(live)
+        if case.now >= lingers_until:
+            actions = (*actions, *case.deletions(live))
+        else:
+            times.append(lingers_until)
+    if not times:
+        return Plan(actions=actions)
+    return after(min(times) - case.now, *actions)
+
+
+def _due(case: RunCase, suspension: Suspension) -> datetime | None:
+    """Return when the run is to be launched again: later than it says if it says so too often."""
+    if suspension.until is None:
+        # A sleep without an end was refused by the API server.
+        return None if suspension.kind == "Signal" else case.now
+    until = next_second(suspension.until)
+    wait = _known_wait(case, suspension)
+    if wait is not None:
+        return max(until, wait.until or until)
+    if until > case.now:
+        return until
+    return max(until, next_second(attempt_began(case) + SKEW_PAUSE))
+
+
+def _known_wait(case: RunCase, suspension: Suspension) -> WaitingFor | None:
+    """Return what the status says of this very wait, if it was written down before."""
+    wait = case.status.waiting_for
+    same = wait is not None and wait.kind == suspension.kind
+    return wait if case.status.state == State.SUSPENDED and same else None
+
+
+def _standing(case: RunCase, suspension: Suspension, *, due: datetime | None) -> Standing:
+    known = _known_wait(case, suspension)
+    wait = WaitingFor(
+        kind=WaitKind(suspension.kind),
+        name=suspension.name,
+        since=known.since if known is not None else second(min(suspension.since, case.now)),
+        until=due,
+    )
+    words = suspension.message or _words(suspension)
+    return Standing(State.SUSPENDED, _REASONS[suspension.kind], words, wait)
+
+
+def _words(suspension: Suspension) -> str:
+    until = f" until {date(suspension.until)}" if suspension.until is not None else ""
+    name = f" {suspension.name}" if suspension.name else ""
+    match suspension.kind:
+        case "Signal":
+            words = f"The run waits for the signal{name}{until}, without a pod."
+            return f"{words} Create a Signal to send it."
+        case "RetryDelay":
+            return f"The run waits{until} to retry{name or ' a task'}, without a pod."
+        case _:
+            return f"The run sleeps{until}, without a pod."
