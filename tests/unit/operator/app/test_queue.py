@@ -60,6 +60,19 @@ def test_news_go_ahead_of_the_masses() -> None:
     assert len(work) == 0
 
 
+def test_a_date_that_is_noted_again_and_again_does_not_fill_the_memory() -> None:
+    """A run that sleeps for a month is looked at at each resync."""
+    work = backlog()
+    for look in range(10_000):
+        work.add_at("a", 1e6 + look % 7)
+        work.add("a")
+        drain(work, now=look)
+        work.add_at("b", 2e6)
+
+    assert len(work._timers) < 1_100
+    assert work.next_due() == 2e6
+
+
 def test_what_is_ready_already_is_not_put_behind() -> None:
     work = backlog()
     work.add("a")

@@ -14,7 +14,15 @@ from penstock_operator.kube.caches import Caches
 from penstock_operator.kube.client import Client
 from penstock_operator.kube.errors import Unavailable
 from penstock_operator.kube.execute import Executor
-from penstock_operator.kube.resources import CONFIG_MAPS, FLOWS, JOBS, POOLS, RUNS, Resource
+from penstock_operator.kube.resources import (
+    CONFIG_MAPS,
+    FLOWS,
+    JOBS,
+    POOLS,
+    RUNS,
+    SIGNALS,
+    Resource,
+)
 from penstock_operator.kube.transport import Request
 from penstock_operator.reconcile.actions import Action
 from penstock_operator.reconcile.settings import Settings
@@ -63,6 +71,19 @@ class Place:
         owners = [{"uid": owner["metadata"]["uid"], "controller": True}]
         meta = {"labels": labels, "ownerReferences": owners}
         return self.put(JOBS, f"one-{attempt}", metadata=meta, **more)
+
+    def put_signal(self, name: str, *, run: str = "one", **more: Any) -> Any:
+        spec = {"flowRunRef": {"name": run}, "name": "approve"}
+        status = {"state": "Pending"} | more.pop("status", {})
+        return self.put(SIGNALS, name, spec=spec, status=status, **more)
+
+    def signals(self) -> dict[str, str]:
+        """The Signals there are, and their states."""
+        return {
+            path.rsplit("/", 1)[1]: found["status"]["state"]
+            for path, found in self.api.objects.items()
+            if "/signals/" in path
+        }
 
     def status(self) -> dict[str, Any]:
         run = self.api.objects[RUNS.path(namespace="team", name="one")]
@@ -250,6 +271,81 @@ async def test_only_snapshots_that_nobody_starts_from_are_collected() -> None:
 
     left = [path.rsplit("/", 1)[1] for path in place.api.objects if "configmaps" in path]
     assert left == ["daily-current", "daily-pinned"]
+
+
+async def test_a_signal_wakes_the_run_that_waits_for_it() -> None:
+    place = Place()
+    place.put_run()
+    await place.reconcilers.reconcile(RUN)
+    waits = {"kind": "Signal", "name": "approve", "since": NOW.isoformat()}
+    report = {"protocol": 1, "attempt": 1, "podName": "p", "podUID": "p", "suspension": waits}
+    path = RUNS.path(namespace="team", name="one")
+    status = place.status() | {"execution": report}
+    place.caches.runs.put(place.api.put(path, {**place.api.objects[path], "status": status}))
+    place.put_signal("hello")
+    place.api.requests.clear()
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.writes() == ["PATCH flowruns/status", "POST jobs", "PATCH signals/status"]
+    assert place.status()["reason"] == "Resuming"
+
+
+async def test_a_signal_to_a_finished_run_is_refused() -> None:
+    place = Place()
+    place.put_run(known=False, status={"state": "Completed", "attempt": 1})
+    place.put_signal("late")
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.signals() == {"late": "Rejected"}
+    assert len(place.caches.signals) == 0
+
+
+async def test_a_signal_to_a_run_that_does_not_exist_waits_for_it() -> None:
+    place = Place()
+    place.put_signal("early")
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.signals() == {"early": "Pending"}
+    assert place.writes() == []
+
+
+async def test_a_signal_that_is_taken_back_meanwhile_hinders_nobody() -> None:
+    place = Place()
+    place.put_run()
+    place.put_signal("hello")
+    del place.api.objects[SIGNALS.path(namespace="team", name="hello")]
+
+    await place.reconcilers.reconcile(RUN)
+
+    assert place.status()["state"] == "Pending"
+    assert len(place.caches.signals) == 0
+
+
+async def test_signals_go_with_their_run() -> None:
+    place = Place()
+    old = {"creationTimestamp": (NOW - timedelta(hours=2)).isoformat()}
+    run = place.put_run(known=False, status={"state": "Completed"})
+    uid = run["metadata"]["uid"]
+    place.put_signal("taken", status={"state": "Consumed", "flowRunUID": uid}, metadata=old)
+    place.put_signal("of-an-earlier-run", status={"flowRunUID": "uid-earlier"})
+    place.put_signal("early", run="two")
+    place.put_signal("too-early", run="two", metadata=old)
+    place.put_signal("unseen", metadata=old)
+
+    await place.reconcilers.reconcile(Key(Kind.SIGNALS, "team", ""))
+
+    assert place.signals() == {"taken": "Consumed", "early": "Pending", "unseen": "Pending"}
+
+
+async def test_runs_are_not_listed_where_there_are_no_signals() -> None:
+    place = Place()
+
+    await place.reconcilers.reconcile(Key(Kind.SIGNALS, "team", ""))
+
+    assert [request.resource for request in place.api.requests] == ["signals"]
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -5,7 +5,7 @@ from typing import Any
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, Name
-from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS
+from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS
 
 
 class Queued:
@@ -70,6 +70,18 @@ def test_a_job_concerns_its_run() -> None:
     noticed.notice(JOBS, "MODIFIED", obj("one-1", labels={"penstock.dev/run": "one"}))
 
     assert queue.keys == [key(Kind.RUN, "one")]
+
+
+def test_a_signal_concerns_its_run_until_it_is_settled() -> None:
+    queue = Queued()
+    noticed, caches = triggers(queue)
+    spec = {"flowRunRef": {"name": "one"}, "name": "approve", "payload": "yes"}
+
+    noticed.notice(SIGNALS, "ADDED", obj("hello", 1, spec=spec, status={"state": "Pending"}))
+    noticed.saw(SIGNALS, obj("hello", 2, spec=spec, status={"state": "Consumed"}))
+
+    assert queue.keys == [key(Kind.RUN, "one")] * 2
+    assert len(caches.signals) == 0
 
 
 def test_a_flow_concerns_its_unfinished_runs() -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock_operator.kube.caches import Cache, Name
+from penstock_operator.kube.caches import Cache, Caches, Name
+from penstock_operator.reconcile.reading import read_job
 
 
 def obj(name: str, version: int, *, uid: str | None = None, **more: Any) -> dict[str, Any]:
@@ -98,3 +99,21 @@ def test_managed_fields_are_not_kept() -> None:
     known = cache.get(Name("team", "a"))
     assert known is not None
     assert "managedFields" not in known["metadata"]
+
+
+def test_only_what_plans_read_of_a_run_and_a_job_is_kept() -> None:
+    caches = Caches()
+    report = {"protocol": 1, "attempt": 1, "recent": [1] * 20, "tasks": [2] * 50, "result": {}}
+    template = {"spec": {"terminationGracePeriodSeconds": 7, "containers": [1]}, "metadata": {}}
+    caches.runs.put(obj("one", 1) | {"status": {"state": "Running", "execution": report}})
+    caches.jobs.put(obj("one-1", 1) | {"spec": {"suspend": True, "template": template}})
+    caches.signals.put(obj("hello", 1) | {"spec": {"name": "approve", "payload": {"é": [1, None]}}})
+
+    (run,), (job,), (signal,) = caches.runs, caches.jobs, caches.signals
+    assert run["status"] == {"state": "Running", "execution": {"protocol": 1, "attempt": 1}}
+    assert read_job(job).grace_seconds == 7
+    assert job["spec"] == {
+        "suspend": True,
+        "template": {"spec": {"terminationGracePeriodSeconds": 7}},
+    }
+    assert signal["spec"] == {"name": "approve", "payloadBytes": len('{"é":[1,null]}'.encode())}

@@ -24,13 +24,19 @@ OPERATORS = st.sampled_from([0, 1])
 class Contended(RuleBasedStateMachine):
     """Operators see the past, die between writes and meet each other; the cluster plays on."""
 
-    @initialize(timeout=st.sampled_from([None, 40]), recoveries=st.sampled_from([1, 10]))
-    def begin(self, timeout: int | None, recoveries: int) -> None:
+    @initialize(
+        timeout=st.sampled_from([None, None, 40]),
+        recoveries=st.sampled_from([1, 10]),
+        launched=st.sampled_from([True, True, False]),
+    )
+    def begin(self, timeout: int | None, recoveries: int, launched: bool) -> None:
         flow: dict[str, Any] = {"maxRecoveries": recoveries}
         if timeout is not None:
             flow["timeoutSeconds"] = timeout
         self.cluster = Cluster.with_run(flow=flow)
         self.operators = [Operator(self.cluster), Operator(self.cluster)]
+        if launched:
+            self.operators[0].settle()
         for operator in self.operators:
             operator.refresh()
         self.deleted_unclaimed: set[str] = set()
@@ -56,12 +62,20 @@ class Contended(RuleBasedStateMachine):
 
     @rule(which=OPERATORS, writes=st.sampled_from([1, 2, 99]))
     def operator_acts(self, which: int, writes: int) -> None:
+        self.act(which, writes)
+
+    def act(self, which: int, writes: int) -> None:
         operator = self.operators[which]
         operator.writes_to_live = writes
         try:
             operator.execute(operator.plan())
         except (Conflict, Died, Refused):
             return
+
+    @rule(which=OPERATORS, writes=st.sampled_from([1, 2, 99]))
+    def operator_looks_and_acts(self, which: int, writes: int) -> None:
+        self.operators[which].refresh()
+        self.act(which, writes)
 
     @rule(seconds=st.sampled_from([1, 5, 50]))
     def time_passes(self, seconds: int) -> None:
@@ -115,7 +129,7 @@ class Contended(RuleBasedStateMachine):
         if self.cluster.claim(self.attempt, pod=pod, signals=taken):
             self.taken.update(names)
 
-    @rule(suspend=st.booleans())
+    @rule(suspend=st.sampled_from([False, False, True]))
     def person_suspends_or_resumes(self, suspend: bool) -> None:
         self.cluster.suspend(suspend)
 
@@ -128,9 +142,10 @@ class Contended(RuleBasedStateMachine):
     def kubelet_removes_pods(self) -> None:
         self.cluster.remove_pods()
 
-    @rule()
-    def person_cancels(self) -> None:
-        self.cluster.cancel()
+    @rule(whim=st.integers(0, 5))
+    def person_cancels(self, whim: int) -> None:
+        if whim == 5:
+            self.cluster.cancel()
 
     @invariant()
     def ends_once_and_never_leaves(self) -> None:
