@@ -18,7 +18,7 @@ from tests.integration.apiserver import GROUP, ApiServer
 from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("flows", "flowruns", "workpools")
+KINDS = ("flows", "flowruns", "workpools", "signals")
 RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
 POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 

@@ -25,7 +25,7 @@ class Operator:
             "apiVersion": "penstock.dev/v1alpha1",
             "kind": "FlowRun",
             "metadata": {"name": run},
-            "status": status,
+            "status": {"jobName": f"{run}-{status['attempt']}", **status},
         }
         path = f"{GROUP}/namespaces/{self.namespace}/flowruns/{run}/status"
         return self.api.apply(path, body, manager="penstock-operator")

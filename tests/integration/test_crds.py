@@ -47,6 +47,11 @@ def pool(**spec: Any) -> Object:
     return thing("WorkPool", spec)
 
 
+def signal(**spec: Any) -> Object:
+    given = {"flowRunRef": {"name": "one"}, "name": "approve", "sender": "ada"}
+    return thing("Signal", given | spec)
+
+
 def create(api: ApiServer, namespace: str, body: Object) -> Object:
     return api.create(f"{GROUP}/namespaces/{namespace}/{body['kind'].lower()}s", body)
 
@@ -88,7 +93,13 @@ GOOD = {
     "a flow in a ConfigMap": flow(source={"configMap": {"name": "my.code"}}),
     "a flow whose inline files just fit": flow(source=inline(**{"flow.py": "x" * 131072})),
     "a run": run(),
-    "a run with everything": run(parameters={"a": [1]}, timeoutSeconds=1, cancel=True),
+    "a run with everything": run(
+        parameters={"a": [1]}, timeoutSeconds=1, suspend=True, cancel=True
+    ),
+    "a signal": signal(),
+    "a signal with everything": signal(
+        payload={"limit": 5}, senderGroups=["finance", "system:authenticated"], idempotencyKey="k"
+    ),
     "a pool with nothing": pool(),
     "a pool with everything": pool(
         image="i",
@@ -117,7 +128,11 @@ def test_defaults_are_visible_and_status_is_not_current_yet(api: ApiServer, name
         "history": {"successfulRuns": 10, "failedRuns": 10},
         "suspend": False,
     }
-    assert create(api, namespace, run())["spec"] == {"flowRef": {"name": "daily"}, "cancel": False}
+    assert create(api, namespace, run())["spec"] == {
+        "flowRef": {"name": "daily"},
+        "suspend": False,
+        "cancel": False,
+    }
     bare = create(api, namespace, {**pool(), "spec": {}})
     assert bare["spec"] == {"suspend": False, "job": {"ttlSecondsAfterFinished": 3600}}
     assert bare["status"] == {"observedGeneration": -1}
@@ -261,6 +276,12 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec",
         "Required",
     ),
+    "a signal to nobody": (thing("Signal", {"name": "a", "sender": "b"}), "spec.flowRunRef", "Req"),
+    "a signal from nobody": (signal(sender=""), "spec.sender", "at least 1"),
+    "a signal without a name": (signal(name=""), "spec.name", "at least 1"),
+    "a signal whose name cannot be": (signal(name="a b"), "spec.name", "letters, digits"),
+    "a payload that is too long": (signal(payload="x" * 16385), "spec.payload", "16384"),
+    "a run that is half suspended": (run(suspend="yes"), "spec.suspend", "boolean"),
     "a name with dots": (
         thing("FlowRun", run()["spec"], name="a.b"),
         "FlowRun",
@@ -343,7 +364,7 @@ def test_a_generated_name_is_taken(api: ApiServer, namespace: str) -> None:
 def test_a_run_cannot_be_changed(api: ApiServer, namespace: str, change: Object) -> None:
     create(api, namespace, run(parameters={"rows": {"limit": 2}}))
 
-    with pytest.raises(Refused, match="cannot be changed, except to cancel it"):
+    with pytest.raises(Refused, match="cannot be changed, except to suspend or cancel it"):
         api.merge(f"{GROUP}/namespaces/{namespace}/flowruns/good", {"spec": change})
 
 
@@ -356,6 +377,29 @@ def test_a_run_is_cancelled_once_and_for_all(api: ApiServer, namespace: str) -> 
         api.merge(path, {"spec": {"cancel": False}})
     with pytest.raises(Refused, match="A cancelled run stays cancelled"):
         api.merge(path, {"spec": {"cancel": None}})
+
+
+def test_a_run_is_suspended_and_resumed(api: ApiServer, namespace: str) -> None:
+    create(api, namespace, run(parameters={"rows": {"limit": 2}}))
+    path = f"{GROUP}/namespaces/{namespace}/flowruns/good"
+
+    for suspend in (True, False):
+        changed = api.merge(path, {"spec": {"suspend": suspend}})
+        assert changed["spec"]["suspend"] is suspend
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, True, 7, "yes", [1, {"a": None}], {"rows": [1, {"deep": {"x": None}}]}],
+    ids=str,
+)
+def test_a_signal_carries_any_json(api: ApiServer, namespace: str, payload: object) -> None:
+    body = signal(payload=payload)
+
+    created = create(api, namespace, body)
+
+    assert created["spec"].get("payload") == payload
+    assert created["status"] == {"state": "Pending"}
 
 
 def test_a_source_replaces_the_one_that_was_not_written(api: ApiServer, namespace: str) -> None:
@@ -482,7 +526,7 @@ def test_kubectl_explains_a_run(api: ApiServer) -> None:
     done = api.kubectl("explain", "flowrun.spec")
 
     told = " ".join(done.stdout.split())
-    assert "Nothing of it can be changed afterwards but cancel." in told
+    assert "Nothing of it can be changed afterwards but suspend and cancel." in told
     assert "Parameters of the flow function by name. They take precedence over the Flow's." in told
 
 

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -118,6 +118,13 @@ class World:
 
     def cancel(self, run: str) -> Object:
         return self.change("flowruns", run, {"cancel": True})
+
+    def suspend(self, run: str, *, suspend: bool = True) -> Object:
+        return self.change("flowruns", run, {"suspend": suspend})
+
+    def send(self, run: str, signal: str, *, name: str = "hello", **spec: Any) -> Object:
+        given = {"flowRunRef": {"name": run}, "name": signal, "sender": "ada"}
+        return self.create("signals", "Signal", name, given | spec)
 
     # What can be seen
 
@@ -308,6 +315,26 @@ class World:
             "finishedAt": now(),
         }
         return self.report(run, attempt=attempt, progress="1/1", outcome=outcome, **execution)
+
+    def leave(
+        self,
+        run: str,
+        kind: str = "Sleep",
+        *,
+        attempt: int,
+        seconds: float | None = None,
+        settled: dict[str, str] | None = None,
+        **more: Any,
+    ) -> Object:
+        """Report that the run waits without a pod, and end its Job as a pod that exits with 0."""
+        began = datetime.now(UTC)
+        suspension = {"kind": kind, "since": began.isoformat()} | more
+        if seconds is not None:
+            suspension["until"] = (began + timedelta(seconds=seconds)).isoformat()
+        signals = [{"name": name, "state": state} for name, state in (settled or {}).items()]
+        reported = self.report(run, attempt=attempt, suspension=suspension, signals=signals)
+        self.complete_job(f"{run}-{attempt}")
+        return reported
 
 
 def _condition(kind: str, *, reason: str = "", message: str = "") -> Object:

@@ -53,13 +53,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* What the operator does in each namespace it watches: the least that its reconcile loops need. */ -}}
 {{- define "penstock.operatorRules" -}}
 - apiGroups: [penstock.dev]
-  resources: [flows, flowruns, workpools]
+  resources: [flows, flowruns, workpools, signals]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
-  resources: [flows/status, flowruns/status, workpools/status]
+  resources: [flows/status, flowruns/status, workpools/status, signals/status]
   verbs: [get, patch]
-- apiGroups: [penstock.dev] # history
-  resources: [flowruns]
+- apiGroups: [penstock.dev] # history; signals go with their runs
+  resources: [flowruns, signals]
   verbs: [delete]
 - apiGroups: [penstock.dev] # OpenShift asks for it before a Job may block its owner's deletion
   resources: [flowruns/finalizers]

@@ -115,7 +115,7 @@ KINDS = (
         short="sig",
         columns=(
             Column("Run", ".spec.flowRunRef.name"),
-            Column("Name", ".spec.name"),
+            Column("Signal", ".spec.name"),
             Column("Sender", ".spec.sender"),
             Column("State", ".status.state"),
             _AGE,

@@ -1,0 +1,215 @@
+"""Runs that wait without a pod, and what wakes them, on a real API server."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.integration.world import Operator, World, eventually
+
+
+def start(world: World, run: str = "one", **spec: object) -> None:
+    """Make a run whose first attempt has reported."""
+    world.create_pool()
+    world.create_flow()
+    world.create_run(run, **spec)
+    world.wait_for_job(f"{run}-1")
+    world.start_job(f"{run}-1")
+    world.report(run, attempt=1)
+    world.wait_for_state(run, "Running")
+
+
+def finish(world: World, run: str, *, attempt: int, **execution: object) -> None:
+    world.wait_for_job(f"{run}-{attempt}")
+    world.report_outcome(run, attempt=attempt, **execution)
+    world.wait_for_state(run, "Completed")
+
+
+def test_a_run_sleeps_without_a_pod_and_goes_on_when_it_is_due(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+
+    world.leave("one", attempt=1, seconds=3)
+    status = world.wait_for_state("one", "Suspended")
+    job = world.wait_for_job("one-2")
+
+    until = datetime.fromisoformat(status["waitingFor"]["until"])
+    created = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    assert until <= created <= until + timedelta(seconds=2)
+    finish(world, "one", attempt=2)
+    assert world.status("one")["recoveries"] == 0
+
+
+def test_a_sleep_takes_four_writes(world: World, operator: Operator) -> None:
+    start(world)
+    assert operator.calls is not None
+    operator.calls.requests.clear()
+
+    world.leave("one", attempt=1, seconds=1.5)
+    world.wait_for_job("one-2")
+    world.report("one", attempt=2)
+    world.wait_for_state("one", "Running")
+
+    time.sleep(0.5)
+    assert operator.calls.writes() == [
+        "PATCH flowruns/status",
+        "PATCH flowruns/status",
+        "POST jobs",
+        "PATCH flowruns/status",
+    ]
+
+
+def test_a_signal_wakes_the_run_that_waits_for_it(world: World, operator: Operator) -> None:
+    start(world)
+    world.leave("one", "Signal", attempt=1, name="approve")
+    world.wait_for_reason("one", "WaitingForSignal")
+
+    world.send("one", "approve", payload={"limit": 5})
+    finish(world, "one", attempt=2, signals=[{"name": "hello", "state": "Consumed"}])
+
+    signal = eventually(lambda: _settled(world, "hello"))
+    uid = world.get("flowruns", "one")["metadata"]["uid"]  # type: ignore[index]
+    assert signal["status"] == {"state": "Consumed", "flowRunUID": uid}
+
+
+def test_a_signal_that_came_first_is_not_lost(world: World, operator: Operator) -> None:
+    world.send("one", "approve")
+    start(world)
+
+    world.leave("one", "Signal", attempt=1, name="approve")
+
+    finish(world, "one", attempt=2)
+
+
+def test_signals_that_came_too_late_are_refused(world: World, operator: Operator) -> None:
+    start(world)
+    world.send("one", "approve", name="during")
+    world.report_outcome("one", attempt=1)
+    world.wait_for_state("one", "Completed")
+    world.send("one", "approve", name="after")
+
+    refused = [eventually(lambda n=name: _settled(world, n)) for name in ("during", "after")]
+
+    assert [each["status"]["state"] for each in refused] == ["Rejected", "Rejected"]
+    assert "ended as Completed" in refused[0]["status"]["message"]
+
+
+def test_a_payload_beyond_the_limit_is_refused(world: World, operator: Operator) -> None:
+    start(world)
+
+    world.send("one", "approve", payload={"rows": ["x" * 1000] * 20})
+
+    signal = eventually(lambda: _settled(world, "hello"))
+    assert "at most 16384" in signal["status"]["message"]
+
+
+def _settled(world: World, name: str) -> dict[str, object] | None:
+    signal = world.get("signals", name)
+    return signal if signal and signal["status"]["state"] != "Pending" else None
+
+
+def test_a_running_run_is_suspended_and_resumed(world: World, operator: Operator) -> None:
+    start(world)
+
+    world.suspend("one")
+    world.wait_for_reason("one", "SuspendRequested")
+    eventually(lambda: (world.get("jobs", "one-1") or {})["metadata"].get("deletionTimestamp"))
+    world.report("one", attempt=1, suspension={"kind": "Suspend", "since": _now()})
+    world.finish_deletion("jobs", "one-1")
+    world.wait_for_state("one", "Suspended")
+    time.sleep(0.5)
+    jobs = world.jobs_of("one")
+    world.suspend("one", suspend=False)
+
+    assert jobs == []
+    finish(world, "one", attempt=2)
+    assert world.status("one")["recoveries"] == 0
+
+
+def test_a_pod_that_leaves_without_a_word_when_it_is_suspended_is_no_loss(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+    world.suspend("one")
+    eventually(lambda: (world.get("jobs", "one-1") or {})["metadata"].get("deletionTimestamp"))
+
+    world.finish_deletion("jobs", "one-1")
+    world.wait_for_state("one", "Suspended")
+    world.suspend("one", suspend=False)
+
+    finish(world, "one", attempt=2)
+    assert world.status("one")["recoveries"] == 0
+
+
+def test_a_run_that_is_created_suspended_waits_for_its_release(
+    world: World, operator: Operator
+) -> None:
+    world.create_pool()
+    world.create_flow()
+    world.create_run("one", suspend=True)
+    world.wait_for_state("one", "Suspended")
+    jobs = world.jobs_of("one")
+
+    world.suspend("one", suspend=False)
+
+    assert jobs == []
+    finish(world, "one", attempt=1)
+
+
+def test_a_sleeping_run_is_cancelled_at_once(world: World, operator: Operator) -> None:
+    start(world)
+    world.leave("one", attempt=1, seconds=3600)
+    world.wait_for_state("one", "Suspended")
+
+    world.cancel("one")
+
+    world.wait_for_state("one", "Cancelled", within=3)
+    assert [job["metadata"]["name"] for job in world.jobs_of("one")] == ["one-1"]
+
+
+def test_the_timeout_ends_a_run_that_sleeps(world: World, operator: Operator) -> None:
+    start(world, timeoutSeconds=3)
+    world.leave("one", attempt=1, seconds=3600)
+    world.wait_for_state("one", "Suspended")
+
+    status = world.wait_for_state("one", "Failed")
+
+    assert status["reason"] == "TimedOut"
+
+
+def test_an_operator_that_starts_late_wakes_what_is_due(world: World, kubeconfig: Path) -> None:
+    with Operator(kubeconfig, world.namespace):
+        start(world)
+        world.leave("one", attempt=1, seconds=2)
+    time.sleep(2.5)
+    jobs = [job["metadata"]["name"] for job in world.jobs_of("one")]
+
+    with Operator(kubeconfig, world.namespace):
+        finish(world, "one", attempt=2)
+
+    assert jobs == ["one-1"]
+    assert world.status("one")["recoveries"] == 0
+
+
+def test_signals_go_with_their_run(world: World, kubeconfig: Path) -> None:
+    with Operator(kubeconfig, world.namespace, first_resync_seconds=0.5, resync_seconds=1.0):
+        start(world)
+        world.send("one", "approve")
+        world.send("two", "approve", name="early")
+        eventually(lambda: _bound(world, "hello"))
+
+        world.api.delete(world.path("flowruns", "one"))
+
+        eventually(lambda: world.get("signals", "hello") is None, within=60)
+        assert world.get("signals", "early") is not None
+
+
+def _bound(world: World, name: str) -> bool:
+    signal = world.get("signals", name)
+    return bool(signal and signal["status"].get("flowRunUID"))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
