@@ -23,7 +23,7 @@ def main() -> None:
         with operator(world) as process:
             Figure("operator restart with 10,000 runs", time.monotonic() - started, "s", 20).print()
             _wait_until_all_are_known(process)
-            _measure_idling(process)
+            measure_idling(process, what="10,000 runs")
         jobs = len(world.list("jobs"))
         Figure("Jobs of 10,000 waiting runs", jobs, "", 0).print()
 
@@ -31,6 +31,11 @@ def main() -> None:
 def _wait_until_all_are_known(process: OperatorProcess) -> None:
     """Wait until each run has been told what it waits for, and nothing is left to do."""
     eventually(lambda: process.metric("penstock_unfinished_runs") == RUNS, within=120)
+    wait_until_quiet(process)
+
+
+def wait_until_quiet(process: OperatorProcess) -> None:
+    """Wait until nothing is reconciled any more."""
     eventually(lambda: _is_quiet(process), within=600, what="all runs are reconciled")
 
 
@@ -40,14 +45,15 @@ def _is_quiet(process: OperatorProcess) -> bool:
     return process.metric("penstock_reconcile_seconds_count") == before
 
 
-def _measure_idling(process: OperatorProcess) -> None:
+def measure_idling(process: OperatorProcess, *, what: str) -> None:
+    """Print what an operator takes that has nothing to do."""
     time.sleep(60)  # the resync that follows a start is not idling
     eventually(lambda: _is_quiet(process), within=120)
     before = process.cpu_seconds()
     time.sleep(IDLE_SECONDS)
     share = (process.cpu_seconds() - before) / IDLE_SECONDS * 100
-    Figure("idle processor time with 10,000 runs", share, "% of a core", 2).print()
-    Figure("operator memory with 10,000 runs", process.memory_mib(), "MiB", 200).print()
+    Figure(f"idle processor time with {what}", share, "% of a core", 2).print()
+    Figure(f"operator memory with {what}", process.memory_mib(), "MiB", 200).print()
 
 
 if __name__ == "__main__":

@@ -112,16 +112,17 @@ def namespace(server: ApiServer, name: str) -> Iterator[World]:
 
 
 def _install_crds(server: ApiServer) -> None:
+    plurals = set()
     for path in (ROOT / "crds").glob("*.yaml"):
         body = yaml.safe_load(path.read_text())
         name = body["metadata"]["name"]
+        plurals.add(body["spec"]["names"]["plural"])
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         server.apply(f"{crds}/{name}", body, manager="bench")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            served = {item["name"] for item in server.get(GROUP)["resources"]}
-            if served >= {path.name.partition(".")[0] for path in (ROOT / "crds").iterdir()}:
+            if plurals <= {each["name"] for each in server.get(GROUP)["resources"]}:
                 return
         except Refused:
             pass

@@ -18,6 +18,8 @@ from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("flows", "flowruns", "workpools", "signals", "journalsegments")
+RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
+POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,6 +22,7 @@ class RunState(StrEnum):
     SCHEDULED = "Scheduled"
     PENDING = "Pending"
     RUNNING = "Running"
+    SUSPENDED = "Suspended"
     CANCELLING = "Cancelling"
     COMPLETED = "Completed"
     FAILED = "Failed"

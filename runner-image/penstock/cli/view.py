@@ -23,6 +23,7 @@ STYLES = {
     "Scheduled": "blue",
     "Pending": "yellow",
     "Running": "cyan",
+    "Suspended": "blue",
     "Cancelling": "magenta",
     "Completed": "green",
     "Failed": "red",
