@@ -15,7 +15,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SERVER = "there is no server to ask; read runs with `penstock list`, `penstock watch` or kubectl."
-_TWIN = "a name has one form: use {twin}, which may be awaited or called in asyncio.to_thread."
+_TWIN = "a name has one form: use {twin}; asyncio.to_thread({twin}, …) lets an event loop go on."
 _RESUME = "people resume runs by `kubectl penstock signal RUN resume`."
 _INPUT = "any pydantic model or dataclass will do: wait_for_input(Model), or wait_for_signal."
 _TRIGGER = (
@@ -235,7 +235,7 @@ MODULES: dict[str, str] = {
     "workers": "the operator launches runs; say how in a WorkPool.",
 }
 
-_MEMBERS: tuple[tuple[str, str, str], ...] = (
+MEMBERS: tuple[tuple[str, str, str], ...] = (
     ("flow", "submit map", "call it where it is to run, or in a task that is submitted."),
     ("flow", "delay apply_async", "start it in the cluster by run_deployment."),
     ("flow", "visualize avisualize generate_mermaid_graph agenerate_mermaid_graph", _DRAW),
@@ -246,9 +246,9 @@ _MEMBERS: tuple[tuple[str, str, str], ...] = (
     ("task", "deploy to_deployment", "a flow is what runs in the cluster: call the task in one."),
 )
 
-_OPTIONS: tuple[tuple[str, str, str], ...] = (
+OPTIONS: tuple[tuple[str, str, str], ...] = (
+    ("task", "version", "give it to @flow, whose runs show it."),
     ("task", "asset_deps viz_return_value", _ASSETS),
-    ("task", "tag", "its name is tags, a list."),
     ("flow", "tags", "use `with tags('a'): my_flow()`, or to_deployment(tags=['a'])."),
     ("serve", "webserver pause_on_shutdown paused", "a schedule lives as long as this process."),
     ("serve", "print_starting_message", "the log says what is served; set its level."),
@@ -318,7 +318,7 @@ def advice_on_name(module: str, name: str) -> str | None:
 
 def advice_on_member(kind: str, name: str) -> str | None:
     """Return what to use instead of a method of Prefect's flows or tasks."""
-    return _found(_MEMBERS, kind, name)
+    return _found(MEMBERS, kind, name)
 
 
 def refusing_options(call: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -339,7 +339,7 @@ def refusing_options(call: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def advice_on_option(decorator: str, name: str) -> str | None:
     """Return what to use instead of an option of Prefect's."""
-    return _found(_OPTIONS, decorator, name)
+    return _found(OPTIONS, decorator, name)
 
 
 def _found(table: tuple[tuple[str, str, str], ...], place: str, name: str) -> str | None:

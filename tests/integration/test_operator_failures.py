@@ -224,6 +224,8 @@ def test_finished_runs_go_after_their_time_to_live(world: World, operator: Opera
 
         eventually(lambda: not world.list("flowruns"), within=20)
 
+    assert world.list("flowruns") == []
+
 
 @pytest.mark.parametrize("what", ["flowruns", "jobs"])
 def test_a_resync_repairs_what_the_watch_has_missed(

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from penstock.drivers.recording import keep, read_latest, travelling
+from penstock.drivers.recording import home_of, keep, read_latest, travelling
 from penstock.drivers.scope import Scope, current_scope
 from penstock.engine.records import KeptArtifact
-from penstock.home import home_if_set
 from penstock.recording import makers, scope_of_maker
 
 Table = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]]
@@ -85,8 +84,8 @@ class Artifact:
         Without a key, the last one of this run. Earlier runs are known where ``$PENSTOCK_HOME``
         is set.
         """
-        found = _latest_of_this_run(current_scope.get(), key)
-        home = home_if_set()
+        scope = current_scope.get()
+        found, home = _latest_of_this_run(scope, key), home_of(scope)
         if found is None and key is not None and _KEY.fullmatch(key) and home is not None:
             found = read_latest(home, key)
         return found

@@ -38,8 +38,8 @@ def artifacts_here(run: str) -> list[Entry]:
     path = records_file(home(), run, kind="artifacts")
     if not path.parent.exists():
         raise CommandError(
-            f"There is no run {run} in {path.parents[1]}: runs keep their artifacts there where "
-            "PENSTOCK_HOME is set."
+            f"There is no run {run} with artifacts in {path.parents[1]}: `penstock run FILE:FLOW` "
+            "keeps them there, and so do other runs where PENSTOCK_HOME is set."
         )
     records = Records()
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():

@@ -148,6 +148,7 @@ class LocalRun:
 
         context = RunContext(self._id)
         context.first_run_id = self._row.journal
+        context.home = home()
         context.activity = activity = Activity()
         if order.exit_on_wait:
             context.suspension = Suspension(

@@ -11,6 +11,7 @@ from penstock.engine.runs import Deployed, Reporter
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from penstock.drivers.activity import Activity
     from penstock.drivers.inbox import Inbox
@@ -49,6 +50,8 @@ class RunContext:
         self.reporters: tuple[Reporter, ...] = ()
         self.records = Records()
         """Artifacts and events that the run made."""
+        self.home: Path | None = None
+        """Where the records of the run are kept, if not in ``$PENSTOCK_HOME``."""
         self.made_links = False
         """Whether the run made futures or states, which arguments might hold."""
         self.abandoned: list[threading.Thread] = []

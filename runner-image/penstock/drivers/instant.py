@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
+from typing import Any, cast
 from uuid import uuid4
 
 from penstock.drivers.call import LiveCall
@@ -28,8 +30,10 @@ from penstock.engine.effects import (
     Undo,
 )
 from penstock.engine.identity import CallKey
+from penstock.engine.retry import AttemptsUsed
 from penstock.engine.runs import FlowRun, Reporter, TaskRun
 from penstock.errors import UnstorableValue
+from penstock.journal.protocol import Journal
 from penstock.states import State, StateType
 
 
@@ -77,7 +81,7 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
     journal = call.journal
     match effect:
         case Find(key):
-            return journal.find(key, epoch=call.epoch) if journal else None
+            return _found(key, journal=journal, call=call) if journal else None
         case Record(key, state):
             return _record(key, state, call=call)
         case RecordAttempt(key, used) if journal:
@@ -103,11 +107,39 @@ def _in_results(effect: Effect[object]) -> object:
     return None
 
 
+def _found(
+    key: CallKey, *, journal: Journal, call: LiveCall
+) -> State[object] | AttemptsUsed | None:
+    found = journal.find(key, epoch=call.epoch)
+    if isinstance(found, State):
+        _restore(journal.left(key), call=call)
+    return found
+
+
+def _restore(left: Sequence[object], *, call: LiveCall) -> None:
+    """Bring back what a call that is not made again had left in the run's record."""
+    if left and call.context is not None:
+        from penstock.drivers.recording import restore
+
+        records = cast("Sequence[dict[str, Any]]", left)
+        restore(records, context=call.context, caller=call.caller)
+
+
+def _left_by(call: LiveCall) -> list[dict[str, Any]]:
+    """Return what the call has left in the run's record, itself and by what it called."""
+    records = call.context.records.take_left(call.run.id) if call.context else []
+    if not records:
+        return []
+    from penstock.drivers.recording import stored_form
+
+    return stored_form(records)
+
+
 def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[object]:
     if call.journal is None or call.abandoned:
         return state
     try:
-        return call.journal.record(key, state=state, epoch=call.epoch)
+        return call.journal.record(key, state=state, epoch=call.epoch, left=_left_by(call))
     except UnstorableValue as error:
         complain(call.run, f"{error} {call.run.name} will run again if the run is resumed.")
         return state

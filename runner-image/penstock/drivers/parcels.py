@@ -103,10 +103,10 @@ def _take_over(left: Left, scope: Scope) -> None:
     for line in left.lines:
         logging.getLogger(cast("str", line["name"])).handle(logging.makeLogRecord(line))
     if left.records:
-        from penstock.drivers.recording import adopt, root_id
+        from penstock.drivers.recording import adopt
 
         for record in left.records:
-            adopt(record, context=scope.context, run_id=root_id(scope))
+            adopt(record, scope=scope)
     if left.values:
         from penstock.drivers.transacting import keep_values
 

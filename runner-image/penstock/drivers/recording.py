@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import fields
 from datetime import datetime
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from penstock.drivers.context import RunContext
     from penstock.drivers.scope import Scope
 
+MAX_STORED = 100
+"""Records of one call that a journal stores: the last."""
+MAX_STORED_CHARACTERS = 16 * 1024
+"""Data of a record that a journal stores; of one with more, it stores that there was one."""
+
 travelling: ContextVar[list[Kept] | None] = ContextVar("penstock_travelling", default=None)
 """What the body that runs in this worker has kept; elsewhere there is no such list."""
 
@@ -37,19 +43,70 @@ def keep(record: Kept, *, says: str, scope: Scope) -> None:
     if away is not None:
         away.append(record)
     else:
-        adopt(record, context=scope.context, run_id=root_id(scope))
+        adopt(record, scope=scope)
 
 
-def adopt(record: Kept, *, context: RunContext | None, run_id: str) -> None:
+def adopt(record: Kept, *, scope: Scope) -> None:
     """Keep a record that the log has told of."""
-    if context is not None:
-        record = context.records.keep(record)
-        for reporter in context.reporters:
-            if isinstance(reporter, RecordReporter):
-                _report(record, reporter)
-    home = home_if_set()
+    if scope.context is not None:
+        record = _remember(record, context=scope.context, makers=_makers(scope))
+    home = home_of(scope)
     if home is not None:
+        run_id = scope.context.run_id if scope.context else scope.run.id.partition("/")[0]
         _write(record, home=home, run_id=run_id)
+
+
+def restore(
+    left: Iterable[Mapping[str, Any]], *, context: RunContext, caller: Scope | None
+) -> None:
+    """Keep again what a finished call had left, as the journal tells it.
+
+    The files of the run have it already, unless it is another run that goes on.
+    """
+    for found in left:
+        record = event_of(found) if "event" in found else artifact_of(found)
+        _remember(record, context=context, makers=_makers(caller) if caller else ())
+        root, home = (record.flow_run_id or "").partition("/")[0], context.home or home_if_set()
+        if home is not None and root != context.run_id:
+            _write(record, home=home, run_id=context.run_id)
+
+
+def _remember(record: Kept, *, context: RunContext, makers: Sequence[str]) -> Kept:
+    record = context.records.keep(record, makers=makers)
+    for reporter in context.reporters:
+        if isinstance(reporter, RecordReporter):
+            _report(record, reporter)
+    return record
+
+
+def _makers(scope: Scope) -> list[str]:
+    """Return the runs whose journal entries will tell of what this body leaves."""
+    if scope.journal is None:
+        return []
+    around: list[str] = []
+    at: Scope | None = scope
+    while at is not None and (at.parent is not None or not around):  # the root answers for itself
+        around.append(at.run.id)
+        at = at.parent
+    return around
+
+
+def stored_form(records: Iterable[Kept]) -> list[dict[str, Any]]:
+    """Return records as a journal stores them: without what is too large to be kept twice."""
+    return [_cut(as_json(record)) for record in records][-MAX_STORED:]
+
+
+def _cut(found: dict[str, Any]) -> dict[str, Any]:
+    large = "payload" if "event" in found else "data"
+    if len(json.dumps(found[large])) > MAX_STORED_CHARACTERS:
+        found[large] = {} if large == "payload" else None
+    return found
+
+
+def home_of(scope: Scope | None) -> Path | None:
+    """Return the folder where the run's records are, if they are to be on disk."""
+    context = scope.context if scope else None
+    return (context.home if context else None) or home_if_set()
 
 
 def _report(record: Kept, reporter: RecordReporter) -> None:
@@ -57,11 +114,6 @@ def _report(record: Kept, reporter: RecordReporter) -> None:
         reporter.record_kept(record)
     except Exception:
         logging.getLogger("penstock").exception("A reporter failed; the run goes on.")
-
-
-def root_id(scope: Scope) -> str:
-    """Return the id of the root flow run, or of a task outside any flow."""
-    return scope.context.run_id if scope.context else scope.run.id.partition("/")[0]
 
 
 def _write(record: Kept, *, home: Path, run_id: str) -> None:
@@ -104,7 +156,17 @@ def read_latest(home: Path, key: str) -> KeptArtifact | None:
     return artifact_of(json.loads(text))
 
 
-def artifact_of(found: dict[str, Any]) -> KeptArtifact:
+def event_of(found: Mapping[str, Any]) -> Event:
+    """Return the event that a line tells of."""
+    from uuid import UUID
+
+    follows = UUID(found["follows"]) if found["follows"] else None
+    occurred, related = datetime.fromisoformat(found["occurred"]), tuple(found["related"])
+    changed = {"id": UUID(found["id"]), "occurred": occurred, "related": related}
+    return Event(**{**found, **changed, "follows": follows})
+
+
+def artifact_of(found: Mapping[str, Any]) -> KeptArtifact:
     """Return the artifact that a line tells of."""
     from uuid import UUID
 

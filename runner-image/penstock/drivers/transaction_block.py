@@ -35,6 +35,8 @@ class BlockPart:
     """In whose name a block's own hooks are called: the run's, beside the body it stands in."""
 
     abandoned = False
+    context = None
+    """What the body leaves in the run's record is its own run's to tell."""
 
     def __init__(self, scope: Scope | None) -> None:
         self._scope = scope

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from penstock.engine.effects import Find, Record, Steps, Within
+from penstock.engine.effects import Find, Steps, Within
 from penstock.engine.hooks import Hooks
 from penstock.engine.transaction_terms import TransactionState
 from penstock.engine.transactions import Transaction
-from penstock.states import Completed, State
+from penstock.states import State
 
 
 def conclude(
@@ -25,8 +25,6 @@ def conclude(
     if state.name == "Cached" or not (is_new or (yield from _is_open(transaction))):
         transaction.state = TransactionState.COMMITTED
         return
-    if is_new:
-        yield from _note_values(transaction)
     transaction.stage_hooks(on_rollback=hooks.on("on_rollback"), on_commit=hooks.on("on_commit"))
     yield from transaction.ending(failed=False)
 
@@ -46,9 +44,3 @@ def _is_open(transaction: Transaction) -> Steps[bool]:
     if isinstance(values, State):
         transaction.values.update(cast("dict[str, object]", values.data))
     return True
-
-
-def _note_values(transaction: Transaction) -> Steps[None]:
-    if transaction.call_key is not None and transaction.values:
-        values = Completed(data=dict(transaction.values))
-        yield Within(transaction.part, Record(transaction.call_key.beside("values"), values))

@@ -1,7 +1,8 @@
 """A digest of a call's arguments: equal arguments, equal digest, in every process.
 
-Structural and tagged by type, over a table of exact types; never ``repr`` or pickle bytes, which
-differ for equal values. An argument outside the table counts by its type's name alone.
+Structural and tagged by type, over a table of exact types and by the buffers of arrays; never
+``repr`` or pickle bytes, which differ for equal values. An argument outside the table counts by
+its type's name alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import PurePath
 from typing import cast
 
 from penstock.annotations import allow_failure, opaque, quote, unmapped
+from penstock.engine.columns import plain_value_of
 
 Digest = Callable[[object], bytes]
 
@@ -49,7 +51,8 @@ def digest_of(value: object) -> bytes:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         return _of_fields(value, dict(value))
-    return _unknown(kind)
+    plain = plain_value_of(value)
+    return _unknown(kind) if plain is None else _tagged(_name(kind), map(digest_of, plain))
 
 
 _BY_TEXT = {
@@ -66,7 +69,7 @@ def _name(kind: type) -> str:
     return kind.__qualname__
 
 
-def _tagged(tag: str, parts: Iterable[bytes]) -> bytes:
+def _tagged(tag: str, parts: Iterable[bytes | memoryview]) -> bytes:
     hasher = hashlib.blake2b(tag.encode(), digest_size=_SIZE)
     for part in parts:
         hasher.update(len(part).to_bytes(8, "big"))
@@ -80,6 +83,12 @@ def _of_text(value: object) -> bytes:
 
 def _of_bytes(value: object) -> bytes:
     return _tagged(type(value).__name__, [cast("bytes", value)])
+
+
+def _of_view(value: object) -> bytes:
+    view = cast("memoryview[int]", value)
+    content = view if view.format == "B" and view.c_contiguous else view.tobytes()
+    return _tagged("memoryview", [f"{view.format}{view.shape}".encode(), content])
 
 
 def _of_sequence(value: object) -> bytes:
@@ -115,6 +124,7 @@ def _of_fields(value: object, parts: dict[str, object]) -> bytes:
 _EXACT: dict[type, Digest] = {
     **dict.fromkeys((int, float, complex, bool, str, type(None), type(...), range), _of_text),
     **dict.fromkeys((bytes, bytearray), _of_bytes),
+    memoryview: _of_view,
     **dict.fromkeys((list, tuple), _of_sequence),
     **dict.fromkeys((set, frozenset), _of_set),
     dict: _of_dict,
@@ -136,9 +146,14 @@ def undigestible(value: object) -> type | None:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         return _first(list(dict(value).values()))
-    if digest_of(value) == _unknown(kind):
-        return kind
-    return None
+    if kind in (allow_failure, quote, unmapped):
+        return undigestible(cast("quote[object]", value).value)
+    if kind in _EXACT:
+        return None
+    plain = plain_value_of(value)
+    if plain is not None:
+        return _first(plain)
+    return kind if digest_of(value) == _unknown(kind) else None
 
 
 def _first(parts: Iterable[object]) -> type | None:

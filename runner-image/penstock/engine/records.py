@@ -77,6 +77,7 @@ class Records:
     def __init__(self) -> None:
         self._artifacts: dict[UUID, KeptArtifact] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._left: dict[str, dict[UUID, Kept]] = {}
 
     @property
     def artifacts(self) -> list[KeptArtifact]:
@@ -97,16 +98,25 @@ class Records:
         found = reversed(self.artifacts)
         return next((each for each in found if key is None or each.key == key), None)
 
-    def keep(self, record: Kept) -> Kept:
-        """Add a record; return it, with what a new version leaves out taken from the old one."""
+    def keep(self, record: Kept, *, makers: Sequence[str] = ()) -> Kept:
+        """Add a record; return it, with what a new version leaves out taken from the old one.
+
+        ``makers`` are the runs that a journal will want to know of what they left.
+        """
         if isinstance(record, Event):
             self._events.append(record)
-            return record
-        before = self._artifacts.pop(record.id, None)
-        if before is not None:
-            record = succeed(before, record)
-        self._artifacts[record.id] = record
+        else:
+            before = self._artifacts.pop(record.id, None)
+            if before is not None:
+                record = succeed(before, record)
+            self._artifacts[record.id] = record
+        for maker in makers:
+            self._left.setdefault(maker, {})[record.id] = record
         return record
+
+    def take_left(self, run_id: str) -> list[Kept]:
+        """Return what a run has left, itself and by what it called, and forget whose it is."""
+        return list(self._left.pop(run_id, {}).values()) if self._left else []
 
 
 def succeed(before: KeptArtifact, after: KeptArtifact) -> KeptArtifact:

@@ -171,6 +171,12 @@ class Transaction:
         self._on_commit += on_commit
         self.state = TransactionState.STAGED
 
+    def recording_values(self) -> Steps[None]:
+        """Record what was set, before the result is: whoever finds that needs them for hooks."""
+        if self.call_key is not None:
+            values = Completed(data=dict(self.values))
+            yield Within(self.part, Record(self.call_key.beside("values"), values))
+
     def hold(self, slot: Slot, entry: Entry, *, lock: Lock | None = None) -> None:
         """Have a result wait for the commit, and its lock for the end, whatever that will be."""
         self._held.append((slot, entry, lock))

@@ -5,6 +5,7 @@
     retry 77…01 {"name":"load(load)","epoch":"0.1","attempts":1,"at":"2026-11-20T12:00:00+00:00"}
     note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
     forgotten 3f…9a {"name":"load(load)"}
+    left 3f…9a {"name":"load(load)","json":[{"key":"report","type":"markdown",…}]}
     given - {"json":[[],{"day":"2026-11-20"}]}
 
 Lines are read when they are asked for, and anew each time: what a task returned and somebody
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from penstock.engine.identity import CallKey
@@ -40,6 +42,11 @@ def failed_line(key: CallKey, state: State[object], *, epoch: str) -> str:
         "state": [state.name, state.message],
     }
     return _line("failed", key.digest_of_path(), fields, value=state.data)
+
+
+def left_line(key: CallKey, left: Sequence[object]) -> str:
+    """Return the entry of what a call left in the run's record; it precedes that of the call."""
+    return _line("left", key.digest_of_path(), {"name": key.identity}, value=list(left))
 
 
 def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
@@ -26,11 +26,22 @@ class MemoryJournal:
         """Return the completed state of an earlier attempt's equal call."""
         return self._states.get(key)
 
-    def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
-        """Keep ``state`` if it is a completed one."""
+    def record(
+        self,
+        key: CallKey,
+        *,
+        state: State[object],
+        epoch: Epoch,
+        left: Sequence[object] = (),
+    ) -> State[object]:
+        """Keep ``state`` if it is a completed one; what it left, the run itself remembers."""
         if state.is_completed():
             self._states[key] = state
         return state
+
+    def left(self, key: CallKey) -> Sequence[object]:
+        """Return nothing: the run is still the same."""
+        return ()
 
     def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
         """Keep nothing: the process that waits knows it."""

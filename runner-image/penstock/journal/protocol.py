@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from penstock.engine.identity import CallKey
@@ -23,12 +23,24 @@ class Journal(Protocol):
     def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
         """Return what the call came to in this run, or how far it got; ``None`` if it is new."""
 
-    def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
+    def record(
+        self,
+        key: CallKey,
+        *,
+        state: State[object],
+        epoch: Epoch,
+        left: Sequence[object] = (),
+    ) -> State[object]:
         """Store what the call came to; once this returns, the call never runs again (G1).
+
+        With it is stored what it left in the run's record, in JSON's types.
 
         Returns the state as it will be found, its value made of what was stored. Raises
         ``UnstorableValue`` where the value has no stored form: then nothing is kept.
         """
+
+    def left(self, key: CallKey) -> Sequence[object]:
+        """Return what a call that was found had left; of the root, what the whole run had."""
 
     def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
         """Store that an attempt failed and when the next one is due."""

@@ -24,6 +24,7 @@ from penstock.journal.entries import (
     failed_line,
     forgotten_line,
     given_line,
+    left_line,
     note_line,
     retry_line,
     split_line,
@@ -98,7 +99,14 @@ class RunJournal:
             return attempts_in(entries["retry"])
         return None
 
-    def record(self, key: CallKey, *, state: State[object], epoch: Epoch) -> State[object]:
+    def record(
+        self,
+        key: CallKey,
+        *,
+        state: State[object],
+        epoch: Epoch,
+        left: Sequence[object] = (),
+    ) -> State[object]:
         """Store a final state, and return it as it will be found."""
         if state.is_completed():
             line = self._within_limits(done_line(key, state), key=key)
@@ -109,8 +117,15 @@ class RunJournal:
                 return state  # it holds for as long as the process; the call then runs again
         else:
             return state
-        self._append(line)
+        self._append(line, before=left_line(key, left) if left else None)
         return self._as_found(line, state)
+
+    def left(self, key: CallKey) -> Sequence[object]:
+        """Return what a finished call had left; of the root, what all had."""
+        names = [*self._entries] if not key.scope else [key.digest_of_path()]
+        lines = [text for name in names if (text := self._entries.get(name, {}).get("left"))]
+        found = [each for line in lines for each in cast("list[dict[str, object]]", value_in(line))]
+        return list({each["id"]: each for each in found}.values())
 
     def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
         """Store that an attempt failed, before the pause that follows it."""
@@ -189,12 +204,14 @@ class RunJournal:
             )
         return line
 
-    def _append(self, line: str) -> None:
+    def _append(self, line: str, *, before: str | None = None) -> None:
         if self._fenced is not None:
             raise self._fenced
-        self._size += len(line)
+        self._size += len(line) + len(before or "")
+        if before is not None:
+            self._commits.add(before)
         self._commits.await_stored(self._commits.add(line))
-        self._read((line,))
+        self._read((before, line) if before is not None else (line,))
 
     def _read(self, lines: Iterable[str]) -> None:
         for line in lines:

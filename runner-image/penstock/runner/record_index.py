@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from penstock.engine.records import Event, Kept, KeptArtifact
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 ARTIFACTS = 50
 EVENTS = 10
@@ -45,10 +49,14 @@ class RecordIndex:
 
     def __init__(self) -> None:
         self._artifacts: dict[str, ArtifactLine] = {}
-        self.artifacts_made = 0
-        """Artifacts, each counted once however often it was updated."""
+        self._known: set[UUID] = set()
         self.events: deque[EventLine] = deque(maxlen=EVENTS)
         self.events_emitted = 0
+
+    @property
+    def artifacts_made(self) -> int:
+        """How many artifacts there are, however often they were updated."""
+        return len(self._known)
 
     @property
     def artifacts(self) -> list[ArtifactLine]:
@@ -61,7 +69,7 @@ class RecordIndex:
             self.events_emitted += 1
             self.events.append(_event_line(record))
             return
-        self.artifacts_made += not record.is_update
+        self._known.add(record.id)
         name = record.key or str(record.id)
         self._artifacts.pop(name, None)
         self._artifacts[name] = _artifact_line(record)

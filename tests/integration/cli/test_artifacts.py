@@ -112,4 +112,23 @@ def test_a_run_that_never_was_here_says_where_it_was_looked_for(
     done = penstock("artifacts", "--local", "daily-2")
 
     assert done.exit_code == 2
-    assert f"no run daily-2 in {tmp_path}/runs" in done.stderr
+    assert f"no run daily-2 with artifacts in {tmp_path}/runs" in done.stderr
+
+
+def test_a_run_of_a_file_keeps_its_artifacts_without_being_asked(
+    penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PENSTOCK_HOME", raising=False)
+    (tmp_path / "flow.py").write_text(
+        "from penstock import flow\n"
+        "from penstock.artifacts import create_markdown_artifact\n\n"
+        "@flow\ndef daily():\n    create_markdown_artifact('# x', key='report')\n"
+    )
+
+    done = penstock("run", f"{tmp_path}/flow.py:daily")
+    run = done.stderr.split()[1]
+
+    assert done.exit_code == 0
+    assert (
+        json.loads(penstock("artifacts", "--local", run, "-o", "json").stdout)[0]["data"] == "# x"
+    )

@@ -37,8 +37,8 @@ def test_limits_that_are_set_are_listed_with_what_is_taken() -> None:
     ]
     assert [line.split() for line in table.splitlines()] == [
         ["NAME", "LIMIT", "TAKEN", "WAITING", "DECAY"],
-        ["api", "10", "0", "0.5/s"],
-        ["db", "3", "2", "-"],
+        ["api", "10", "0", "0", "0.5/s"],
+        ["db", "3", "2", "0", "-"],
     ]
 
 
@@ -51,7 +51,9 @@ def test_a_limit_can_be_deleted_once() -> None:
 
 
 def test_a_limit_below_nothing_is_refused() -> None:
-    _limit("set", "db", "--", "-1", code=2)
+    said = _limit("set", "db", "--", "-1", code=2)
+
+    assert "greater than or equal to 0" in said
 
 
 def test_a_file_that_is_written_wrong_ends_with_a_sentence(home: Path) -> None:

@@ -136,6 +136,7 @@ def test_a_flow_knows_which_flow_object_it_runs_for(server: FaultyServer, start:
     )
 
     runner.wait_for_line("told default/daily daily 7 {'x': 2}")
+    assert runner.exit_code() == 0
 
 
 def test_artifacts_and_events_are_indexed_in_the_report(server: FaultyServer, start: Start) -> None:

@@ -51,9 +51,18 @@ def test_what_is_no_parameter_is_refused_with_the_way_to_write_it(
         read_parameters(pairs, document=document)
 
 
-def test_parameters_that_fit_pass() -> None:
-    require_fit({"day": "2026-11-20", "limit": 3}, schema=SCHEMA, flow="daily")
-    require_fit({"whatever": 1}, schema=None, flow="daily")
+@pytest.mark.parametrize(
+    ("parameters", "schema"),
+    [({"day": "2026-11-20", "limit": 3}, SCHEMA), ({"whatever": 1}, None)],
+    ids=["with a schema", "without"],
+)
+def test_parameters_that_fit_pass(
+    parameters: dict[str, object], schema: dict[str, object] | None
+) -> None:
+    try:
+        require_fit(parameters, schema=schema, flow="daily")
+    except CommandError as error:
+        pytest.fail(f"{parameters} fit, but were refused: {error}")
 
 
 def test_all_that_does_not_fit_is_said_at_once() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from tests.unit.journal.runs import Runs
+from tests.unit.journal.runs import CutChain, PowerCut, Runs
 
 from penstock import flow, task
 from penstock.journal.chain import MemoryChain
@@ -146,3 +147,49 @@ def test_a_sub_flow_that_was_rolled_back_is_entered_again(world: World, write: G
     Runs(writes, chain=world.taken_up(), attempts=1).attempt(anew=True)
 
     assert world.lines == ["write", "commit /a"]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["commits", "rolls back"])
+@pytest.mark.parametrize("stored", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("cut_at", range(1, 12))
+def test_wherever_a_process_dies_the_work_is_in_the_end_done_or_undone(
+    *, cut_at: int, stored: bool, fails: bool
+) -> None:
+    chain = CutChain(cut_at=cut_at, stored=stored)
+    alive: MemoryChain = chain
+    world: set[str] = set()
+    confirmed: set[str] = set()
+
+    def act(change: Callable[[str], None], what: str) -> None:
+        """Change the world, unless the process that would do it is dead."""
+        if alive is chain and chain.was_cut:
+            raise PowerCut
+        change(what)
+
+    @task
+    def do(what: str) -> None:
+        txn = get_transaction()
+        assert txn is not None
+        txn.set("what", what)
+        act(world.add, what)
+
+    do.on_rollback(lambda txn: act(world.discard, txn.get("what")))
+    do.on_commit(lambda txn: act(confirmed.add, txn.get("what")))
+
+    @flow
+    def works() -> None:
+        with transaction():
+            do("a")
+            do("b")
+            if fails:
+                raise KeyError("no")
+
+    runs = Runs(works, chain=chain)
+    with suppress(PowerCut):
+        runs.attempt()
+    runs.chain = alive = chain.restored()
+    outcome = runs.attempt()
+
+    assert outcome.state.is_failed() if fails else outcome.state.is_completed()
+    assert world == (set() if fails else {"a", "b"})
+    assert confirmed == (set() if fails else {"a", "b"})

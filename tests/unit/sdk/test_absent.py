@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 import penstock
 from penstock import absent, flow, task
+from penstock.deployments import run_deployment
 
 LINES = (Path(__file__).parent / "prefect_names.txt").read_text().splitlines()
 OF_PREFECT = {module: names for module, *names in map(str.split, LINES)}
@@ -106,6 +108,32 @@ def daily() -> None: ...
 def test_a_method_of_prefect_s_says_what_to_use(owner: object, name: str, words: str) -> None:
     with pytest.raises(AttributeError, match=words):
         getattr(owner, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, n) for kind, names, _ in absent.MEMBERS for n in names.split()]
+)
+def test_every_method_that_only_prefect_has_says_what_to_use(kind: str, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"A {kind} has no {name}: "):
+        getattr(daily if kind == "flow" else step, name)
+
+
+CALLS: dict[str, Callable[..., object]] = {
+    "flow": lambda **option: flow(**option)(print),
+    "task": lambda **option: task(**option)(print),
+    "serve": daily.serve,
+    "to_deployment": daily.to_deployment,
+    "deploy": daily.deploy,
+    "run_deployment": run_deployment,
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "name"), [(call, n) for call, names, _ in absent.OPTIONS for n in names.split()]
+)
+def test_every_option_that_only_prefect_has_says_what_to_use(call: str, name: str) -> None:
+    with pytest.raises(TypeError, match=rf"{call} has no option {name}: .*\.$"):
+        CALLS[call](**{name: None})
 
 
 def test_an_option_of_prefect_s_says_what_to_use() -> None:

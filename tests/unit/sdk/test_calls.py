@@ -168,23 +168,6 @@ def test_wait_for_holds_a_task_back_until_another_completed() -> None:
     assert order == ["first", "second"]
 
 
-def test_thousands_of_mapped_tasks_need_a_handful_of_threads() -> None:
-    """Prefect's thread pool is unbounded: as many threads as tasks."""
-    names: set[str] = set()
-
-    @task
-    def note(number: int) -> int:
-        names.add(threading.current_thread().name + str(threading.get_ident()))
-        return number
-
-    @flow(task_runner=ThreadPoolTaskRunner(max_workers=4))
-    def many() -> int:
-        return len(note.map(range(2_000)).result())
-
-    assert many() == 2_000
-    assert len(names) <= 4
-
-
 def test_no_more_bodies_run_at_once_than_there_are_workers() -> None:
     lock = threading.Lock()
     now: list[int] = []

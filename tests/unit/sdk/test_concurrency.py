@@ -148,10 +148,15 @@ def test_a_limit_of_nothing_lets_nobody_in() -> None:
 
 def test_a_limit_that_is_raised_lets_in_who_waits() -> None:
     set_limit(Limit(name="db", slots=0))
-    threading.Timer(0.03, lambda: set_limit(Limit(name="db", slots=1))).start()
+    with pytest.raises(TimeoutError):
+        sync.concurrency("db", timeout_seconds=0).__enter__()
+    raising = threading.Timer(0.03, lambda: set_limit(Limit(name="db", slots=1)))
+    raising.start()
 
     with sync.concurrency("db", timeout_seconds=10):
-        pass
+        raising.join()
+
+    assert read_limits()["db"].slots == 1
 
 
 def test_a_run_that_is_cancelled_stops_waiting() -> None:

@@ -7,16 +7,17 @@ import inspect
 import logging
 import re
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 import penstock
 from penstock import (
+    absent,
     allow_failure,
     exponential_backoff,
     flow,
@@ -26,6 +27,7 @@ from penstock import (
     task,
     unmapped,
 )
+from penstock.absent import MEMBERS, MODULES, NAMES
 from penstock.flows import FlowOptions
 from penstock.futures import PenstockFuture, PenstockFutureList, as_completed, wait
 from penstock.schedules import Cron, Interval, RRule
@@ -34,17 +36,18 @@ from penstock.states import Completed, Failed
 from penstock.task_runners import ThreadPoolTaskRunner
 from penstock.tasks import TaskOptions
 
+from . import prefect_rows
+from .shown import PROGRAMS, shows
+from .test_absent import NOT_YET, OF_PREFECT
+
 PAGE = (Path(__file__).parents[3] / "docs/from-prefect.md").read_text()
 LINES = [re.split(r" ?\| ?", line.strip("|")) for line in PAGE.splitlines() if line[:3] == "| `"]
 ROWS = [[cell.strip() for cell in cells] for cells in LINES if len(cells) == 4]
 WORKING = [row for row in ROWS if row[2] == "works"]
 
-PREFECT = re.findall(
+OPTIONS = re.findall(
     r"\w+",
     """
-    Flow State Task Transaction allow_failure apause_flow_run aresume_flow_run aserve
-    asuspend_flow_run deploy flow get_client get_run_logger pause_flow_run resume_flow_run serve
-    suspend_flow_run tags task unmapped
     name version flow_run_name retries retry_delay_seconds task_runner description timeout_seconds
     validate_parameters persist_result result_storage result_serializer cache_result_in_memory
     log_prints on_completion on_failure on_cancellation on_crashed on_running
@@ -53,20 +56,9 @@ PREFECT = re.findall(
     asset_deps
     """,
 )
-"""What ``prefect.__all__``, ``Flow.__init__`` and ``Task.__init__`` have in Prefect 3."""
+"""What ``Flow.__init__`` and ``Task.__init__`` have in Prefect 3."""
 
-Program = Callable[[], object]
-PROGRAMS: dict[str, Program] = {}
-
-
-def shows(*starts: str) -> Callable[[Program], Program]:
-    """Note that a program shows the rows whose first cells begin so."""
-
-    def note(program: Program) -> Program:
-        PROGRAMS.update(dict.fromkeys(starts, program))
-        return program
-
-    return note
+assert prefect_rows.SHOWN, "its programs are noted when it is imported"
 
 
 @task
@@ -81,7 +73,7 @@ def fail() -> int:
 
 @pytest.mark.parametrize("row", WORKING, ids=lambda row: row[0])
 def test_a_row_that_works_works(row: list[str]) -> None:
-    programs = [run for start, run in PROGRAMS.items() if row[0].startswith(f"`{start}")]
+    programs = [run for start, run in PROGRAMS if row[0].startswith(f"`{start}")]
     for name in re.findall(r"`(.*?)`", row[1]):
         assert is_there(name), name
 
@@ -97,10 +89,7 @@ def is_there(name: str) -> bool:
     if path.startswith("@"):
         known: set[str] = set({"@flow": FlowOptions, "@task": TaskOptions}[path].__annotations__)
         return wanted <= known
-    first, *others = path.removeprefix("penstock.").split(".")
-    found = getattr(penstock, first, None) or import_module(f"penstock.{first}")
-    for other in others:
-        found = getattr(found, other)
+    found = found_by_path(path.removeprefix("penstock."))
     if not wanted:
         return found is not None
     known = set(inspect.signature(found).parameters)
@@ -109,9 +98,59 @@ def is_there(name: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", PREFECT)
-def test_every_name_of_prefects_is_on_the_page(name: str) -> None:
+def found_by_path(path: str) -> Any:
+    """Return what a path leads to: through modules as far as there are any."""
+    found: Any = penstock
+    for part in path.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            found = import_module(f"{found.__name__}.{part}")
+    return found
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_of_prefects_is_on_the_page(name: str) -> None:
     assert re.search(rf"[`(., {{]{name}[`(), }}]", PAGE)
+
+
+@pytest.mark.parametrize("module", sorted(OF_PREFECT.keys() - NOT_YET))
+def test_every_public_name_of_prefects_is_on_the_page(module: str) -> None:
+    missing = [name for name in OF_PREFECT[module] if not re.search(rf"\b{name}\b", PAGE)]
+
+    assert missing == []
+
+
+def test_what_only_prefect_has_is_on_the_page_as_its_import_says() -> None:
+    """The table is that of absent.py, each of whose lines test_absent.py imports."""
+    rows = "\n".join(absent_rows())
+
+    assert rows in PAGE, f"let the last table of the page have these rows:\n{rows}"
+
+
+def absent_rows() -> list[str]:
+    """Return the rows of what only Prefect has, module by module."""
+    found = [(f"{module}." if module else "", names, advice) for module, names, advice in NAMES]
+    found += [(f"{kind.capitalize()}.", names, advice) for kind, names, advice in MEMBERS]
+    rows = [row(listed(names.split(), before=before), advice) for before, names, advice in found]
+    for module, advice in MODULES.items():
+        inside = [n for m in OF_PREFECT if f"{m}.".startswith(f"{module}.") for n in OF_PREFECT[m]]
+        rows.append(row(listed([module, *inside], before=""), advice))
+    for owner, names, advice in absent.OPTIONS:
+        call = f"@{owner}" if owner in ("flow", "task") else owner
+        rows.append(row(f"`{call}({', '.join(names.split())})`", advice))
+    return sorted(rows, key=str.lower)
+
+
+def listed(names: list[str], *, before: str) -> str:
+    """Return names in code, as Prefect writes them, the first with its module."""
+    prefects = [each.replace("Penstock", "Prefect") for each in names]
+    return ", ".join([f"`{before}{prefects[0]}`", *(f"`{each}`" for each in prefects[1:])])
+
+
+def row(cell: str, advice: str) -> str:
+    kind = "not yet" if " yet" in advice else "none"
+    return f"| {cell} | | {kind} | {advice.format(twin='the name without `a`')} |"
 
 
 @pytest.mark.parametrize("options", [FlowOptions, TaskOptions], ids=["flow", "task"])
@@ -477,7 +516,7 @@ def _() -> None:
     assert double.with_options(cache_policy=DEFAULT, refresh_cache=True)(4) == 8
 
 
-@shows("persist_result", "results.ResultStore", "serializers.PickleSerializer", "filesystems.")
+@shows("persist_result", "results.ResultStore", "serializers.", "filesystems.")
 def _() -> None:
     from penstock.filesystems import LocalFileSystem
     from penstock.results import ResultStore

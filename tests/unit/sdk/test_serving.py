@@ -179,10 +179,15 @@ def test_stopping_cancels_the_runs_that_go_on_and_waits_for_them() -> None:
 
 
 def test_a_schedule_that_ends_ends_the_serving() -> None:
+    runs: list[int] = []
+
     @flow
-    def never() -> None: ...
+    def never() -> None:
+        runs.append(1)
 
     serve(deployment_of(never, "never", schedule=Cron("0 0 30 2 *")), clock=MovedClock(waits=0))
+
+    assert runs == []
 
 
 def test_ticks_that_are_barely_late_all_run() -> None:

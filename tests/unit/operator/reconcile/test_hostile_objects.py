@@ -32,11 +32,22 @@ FIELDS = st.sampled_from(
      "containerStatuses", "state", "waiting", "terminated", "exitCode", "template", "containers",
      "volumes", "env", "securityContext", "creationTimestamp", "deletionTimestamp", "active"]
 )  # fmt: skip
-OBJECTS = st.recursive(
-    JSON,
-    lambda inner: st.dictionaries(FIELDS, inner | st.lists(inner, max_size=3), max_size=5),
-    max_leaves=12,
-)
+NASTY = st.sampled_from(
+    [None, True, 0, -1, 2**63, 1e400, float("nan"), "", "x", "\x00", "1" * 40, [], {}, [None], [[]],
+     {"": None}, "2026-01-01T00:00:00Z"]
+)  # fmt: skip
+
+
+def grown(inner: st.SearchStrategy[Any], *, levels: int) -> st.SearchStrategy[Any]:
+    """Nest values; ``st.recursive`` takes ten times as long to draw."""
+    for _ in range(levels):
+        inner = (
+            JSON | NASTY | st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=5)
+        )
+    return inner
+
+
+OBJECTS = grown(JSON | NASTY, levels=3)
 RAW = st.dictionaries(FIELDS, OBJECTS, max_size=5)
 
 
