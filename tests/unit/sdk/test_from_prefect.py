@@ -176,6 +176,27 @@ def _() -> None:
     assert isinstance(double, penstock.Task)
 
 
+@shows("flow_runs.pause_flow_run", "input.RunInput", "exceptions.FlowPauseTimeout")
+def _() -> None:
+    @dataclass
+    class Answer:
+        limit: int
+
+    @flow
+    def asking() -> tuple[object, int]:
+        comment = penstock.pause_flow_run(timeout=60)
+        return comment, penstock.wait_for_input(Answer).limit
+
+    @flow
+    def unheard() -> None:
+        penstock.suspend_flow_run(timeout=0.01)
+
+    with answered("resume", "go on"), answered("input", {"limit": "5"}):
+        assert asking() == ("go on", 5)
+    with answered("another name"), pytest.raises(FlowPauseTimeout):
+        unheard()
+
+
 @shows("@flow(name", "@task(name", "Task.with_options")
 def _() -> None:
     named = flow(name="a", description="b", version="c")(lambda: None)
