@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from functools import cache
 from penstock.concurrency.limits import Limit, limits_file, read_limits
 from penstock.concurrency.line import Line, Place, line_here
 from penstock.concurrency.slots import Queued, SlotStore, Taken
+from penstock.drivers.clocks import monotonic
 from penstock.drivers.holding import holds_slots
 from penstock.drivers.scope import current_scope
 from penstock.errors import (
@@ -75,7 +75,7 @@ Release = Callable[[], None]
 def acquire(request: Request) -> Generator[Wait, None, Release]:
     """Yield what to wait for until the slots are taken; return what gives them back."""
     store, line = SlotStore(limits_file().with_name("slots.db")), line_here()
-    deadline = None if request.timeout_seconds is None else _now() + request.timeout_seconds
+    deadline = None if request.timeout_seconds is None else monotonic() + request.timeout_seconds
     place: Place | None = None
     look = _FIRST_LOOK
     try:
@@ -97,7 +97,7 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
             wait = _seconds_to_look(found, look=look, is_first=line.is_first(place))
             look = min(2 * look, _NEXT_LOOKS)
             if deadline is not None:
-                left = deadline - _now()
+                left = deadline - monotonic()
                 if left <= 0:
                     raise AcquireConcurrencySlotTimeoutError(_too_late(request))
                 wait = min(wait, left)
@@ -107,9 +107,6 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
         if place is not None:
             line.leave(place)
             store.leave(place.ticket)
-
-
-_now = time.monotonic
 
 
 def _nothing() -> None:

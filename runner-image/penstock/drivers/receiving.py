@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from penstock import clock
 from penstock.drivers import waiting
 from penstock.drivers.inbox import Inbox, Message
 from penstock.drivers.scope import Scope
@@ -87,7 +88,7 @@ class Receiving:
         """Return how long the wait may still take; ``None``: for ever."""
         if self._deadline is None:
             return None
-        return max(0.0, (self._deadline - datetime.now(UTC)).total_seconds())
+        return max(0.0, (self._deadline - clock.now()).total_seconds())
 
     def subscribe(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when something arrives."""
@@ -106,7 +107,7 @@ class Receiving:
         suspension = context.suspension if context else None
         if suspension is None or isinstance(self._scope.run, TaskRun):
             return nullcontext()
-        now = datetime.now(UTC)
+        now = clock.now()
         return suspension.waiting(
             Wait(kind="Signal", name=self._expected.name, since=now, until=self._deadline)
         )
@@ -120,7 +121,7 @@ class Receiving:
             self._journal.note(self._key, make=lambda: fields)
 
     def _note_deadline(self, seconds: float) -> datetime:
-        end = datetime.now(UTC) + timedelta(seconds=seconds)
+        end = clock.now() + timedelta(seconds=seconds)
         if self._journal is None:
             return end
         return datetime.fromisoformat(

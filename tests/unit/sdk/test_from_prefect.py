@@ -7,6 +7,7 @@ import inspect
 import logging
 import re
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +29,7 @@ from penstock import (
     unmapped,
 )
 from penstock.absent import MEMBERS, MODULES, NAMES
+from penstock.exceptions import FlowPauseTimeout
 from penstock.flows import FlowOptions
 from penstock.futures import PenstockFuture, PenstockFutureList, as_completed, wait
 from penstock.schedules import Cron, Interval, RRule
@@ -35,6 +37,7 @@ from penstock.serving import DeploymentOptions
 from penstock.states import Completed, Failed
 from penstock.task_runners import ThreadPoolTaskRunner
 from penstock.tasks import TaskOptions
+from penstock.testing import answered
 
 from . import prefect_rows
 from .shown import PROGRAMS, shows
