@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from penstock.absent import refuse_absent
-from penstock.engine.caching import CacheQuestion
+from penstock.engine.cache_terms import CacheQuestion
 from penstock.engine.digest import digest_of, undigestible
 from penstock.engine.locking import LockManager
 from penstock.engine.transaction_terms import IsolationLevel

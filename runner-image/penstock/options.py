@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from penstock.engine.caching import CacheQuestion
+from penstock.engine.cache_terms import CacheQuestion
 from penstock.engine.hooks import Hook, Hooks, hook_of_transaction
 from penstock.errors import PenstockError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
-from penstock.engine.caching import CacheQuestion, CacheRule, Keeping
+from penstock.engine.cache_terms import CacheQuestion, CacheRule, Keeping
 from penstock.engine.definition import Definition
 from penstock.engine.locking import LockManager
 from penstock.engine.results import Persistence

@@ -20,7 +20,7 @@ from penstock.absent import refuse_absent
 from penstock.cache_policies import CachePolicy, task_input_hash
 from penstock.calls import call_task, waited
 from penstock.decorated import H, Hook
-from penstock.engine.caching import CacheQuestion, CacheRule
+from penstock.engine.cache_terms import CacheQuestion, CacheRule
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
 from penstock.inline import run_here

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from penstock.absent import refuse_absent
 from penstock.drivers.transacting import AsyncTransaction, Transaction, innermost
 from penstock.drivers.transaction_block import Block
@@ -9,9 +11,9 @@ from penstock.engine.locking import LockManager
 from penstock.engine.results import Slot
 from penstock.engine.transaction_terms import CommitMode, IsolationLevel, TransactionState
 from penstock.errors import PenstockError
-from penstock.home import home_if_set
-from penstock.persistence import locks_beside
-from penstock.results import MEMORY, MemoryResults, ResultStore
+
+if TYPE_CHECKING:
+    from penstock.results import MemoryResults, ResultStore
 
 __all__ = [
     "AsyncTransaction",
@@ -46,10 +48,7 @@ def transaction(
     as committed, unless it is to ``overwrite``, and ``read()`` returns the value. With
     ``SERIALIZABLE`` one transaction at a time is open for a key.
     """
-    slot = None
-    if key is not None:
-        results = store or (ResultStore() if home_if_set() else MEMORY)
-        slot = Slot(results, key, f"transaction {key}")
+    slot = None if key is None else Slot(store or _default_store(), key, f"transaction {key}")
     serial = isolation_level is IsolationLevel.SERIALIZABLE
     return Block(
         key,
@@ -61,9 +60,18 @@ def transaction(
     )
 
 
+def _default_store() -> ResultStore | MemoryResults:
+    from penstock.home import home_if_set
+    from penstock.results import MEMORY, ResultStore
+
+    return ResultStore() if home_if_set() else MEMORY
+
+
 def _locks_for(slot: Slot | None) -> LockManager:
     if slot is None:
         raise PenstockError("A SERIALIZABLE transaction needs a key: transaction('a key', …).")
+    from penstock.persistence import locks_beside
+
     given = getattr(slot.results, "lock_manager", None)
     return given or locks_beside(getattr(slot.results, "place", None))
 

@@ -11,7 +11,7 @@ from penstock.drivers.frame import Frame
 from penstock.drivers.holding import holds_slots
 from penstock.drivers.scope import Scope, open_block
 from penstock.drivers.slots import Slots
-from penstock.engine.caching import CacheQuestion, Keeping
+from penstock.engine.cache_terms import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
 from penstock.engine.effects import Pause
 from penstock.engine.identity import CallKey

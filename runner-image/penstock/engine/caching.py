@@ -7,59 +7,19 @@ runs, and what it came to stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from penstock.engine.cache_terms import CacheQuestion, CacheRule, Keeping
 from penstock.engine.effects import Complain, Keep, Lookup, Release, Steps
 from penstock.engine.final import in_words
-from penstock.engine.locking import Lock, LockManager, await_lock
-from penstock.engine.results import Entry, Results, Slot
-from penstock.engine.runs import TaskRun
+from penstock.engine.locking import Lock, await_lock
+from penstock.engine.results import Entry, Slot
 from penstock.errors import UnreadableValue
 from penstock.states import State, StateType
 
 if TYPE_CHECKING:
     from penstock.engine.transactions import Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheQuestion:
-    """The call whose key is asked for."""
-
-    task_run: TaskRun
-    identity: str
-    body: Callable[..., object]
-    parameters: Mapping[str, object]
-    flow_parameters: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheRule:
-    """How the results of one task are kept."""
-
-    key_of: Callable[[CacheQuestion], str | None]
-    """Makes the key; ``None``: do not cache."""
-    expiration: timedelta | None
-    refresh: bool
-    """Whether the body runs even if there is a result, and replaces it."""
-    storage: object = None
-    """Where results are kept, if the policy says: a file system."""
-    is_serial: bool = False
-    """Whether calls of equal keys run one at a time."""
-    locks: LockManager | None = None
-    """What sees to that, if the policy says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keeping:
-    """Where the result of one call is kept, and by which rule."""
-
-    rule: CacheRule
-    results: Results
-    locks: LockManager | None = None
-    """Set where calls of equal keys are to run one at a time."""
 
 
 def cached_or(

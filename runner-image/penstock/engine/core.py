@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from penstock.engine.caching import CacheQuestion, Keeping, cached_or
+from penstock.engine.cache_terms import CacheQuestion, Keeping
+from penstock.engine.caching import cached_or
 from penstock.engine.definition import Condition, Definition, Kind
 from penstock.engine.effects import (
     Announce,

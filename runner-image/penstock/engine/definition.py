@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from penstock.engine.caching import CacheRule
+from penstock.engine.cache_terms import CacheRule
 from penstock.engine.hooks import Hooks
 from penstock.engine.results import Persistence
 from penstock.engine.runs import TaskRun

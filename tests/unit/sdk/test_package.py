@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock.engine import final, retry
+from penstock.engine import caching, final, retry
 
 
 def test_every_public_name_exists() -> None:
@@ -21,7 +21,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
         penstock.nothing  # noqa: B018 - raises
 
 
-@pytest.mark.parametrize("rule", [retry, final], ids=["retry", "final-state"])
+@pytest.mark.parametrize("rule", [retry, caching, final], ids=["retry", "cache", "final-state"])
 def test_a_rule_stands_in_one_short_module(rule: object) -> None:
     path = Path(rule.__file__)  # type: ignore[attr-defined] # a module
 

@@ -14,6 +14,7 @@ import pytest
 from penstock import PenstockFuture, flow, task
 from penstock.errors import CrashedRun, DeadlockError, NestingError, TaskRunTimeoutError
 from penstock.task_runners import ThreadPoolTaskRunner
+from penstock.transactions import transaction
 
 
 @task
@@ -177,3 +178,50 @@ def test_thousands_of_mapped_tasks_need_a_handful_of_threads() -> None:
 
     assert many() == 2_000
     assert len(names) <= 4
+
+
+def test_a_failed_attempt_that_is_retried_rolls_no_transaction_back() -> None:
+    """Prefect: a task with ``retries=1`` that raises once, after another task in a ``with
+    transaction():``: the other one's ``on_rollback`` is called, the block ends as ROLLED_BACK, and
+    the flow is Completed."""
+    undone, attempts = [], []
+
+    @task(on_rollback=[lambda _: undone.append("write")])
+    def write() -> None:
+        """Write something."""
+
+    @task(retries=1)
+    def check() -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise OSError
+
+    @flow
+    def writes() -> bool:
+        with transaction() as txn:
+            write()
+            check()
+        return txn.is_committed()
+
+    assert writes()
+    assert undone == []
+
+
+def test_what_completes_after_a_roll_back_is_undone_too() -> None:
+    """Prefect: a task that completes in a transaction which the caught failure of another task has
+    rolled back is neither committed nor rolled back."""
+    undone = []
+
+    @task(on_rollback=[lambda _: undone.append("write")])
+    def write() -> None:
+        """Write something."""
+
+    @flow
+    def goes_on() -> None:
+        with transaction():
+            with pytest.raises(ValueError, match="broken"):
+                fail()
+            write()
+
+    goes_on()
+    assert undone == ["write"]
