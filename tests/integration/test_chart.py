@@ -128,6 +128,7 @@ def test_one_replica_has_no_disruption_budget() -> None:
 def test_what_is_switched_off_is_not_there() -> None:
     off = render(
         *("crds.enabled=false", "rbac.create=false", "admissionPolicy.enabled=false"),
+        "flowSchema.enabled=false",
         *("serviceAccount.create=false", "serviceAccount.name=mine"),
         namespace="here",
     )
@@ -174,6 +175,21 @@ def test_named_namespaces_need_no_rights_elsewhere() -> None:
     for binding in bindings:
         (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
         assert expression["values"] == ["a", "b"]
+
+
+def test_journals_are_served_from_seats_of_their_own() -> None:
+    """The level that the schema names exists, and the schema comes before that of all accounts."""
+    objects = render("watchNamespaces={a,b}", "flowSchema.shares=7", namespace="here")
+
+    schema, level = only(objects, "FlowSchema"), only(objects, "PriorityLevelConfiguration")
+    (rule,) = schema["spec"]["rules"][0]["resourceRules"]
+    assert schema["spec"]["priorityLevelConfiguration"]["name"] == level["metadata"]["name"]
+    assert schema["spec"]["matchingPrecedence"] < 9000
+    assert level["spec"]["limited"]["nominalConcurrencyShares"] == 7
+    assert rule["namespaces"] == ["a", "b"]
+    assert only(render(namespace="here"), "FlowSchema")["spec"]["rules"][0]["resourceRules"][0][
+        "namespaces"
+    ] == ["*"]
 
 
 def test_only_the_named_namespaces_appear(api: ApiServer) -> None:
