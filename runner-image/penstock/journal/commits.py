@@ -1,7 +1,9 @@
 """Group commit: many threads wait for one write, and none of them is a writer by profession.
 
 Whoever waits while nobody writes becomes the writer of all that has gathered, its own included.
-Entries that come meanwhile gather for the next write.
+Entries that come meanwhile gather for the next write. Of those whose batch was just stored one is
+the first to come back, and would write its next entry alone while the others are on their way:
+where a write takes long, it waits a moment for as many as came the last time.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ class Batch:
 class Commits:
     """Gathers lines into batches and stores them one batch after another."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, *, window: float = 0.0) -> None:
         self._write = write
-        self._moved = threading.Condition()
+        self._window = window
+        lock = threading.Lock()
+        self._moved = threading.Condition(lock)
+        self._gathered = threading.Condition(lock)
+        self._expected = 1
         self._open = Batch()
         self._writing = False
 
@@ -36,6 +42,8 @@ class Commits:
         """Add a line to the batch that is stored next; ``await_stored`` sees it stored."""
         with self._moved:
             self._open.lines.append(line)
+            if len(self._open.lines) == self._expected:
+                self._gathered.notify()
             return self._open
 
     def await_stored(self, batch: Batch) -> None:
@@ -57,8 +65,14 @@ class Commits:
 
     def _begin(self) -> Batch:
         with self._moved:
+            if self._window:
+                self._gathered.wait_for(self._are_all_here, timeout=self._window)
             batch, self._open = self._open, Batch()
+            self._expected = len(batch.lines)
             return batch
+
+    def _are_all_here(self) -> bool:
+        return len(self._open.lines) >= self._expected
 
     def _store(self, batch: Batch) -> None:
         try:

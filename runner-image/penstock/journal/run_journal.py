@@ -36,6 +36,8 @@ from penstock.journal.records import Header, Record, decode_record, encode_recor
 from penstock.states import State, StateType
 
 Given = tuple[tuple[object, ...], dict[str, object]]
+WINDOW = 0.002
+"""Seconds that a remote write waits for those who were stored together with its writer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class RunJournal:
         self._number = len(records)
         self._when_fenced = when_fenced
         self._fenced: JournalFenced | None = None
-        self._commits = Commits(self._store)
+        self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
         self._entries: dict[str, dict[str, str]] = {}
         for record in records:
             self._read(record.lines)

@@ -79,3 +79,29 @@ def test_many_writers_lose_nothing() -> None:
     for writer in range(8):
         mine = [line for line in lines if line.startswith(f"{writer}-")]
         assert mine == [f"{writer}-{number}" for number in range(100)]
+
+
+def test_who_was_stored_with_others_waits_a_moment_for_them() -> None:
+    written: list[list[str]] = []
+    commits = Commits(written.append, window=5)
+    together = [commits.add("a 1"), commits.add("b 1")]
+    commits.await_stored(together[0])
+    mine = commits.add("a 2")
+    writer = threading.Thread(target=commits.await_stored, args=(mine,))
+    writer.start()
+
+    commits.add("b 2")
+    writer.join(4)
+
+    assert written == [["a 1", "b 1"], ["a 2", "b 2"]]
+
+
+def test_who_waits_in_vain_writes_alone() -> None:
+    written: list[list[str]] = []
+    commits = Commits(written.append, window=0.001)
+    commits.add("a 1")
+    commits.await_stored(commits.add("b 1"))
+
+    commits.await_stored(commits.add("a 2"))
+
+    assert written == [["a 1", "b 1"], ["a 2"]]
