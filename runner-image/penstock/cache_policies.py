@@ -6,6 +6,8 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final
 
 from penstock.absent import refuse_absent
@@ -122,11 +124,24 @@ def _digest_of_each(parameters: Mapping[str, object], *, of: str) -> dict[str, b
 
 def source_of(body: Callable[..., object]) -> object:
     """Return the source of a function, or its byte code where there is no file."""
+    code = getattr(inspect.unwrap(body), "__code__", None)
+    if code is None:
+        return getattr(body, "__qualname__", type(body).__qualname__)
+    return _source_of_code(code)
+
+
+@lru_cache(maxsize=1024)
+def _source_of_code(code: CodeType) -> object:
+    """Read the source once: it takes longer than most look-ups, and the file may change."""
     try:
-        return inspect.getsource(body)
+        return inspect.getsource(code)
     except (OSError, TypeError):
-        code: Any = getattr(body, "__code__", None)
-        return code.co_code if code else getattr(body, "__qualname__", type(body).__qualname__)
+        return _content_of(code)
+
+
+def _content_of(code: CodeType) -> object:
+    constants = [_content_of(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.co_code, code.co_names, constants
 
 
 def task_input_hash(context: CacheQuestion, parameters: Mapping[str, object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,21 @@ def test_flow_parameters_count(body: Counting) -> None:
         return cached()
 
     assert [f("mon"), f("mon"), f("tue")] == [1, 1, 2]
+
+
+def test_code_without_a_file_counts_by_what_it_does() -> None:
+    def made(source: str) -> Task[..., Any]:
+        namespace: dict[str, Any] = {}
+        exec(f"def typed_in(): return {source}", namespace)
+        return Task(namespace["typed_in"], cache_policy=TASK_SOURCE)
+
+    assert [made(source)() for source in ("3", "4", "(lambda: 5)()", "(lambda: 6)()")] == [
+        3,
+        4,
+        5,
+        6,
+    ]
+    assert made("4")(return_state=True).name == "Cached"
 
 
 @pytest.mark.parametrize("policy", [None, NO_CACHE], ids=["none", "no-cache"])
