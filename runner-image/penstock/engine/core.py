@@ -150,8 +150,8 @@ def _lead_to_end(call: Call) -> Steps[tuple[State[object], bool]]:
         return found, False
     state = yield from _cached_or_run(call, args, kwargs, key=key, used=found)
     transaction = call.own_transaction()
-    if transaction is not None and transaction.values and state.is_completed():
-        yield from transaction.recording_values()
+    if transaction is not None and state.is_completed():
+        yield from transaction.recording()
     return (yield from Record(key, state)), True
 
 

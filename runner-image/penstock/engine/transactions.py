@@ -171,11 +171,17 @@ class Transaction:
         self._on_commit += on_commit
         self.state = TransactionState.STAGED
 
-    def recording_values(self) -> Steps[None]:
-        """Record what was set, before the result is: whoever finds that needs them for hooks."""
-        if self.call_key is not None:
-            values = Completed(data=dict(self.values))
-            yield Within(self.part, Record(self.call_key.beside("values"), values))
+    def recording(self) -> Steps[None]:
+        """Record what was set, before the result is: whoever finds that needs it for hooks."""
+        holds_hooks = any(child.has_hooks() for child in tuple(self._children))
+        if self.call_key is not None and (self.values or holds_hooks):
+            left = Completed(data=[dict(self.values), holds_hooks])
+            yield Within(self.part, Record(self.call_key.beside("values"), left))
+
+    def has_hooks(self) -> bool:
+        """Tell whether ending this calls any hook."""
+        children = tuple(self._children)
+        return bool(self._on_commit or self._on_rollback) or any(c.has_hooks() for c in children)
 
     def hold(self, slot: Slot, entry: Entry, *, lock: Lock | None = None) -> None:
         """Have a result wait for the commit, and its lock for the end, whatever that will be."""

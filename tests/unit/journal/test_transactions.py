@@ -149,6 +149,26 @@ def test_a_sub_flow_that_was_rolled_back_is_entered_again(world: World, write: G
     assert world.lines == ["write", "commit /a"]
 
 
+def test_hooks_of_tasks_that_a_task_called_are_lost_and_that_is_said(
+    world: World, write: Go, caplog: pytest.LogCaptureFixture
+) -> None:
+    @task
+    def outer() -> None:
+        write()
+
+    @flow
+    def writes() -> None:
+        with transaction():
+            outer()
+            world.copy_chain()
+
+    Runs(writes, chain=world.chain).attempt()
+    Runs(writes, chain=world.taken_up(), attempts=1).attempt()
+
+    assert world.lines == []
+    assert "The hooks of the tasks that it called are not called any more" in caplog.text
+
+
 @pytest.mark.parametrize("fails", [False, True], ids=["commits", "rolls back"])
 @pytest.mark.parametrize("stored", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("cut_at", range(1, 12))
