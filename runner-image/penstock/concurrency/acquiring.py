@@ -77,6 +77,7 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
     store, line = SlotStore(limits_file().with_name("slots.db")), line_here()
     deadline = None if request.timeout_seconds is None else _now() + request.timeout_seconds
     place: Place | None = None
+    has_ticket = False
     look = _FIRST_LOOK
     try:
         while limits := _limits_of(request):
@@ -90,11 +91,13 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
                 overtakes=request.overtakes or holds_slots(current_scope.get()),
             )
             if isinstance(found, Taken):
+                has_ticket = False
                 return _release_of(found, request, store=store, line=line)
             if place is None:
+                has_ticket = True
                 place = Place(found.ticket, [limit.name for limit in limits])
                 line.join(place)
-            wait = _seconds_to_look(found, look=look, is_first=line.is_first(place))
+            wait = _seconds_to_look(found, look=look, place=place, line=line)
             look = min(2 * look, _NEXT_LOOKS)
             if deadline is not None:
                 left = deadline - _now()
@@ -105,8 +108,9 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
         return _nothing
     finally:
         if place is not None:
+            if has_ticket:
+                store.leave(place.ticket)
             line.leave(place)
-            store.leave(place.ticket)
 
 
 _now = time.monotonic
@@ -124,9 +128,9 @@ def _release_of(taken: Taken, request: Request, *, store: SlotStore, line: Line)
     return release if request.held else _nothing
 
 
-def _seconds_to_look(found: Queued, *, look: float, is_first: bool) -> float:
-    if not is_first:
-        return _LAST_RESORT + _NEXT_LOOKS * found.ahead
+def _seconds_to_look(found: Queued, *, look: float, place: Place, line: Line) -> float:
+    if not line.is_first(place):
+        return _LAST_RESORT + _NEXT_LOOKS * line.length(place.names)
     if found.ahead:
         return min(_NEXT_LOOKS * (1 + found.ahead), _LATER_LOOKS)
     return min(found.seconds, look if found.seconds > _LATER_LOOKS else _LATER_LOOKS)
