@@ -68,6 +68,15 @@ class Task(Submitting[P, R]):
     _known_options = TaskOptions.__annotations__
     _events = ("on_running", "on_completion", "on_failure", "on_commit", "on_rollback")
     options: TaskOptions
+    # Options that Task.__getattr__ reads, as type checkers see them.
+    task_run_name: RunName | None
+    cache_policy: CachePolicy | None
+    cache_key_fn: Callable[[CacheQuestion, dict[str, Any]], str | None] | None
+    cache_expiration: timedelta | None
+    refresh_cache: bool | None
+    retry_jitter_factor: float | None
+    retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
+    result_storage_key: str | None
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
         super().__init__(fn, **options)

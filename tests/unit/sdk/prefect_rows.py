@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from itertools import count
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from penstock import Task, Variable, flow, tags, task, unmapped, wait
-from penstock.states import State
+from penstock.states import Completed, Failed, State
 
 from .shown import PROGRAMS, shows
 
@@ -250,6 +251,49 @@ def states_by_name() -> None:
         return len(done) - len(not_done)
 
     assert waits() == 1
+
+
+@shows("return future", "my_task(failed", "return Failed", "timeout_seconds` of")
+def otherwise() -> None:
+    """What Prefect does is in the page: tried with the same bodies."""
+
+    @task
+    def fail() -> int:
+        raise KeyError
+
+    @task
+    def returns(state: str) -> Any:
+        return {"failed": Failed(message="no"), "completed": Completed(data=3)}[state]
+
+    @task(timeout_seconds=0.01)
+    def slow() -> None:
+        time.sleep(0.2)
+
+    def futures() -> Any:
+        return {"a": double.submit(1), "b": [double.submit(2)]}
+
+    assert flow(futures)() == {"a": 2, "b": [4]}
+    assert flow(lambda: returns("completed"))() == 3
+    for body in (
+        lambda: double(fail.submit()),  # type: ignore[call-overload] # a future
+        lambda: double(fail(return_state=True)),  # type: ignore[call-overload] # a state
+        lambda: returns("failed"),
+        lambda: slow(),
+    ):
+        ended: State[object] = flow(body)(return_state=True)
+        assert ended.name == "Failed"
+
+
+@shows("flow_run.start_time")
+def runs_in_hooks() -> None:
+    heard: list[object] = []
+
+    def hear(_flow: object, run: Any, _state: object) -> None:
+        heard.append((run.state_name, run.parameters, run.end_time >= run.start_time))
+
+    flow(on_completion=[hear])(double.fn)(1)
+
+    assert heard == [("Completed", {"x": 1}, True)]
 
 
 SHOWN = len(PROGRAMS)
