@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from penstock.engine.cache_terms import CacheQuestion, CacheRule, Keeping
-from penstock.engine.effects import Complain, Keep, Lookup, Release, Steps
+from penstock.engine.effects import Complain, Keep, Lookup, Steps
 from penstock.engine.final import in_words
-from penstock.engine.locking import Lock, await_lock
+from penstock.engine.locking import Lock, await_lock, let_go
 from penstock.engine.results import Entry, Slot
 from penstock.errors import UnreadableValue
 from penstock.states import State, StateType
@@ -57,10 +57,10 @@ def cached_or(
         raise
     except BaseException:
         if lock is not None:
-            yield Release(lock)
+            yield from let_go(lock)
         raise
     if lock is not None:
-        yield Release(lock)
+        yield from let_go(lock)
     return state
 
 
@@ -97,7 +97,7 @@ def _found_or_run(
             found, may_keep = yield from _look_up(slot)
     if found is not None:
         cached = _cached(found)
-        if found.expires_at is None or cached.timestamp < found.expires_at:
+        if not found.has_expired(cached.timestamp):
             return cached, None
     state = yield from run()
     if not (may_keep and state.is_completed()):
@@ -124,14 +124,9 @@ def keep(slot: Slot, entry: Entry) -> Steps[None]:
     try:
         yield Keep(slot.results, slot.key, entry)
     except Exception as error:
-        yield not_kept(slot, error)
-
-
-def not_kept(slot: Slot, error: Exception) -> Complain:
-    """Say that a result is not kept."""
-    return Complain(
-        f"The result of {slot.name} is not kept, so it will run again: {in_words(error)}"
-    )
+        yield Complain(
+            f"The result of {slot.name} is not kept, so it will run again: {in_words(error)}"
+        )
 
 
 def _cached(entry: Entry) -> State[object]:
