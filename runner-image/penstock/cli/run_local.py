@@ -136,6 +136,7 @@ class LocalRun:
         self._board = _notice_board()
         self._started_at = rfc3339(datetime.now(UTC))
         self._outcome: Outcome | None = None
+        self._is_suspended = False
         self._frame: AbstractContextManager[object] | None = None
 
     def execute(self, order: Order) -> Outcome:
@@ -190,7 +191,8 @@ class LocalRun:
 
         def suspend(number: int, _: FrameType | None) -> None:
             signal.signal(number, lambda *_: self._leave())
-            say("\nSuspending once the running tasks have ended; Ctrl-C again leaves at once.")
+            words = "Suspending once the running tasks have ended; Ctrl-C again leaves at once."
+            say(words if self._frame else f"\n{words}")  # the terminal has echoed ^C
             threading.Thread(target=self._suspend, args=(activity,), daemon=True).start()
 
         previous = {each: signal.signal(each, suspend) for each in (signal.SIGINT, signal.SIGTERM)}
@@ -213,6 +215,7 @@ class LocalRun:
     def _leave(self, message: str = "") -> NoReturn:
         """Leave the process as a crash would: everything that is finished is stored."""
         self._note("Suspended", message)
+        self._is_suspended = True
         if self._frame is not None:
             self._frame.__exit__(None, None, None)
         words = [f"{self._id} is suspended.", message, "Go on with:"]
@@ -221,7 +224,7 @@ class LocalRun:
     def as_object(self) -> dict[str, Any]:
         """Return the run in the shape of a FlowRun, which is what the view draws."""
         status: dict[str, Any] = {
-            "state": "Running",
+            "state": "Suspended" if self._is_suspended else "Running",
             "attempt": 1,
             "startedAt": self._started_at,
             "execution": dict(self._board.render()),
