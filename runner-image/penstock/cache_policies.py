@@ -117,7 +117,8 @@ def _digest_of_each(parameters: Mapping[str, object], *, of: str) -> dict[str, b
         if unknown is not None:
             raise PenstockError(
                 f"the argument {name} of {of} holds a {unknown.__qualname__}, which cannot be "
-                f"compared across runs; exclude it by INPUTS - {name!r} or give a cache_key_fn."
+                f"compared across runs; exclude it by INPUTS - {name!r}, give a cache_key_fn, or "
+                f"give {unknown.__name__} a __penstock_key__."
             )
     return {name: digest_of(value) for name, value in parameters.items()}
 

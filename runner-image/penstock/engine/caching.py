@@ -15,7 +15,7 @@ from penstock.engine.effects import Complain, Keep, Lookup, Steps
 from penstock.engine.final import in_words
 from penstock.engine.locking import Lock, await_lock, let_go
 from penstock.engine.results import Entry, Slot
-from penstock.errors import UnreadableValue
+from penstock.errors import PenstockError, UnreadableValue
 from penstock.states import State, StateType
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def cached_or(
     try:
         question = ask()
         key = keeping.rule.key_of(question)
+    except PenstockError as error:  # it says all that there is to know
+        yield Complain(f"The task runs uncached: {error}")
+        key = None
     except Exception as error:
         yield Complain(f"The task runs uncached: {error}", error)
         key = None

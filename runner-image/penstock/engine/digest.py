@@ -24,10 +24,14 @@ _SIZE = 16
 
 
 def digest_of_call(
-    args: tuple[object, ...], kwargs: dict[str, object], *, index: int | None
+    args: tuple[object, ...], kwargs: dict[str, object], *, index: int | None, owner: object = None
 ) -> str:
-    """Return the digest of a call's arguments; ``index`` is its place in a ``.map``."""
-    return digest_of((args, kwargs, index)).hex()
+    """Return the digest of a call's arguments; ``index`` is its place in a ``.map``.
+
+    ``owner`` is what a method belongs to.
+    """
+    own = (args, kwargs, index)
+    return digest_of(own if owner is None else (*own, digest_of_owner(owner))).hex()
 
 
 def digest_of(value: object) -> bytes:
@@ -42,6 +46,8 @@ def digest_of(value: object) -> bytes:
         return _tagged("path", [str(value).encode()])
     if isinstance(value, type):
         return _tagged("class", [_name(value).encode()])
+    if hasattr(kind, "__penstock_key__"):
+        return _tagged(_name(kind), [digest_of(_own_key_of(value))])
     if is_dataclass(value):
         return _of_fields(
             value, {field.name: getattr(value, field.name, None) for field in fields(value)}
@@ -63,6 +69,19 @@ _BY_TEXT = {
     "fractions": {"Fraction"},
 }
 """Types whose ``str`` tells equal values from others."""
+
+
+def _own_key_of(value: object) -> object:
+    """Return what the author says an object is to be known by: a method, property or attribute."""
+    key: object = getattr(value, "__penstock_key__", None)
+    return key() if callable(key) else key
+
+
+def digest_of_owner(owner: object) -> bytes:
+    """Return the digest of what a method belongs to: its class, and what that says of it."""
+    if isinstance(owner, type) or hasattr(type(owner), "__penstock_key__"):
+        return digest_of(owner)
+    return _unknown(type(owner))
 
 
 def _name(kind: type) -> str:
@@ -141,6 +160,8 @@ def undigestible(value: object) -> type | None:
         return _first([*items.keys(), *items.values()])
     if kind in (list, tuple, set, frozenset):
         return _first(cast("list[object]", value))
+    if hasattr(kind, "__penstock_key__"):
+        return undigestible(_own_key_of(value))
     if is_dataclass(value) and not isinstance(value, type):
         return _first([getattr(value, field.name, None) for field in fields(value)])
     pydantic = sys.modules.get("pydantic")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock import flow
+from penstock import flow, task
 from penstock.cache_policies import (
     DEFAULT,
     FLOW_PARAMETERS,
@@ -190,3 +190,24 @@ def test_memory_drops_what_was_not_used_for_longest() -> None:
         results.find("a")
 
     assert [results.find(key) is not None for key in "abc"] == [True, False, True]
+
+
+def test_a_method_counts_by_what_it_belongs_to(caplog: pytest.LogCaptureFixture) -> None:
+    class Table:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @task(cache_policy=INPUTS)
+        def read(self, row: int) -> str:
+            return f"{self.name}{row}"
+
+    class Known(Table):
+        @property
+        def __penstock_key__(self) -> str:
+            return self.name
+
+    assert [Table(name).read(1) for name in "ab"] == ["a1", "b1"]
+    assert "the argument self of read holds a" in caplog.text
+    assert "give Table a __penstock_key__" in caplog.text
+    assert [Known(name).read(1) for name in "ab"] == ["a1", "b1"]
+    assert Known("a").read(1, return_state=True).name == "Cached"

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from penstock import states
 from penstock.annotations import unmapped
-from penstock.engine.digest import digest_of
+from penstock.engine.digest import digest_of, undigestible
 from penstock.engine.identity import CallKey, Occurrences
 from penstock.engine.inputs import holds_links, links_in, values_of
 from penstock.errors import CancelledRun, CrashedRun, FailedRun
@@ -93,6 +93,19 @@ class Colour(Enum):
 )
 def test_digests_tell_apart(one: object, other: object) -> None:
     assert digest_of(one) != digest_of(other)
+
+
+def test_an_object_may_say_what_it_is_known_by() -> None:
+    class Known:
+        def __init__(self, name: str) -> None:
+            self.__penstock_key__ = lambda: name
+
+        __penstock_key__ = None
+
+    one, same, other = (digest_of(Known(name)) for name in "aab")
+
+    assert one == same != other
+    assert undigestible([Known("a")]) is None
 
 
 def test_what_cannot_be_digested_counts_by_its_type() -> None:
