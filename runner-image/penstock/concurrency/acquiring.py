@@ -11,6 +11,7 @@ from functools import cache
 from penstock.concurrency.limits import Limit, limits_file, read_limits
 from penstock.concurrency.line import Line, Place, line_here
 from penstock.concurrency.slots import Queued, SlotStore, Taken
+from penstock.concurrency.waking import listen, wake
 from penstock.drivers.holding import holds_slots
 from penstock.drivers.scope import current_scope
 from penstock.errors import (
@@ -92,11 +93,13 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
             )
             if isinstance(found, Taken):
                 has_ticket = False
-                return _release_of(found, request, store=store, line=line)
+                wake(found.next)
+                return _release_of(found, request, store=store)
             if place is None:
                 has_ticket = True
                 place = Place(found.ticket, [limit.name for limit in limits])
                 line.join(place)
+                listen()
             wait = _seconds_to_look(found, look=look, place=place, line=line)
             look = min(2 * look, _NEXT_LOOKS)
             if deadline is not None:
@@ -108,9 +111,9 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
         return _nothing
     finally:
         if place is not None:
-            if has_ticket:
-                store.leave(place.ticket)
             line.leave(place)
+            if has_ticket:
+                wake(store.leave(place.ticket, place.names))
 
 
 _now = time.monotonic
@@ -120,10 +123,9 @@ def _nothing() -> None:
     """Give nothing back: nothing was limited."""
 
 
-def _release_of(taken: Taken, request: Request, *, store: SlotStore, line: Line) -> Release:
+def _release_of(taken: Taken, request: Request, *, store: SlotStore) -> Release:
     def release() -> None:
-        store.give_back(taken.lease)
-        line.ring(request.names)
+        wake(store.give_back(taken.lease, request.names))
 
     return release if request.held else _nothing
 

@@ -85,6 +85,10 @@ class Line:
             if place is not None:
                 place.ring()
 
+    def ring_all(self) -> None:
+        """Wake whoever is first for any name."""
+        self.ring(list(self._places))
+
     def _first(self, name: str) -> Place | None:
         places, tickets = self._places.get(name, {}), self._tickets.get(name, [])
         while tickets and tickets[0] not in places:

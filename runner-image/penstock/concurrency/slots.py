@@ -41,6 +41,8 @@ class Taken:
     """The slots are taken; the lease gives them back."""
 
     lease: str
+    next: frozenset[Process] = frozenset()
+    """Where those wait who come next, and may find slots, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,20 @@ class SlotStore:
             if wait > 0 or (ahead and not overtakes):
                 number = ticket or _enqueue(base, names, me, now)
                 return Queued(number, ahead, wait or _NEVER)
-            return Taken(_taken_lease(base, limits, slots, now, me=me, held=held, ticket=ticket))
+            lease = _taken_lease(base, limits, slots, now, me=me, held=held, ticket=ticket)
+            return Taken(lease, _first_waiting(base, names) if ticket else frozenset())
 
-    def leave(self, ticket: int) -> None:
-        """Wait no longer."""
+    def leave(self, ticket: int, names: Iterable[str]) -> frozenset[Process]:
+        """Wait no longer; return where those wait who come next."""
         with self._transaction() as base:
             base.execute("DELETE FROM waiting WHERE ticket = ?", (ticket,))
+            return _first_waiting(base, names)
 
-    def give_back(self, lease: str) -> None:
-        """Free what was taken under a lease."""
+    def give_back(self, lease: str, names: Iterable[str]) -> frozenset[Process]:
+        """Free what was taken under a lease; return where those wait who come next."""
         with self._transaction() as base:
             base.execute("DELETE FROM holders WHERE lease = ?", (lease,))
+            return _first_waiting(base, names)
 
     def taken(self, limits: Mapping[str, Limit]) -> dict[str, float]:
         """Return how many slots of each limit are taken."""
@@ -179,6 +184,12 @@ def _note_look(
         base.execute(
             "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?, ?)", (name, *me, ticket, now)
         )
+
+
+def _first_waiting(base: sqlite3.Connection, names: Iterable[str]) -> frozenset[Process]:
+    first = "SELECT pid, started FROM waiting WHERE name = ? ORDER BY ticket LIMIT 1"
+    found = [base.execute(first, (name,)).fetchone() for name in names]
+    return frozenset(Process(*row) for row in found if row is not None)
 
 
 def _ahead(base: sqlite3.Connection, names: Sequence[str], ticket: int | None, now: float) -> int:
