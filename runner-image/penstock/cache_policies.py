@@ -44,8 +44,9 @@ class CachePolicy:
     lock_manager: LockManager | None = None
 
     def __add__(self, other: CachePolicy) -> CachePolicy:
+        mine = parts_of(self)
         return CachePolicy(
-            self.parts + tuple(part for part in other.parts if part not in self.parts),
+            mine + tuple(part for part in parts_of(other) if part not in mine),
             self.excluded | other.excluded,
             *(_one_of(self, other, name) for name in _CONFIGURED),
         )
@@ -77,10 +78,32 @@ class CachePolicy:
         with_inputs = self if _inputs in self.parts else self + INPUTS
         return replace(with_inputs, excluded=with_inputs.excluded | {parameter})
 
-    def compute_key(self, question: CacheQuestion) -> str | None:
-        """Return the key, or ``None`` where nothing is to be cached."""
-        parts = [part(question, self.excluded) for part in self.parts]
+    def compute_key(
+        self,
+        task_ctx: CacheQuestion,
+        inputs: Mapping[str, Any],
+        flow_parameters: Mapping[str, Any],
+        **_: Any,
+    ) -> str | None:
+        """Return the key, or ``None`` where nothing is to be cached.
+
+        A class of your own overrides it; ``task_ctx`` has ``task``, ``task_run`` and
+        ``parameters``.
+        """
+        parts = [part(task_ctx, self.excluded) for part in self.parts]
         return digest_of(parts).hex() if parts else None
+
+
+def parts_of(policy: CachePolicy) -> tuple[KeyPart, ...]:
+    """Return what a policy's key is made of: for one that computes its own, that key."""
+    if type(policy).compute_key is CachePolicy.compute_key:
+        return policy.parts
+    return (lambda question, _: key_by(policy, question),)
+
+
+def key_by(policy: CachePolicy, question: CacheQuestion) -> str | None:
+    """Ask a policy for the key of a call."""
+    return policy.compute_key(question, dict(question.parameters), dict(question.flow_parameters))
 
 
 _CONFIGURED = ("key_storage", "isolation_level", "lock_manager")

@@ -119,6 +119,7 @@ def _task_run(definition: Definition, caller: Scope | None, *, frame: Frame | No
         parent=caller.run if caller else None,
         tags=definition.tags | current_tags.get(),
         state=Pending(),
+        task=definition.author,
     )
 
 
@@ -190,6 +191,7 @@ def _flow_run(definition: Definition, caller: Scope | None, context: RunContext)
         version=definition.version,
         deployed=context.deployed,
         scheduled_at=context.scheduled_at if caller is None else None,
+        flow=definition.author,
     )
 
 

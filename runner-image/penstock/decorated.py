@@ -100,6 +100,7 @@ class Decorated(Generic[P, R]):
             run_name=run_namer(options.get(f"{kind.value}_run_name"), function),
             log_prints=options.get("log_prints"),
             version=options.get("version"),
+            author=self,
             persistence=_persistence_in(options),
             hooks=hooks_of(options, events=self._events, owner=self),
         )

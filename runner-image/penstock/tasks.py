@@ -17,7 +17,7 @@ from typing import (
 )
 
 from penstock.absent import refuse_absent
-from penstock.cache_policies import CachePolicy, task_input_hash
+from penstock.cache_policies import CachePolicy, key_by, parts_of, task_input_hash
 from penstock.calls import call_task, waited
 from penstock.decorated import H, Hook
 from penstock.engine.cache_terms import CacheQuestion, CacheRule
@@ -103,8 +103,8 @@ class Task(Submitting[P, R]):
             key_of = partial(storage_key, template)
         elif key_fn is not None:
             key_of = partial(_key_by, key_fn)
-        elif policy is not None and policy.parts:
-            key_of = policy.compute_key
+        elif policy is not None and parts_of(policy):
+            key_of = partial(key_by, policy)
         else:
             if options.get("cache_expiration") is not None:
                 warnings.warn(
@@ -113,7 +113,7 @@ class Task(Submitting[P, R]):
                     stacklevel=6,
                 )
             return None
-        never_read = policy is not None and not policy.parts
+        never_read = policy is not None and not parts_of(policy)
         return CacheRule(
             key_of=key_of,
             expiration=options.get("cache_expiration"),

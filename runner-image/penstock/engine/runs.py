@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.states import State, StateType
 
@@ -72,6 +72,7 @@ class FlowRun(_Told):
         "call_path",
         "deployed",
         "ended_at",
+        "flow",
         "flow_name",
         "id",
         "name",
@@ -97,11 +98,14 @@ class FlowRun(_Told):
         version: str | None = None,
         deployed: Deployed | None = None,
         scheduled_at: datetime | None = None,
+        flow: Any = None,
     ) -> None:
         self.id = run_id
         """Unique: of the root as given, of a sub-flow ``<parent's id>/<flow's name>-<number>``."""
         self.name = name
         self.flow_name = flow_name
+        self.flow = flow
+        """What is run; ``None`` where that is elsewhere."""
         self.parameters: Mapping[str, object] = {}
         """Arguments by name, defaults included; known once there are values for all."""
         self.version = version
@@ -142,6 +146,7 @@ class TaskRun(_Told):
         "started_at",
         "state",
         "tags",
+        "task",
         "task_name",
     )
 
@@ -155,12 +160,15 @@ class TaskRun(_Told):
         parent: FlowRun | TaskRun | None,
         tags: frozenset[str],
         state: State[object],
+        task: Any = None,
     ) -> None:
         self.id = run_id
         """Unique: ``<flow run's id>/<task's name>-<number>``, counted from 0 in the flow run."""
         self.name = name
         """``<task's name>-<number>``, or what ``task_run_name`` makes of it."""
         self.task_name = task_name
+        self.task = task
+        """What is run; ``None`` where that is elsewhere."""
         self.call_path: str | None = None
         """See ``penstock.drivers.call_path``; set once somebody asks."""
         self.tags = tags

@@ -211,3 +211,46 @@ def test_a_method_counts_by_what_it_belongs_to(caplog: pytest.LogCaptureFixture)
     assert "give Table a __penstock_key__" in caplog.text
     assert [Known(name).read(1) for name in "ab"] == ["a1", "b1"]
     assert Known("a").read(1, return_state=True).name == "Cached"
+
+
+class ByDay(CachePolicy):
+    """As one writes it for Prefect: the key is the day's, whatever else is given."""
+
+    def compute_key(self, task_ctx: Any, inputs: Any, flow_parameters: Any, **_: Any) -> str | None:
+        return f"{task_ctx.task.name} of {inputs['day']} in {flow_parameters.get('city')}"
+
+
+@pytest.mark.parametrize(
+    ("policy", "runs"), [(ByDay(), 2), (ByDay() + RUN_ID, 2), (ByDay() + INPUTS, 4)]
+)
+def test_a_policy_of_one_s_own_computes_the_key(policy: CachePolicy, runs: int) -> None:
+    """Prefect 3.8.8: its compute_key is called with the context, the inputs and the flow's."""
+    ran = []
+
+    @task(name=f"rain {runs} {policy.parts}", cache_policy=policy)
+    def rain(day: str, hour: int) -> None:
+        ran.append((day, hour))
+
+    @flow
+    def look(city: str) -> None:
+        for day in ("monday", "tuesday"):
+            for hour in (1, 2):
+                rain(day, hour)
+
+    look("Bergen")
+
+    assert len(ran) == runs
+
+
+def test_a_key_function_reads_the_task_in_its_context() -> None:
+    seen = []
+
+    def key(context: Any, parameters: dict[str, Any]) -> None:
+        seen.append((context.task.name, context.task_run.name, context.parameters, parameters))
+
+    @task(cache_key_fn=key)
+    def keyed(x: int) -> int:
+        return x
+
+    assert keyed(1) == 1
+    assert seen == [("keyed", "keyed-0", {"x": 1}, {"x": 1})]
