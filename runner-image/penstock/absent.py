@@ -228,7 +228,6 @@ MEMBERS: tuple[tuple[str, str, str], ...] = (
     ("flow", "delay apply_async", "start it in the cluster by run_deployment."),
     ("flow", "visualize avisualize generate_mermaid_graph agenerate_mermaid_graph", _DRAW),
     ("flow", "adeploy afrom_source ato_deployment", _TWIN),
-    ("flow", "validate_parameters", "calling it validates its parameters before anything runs."),
     ("flow", "serialize_parameters", "use json.dumps, or pydantic.TypeAdapter."),
     ("task", "delay apply_async serve aserve create_run create_local_run", _REMOTE),
     ("task", "deploy to_deployment", "a flow is what runs in the cluster: call the task in one."),

@@ -180,6 +180,16 @@ class Flow(Decorated[P, R]):
             cast("FlowRun", call.run).parameters = bound.arguments
         return call
 
+    def validate_parameters(self, parameters: Mapping[str, object]) -> dict[str, object]:
+        """Return the parameters as a run would get them, without its defaults.
+
+        Raises ``ParameterError``, naming each that does not fit.
+        """
+        bound = bind(self.fn, (), dict(parameters), flow_name=self.name)
+        if self.options.get("validate_parameters", True):
+            coerce(self.fn, bound, flow_name=self.name)
+        return dict(bound.arguments)
+
     @refusing_options("serve")
     def serve(
         self, name: str | None = None, *, limit: int = 5, **options: Unpack[DeploymentOptions]

@@ -24,6 +24,7 @@ from penstock.cli.local_runs import LocalRuns, RunRow
 from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
+from penstock.errors import ParameterError
 from penstock.home import home
 from penstock.runner.exits import CRASHED, OF_STATE, SUSPENDED, leave
 from penstock.runner.report import rfc3339
@@ -78,7 +79,7 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
     if order.resume is None:
         assert order.entrypoint is not None
         run_id = order.run_id or _new_id(order.entrypoint)
-        load(order.entrypoint)  # a run that cannot even begin leaves nothing behind
+        _check(load(order.entrypoint), order.parameters)
         return runs.add(
             run_id,
             journal=run_id,
@@ -99,6 +100,14 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
         entrypoint=entrypoint,
         folder=row.folder,
     )
+
+
+def _check(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse what cannot even begin, so that it leaves no run behind."""
+    try:
+        flow.validate_parameters(parameters)
+    except ParameterError as error:
+        raise CommandError(f"{error}\nParameters are given by -p NAME=VALUE.") from None
 
 
 @contextmanager
