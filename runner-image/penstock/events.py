@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from penstock.absent import refuse_absent
+from penstock.clock import now
 from penstock.drivers.recording import keep
 from penstock.engine.records import Event
 from penstock.recording import makers, scope_of_maker
@@ -36,7 +37,7 @@ def emit_event(
     ``follows`` is an event that came before, at most five minutes earlier.
     """
     scope = scope_of_maker("emit_event()")
-    occurred = _with_zone(occurred) if occurred else datetime.now(UTC)
+    occurred = _with_zone(occurred) if occurred else now()
     emitted = Event(
         id=id or uuid4(),
         event=event,

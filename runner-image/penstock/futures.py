@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from penstock.absent import refuse_absent
+from penstock.drivers.clocks import Deadline
 from penstock.drivers.job import Promise
 from penstock.drivers.scope import enter_engine
 from penstock.drivers.waiting import Wake, block_until, block_until_final
@@ -201,12 +201,12 @@ def as_completed(
     Raises ``TimeoutError`` if not all have ended ``timeout`` seconds after the first ``next()``.
     """
     unyielded = list(dict.fromkeys(_checked(futures, by="as_completed")))
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None else Deadline(timeout)
     arrivals: _Arrivals[R] = _Arrivals()
     for future in unyielded:
         future.add_done_callback(arrivals.add)
     for given in range(len(unyielded)):
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left = None if deadline is None else max(0.0, deadline.left())
         scope = enter_engine()
         if not block_until(arrivals.any, subscribe=arrivals.tell, scope=scope, timeout=left):
             missing = len(unyielded) - given

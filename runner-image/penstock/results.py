@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from penstock.absent import refuse_absent
+from penstock.clock import now
 from penstock.engine.locking import LockManager
 from penstock.engine.results import Entry
 from penstock.errors import ResultNotFound
@@ -98,7 +99,7 @@ class ResultStore:
 
     def write(self, value: object, *, key: str, expiration: timedelta | None = None) -> None:
         """Keep ``value`` under ``key``; raise ``UnstorableValue`` if it cannot be serialised."""
-        expires_at = None if expiration is None else datetime.now(UTC) + expiration
+        expires_at = None if expiration is None else now() + expiration
         self.keep(key, entry=Entry(value, expires_at))
 
     def exists(self, key: str) -> bool:
@@ -133,7 +134,7 @@ class ResultStore:
 
 
 def _has_expired(expires_at: datetime | None) -> bool:
-    return expires_at is not None and expires_at <= datetime.now(UTC)
+    return expires_at is not None and expires_at <= now()
 
 
 @lru_cache(maxsize=8)

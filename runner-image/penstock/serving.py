@@ -9,18 +9,21 @@ belongs in the cluster, where each run has a pod.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from types import FrameType
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from penstock.absent import refusing_options
+from penstock.clock import Stint, current_clock, now
+from penstock.drivers.clocks import new_gate, new_stint
 from penstock.drivers.tagging import tags
 from penstock.engine.runs import Deployed
 from penstock.execution import RunContext, execute
@@ -28,7 +31,7 @@ from penstock.flows import Flow
 from penstock.logging import show_by_default
 from penstock.schedules import Cron, Interval, RRule, Schedule, ScheduleError, next_ticks
 
-__all__ = ["Deployment", "SystemClock", "deployment_of", "serve"]
+__all__ = ["Deployment", "Server", "deployment_of", "serve"]
 
 LIMIT = 5
 """How many runs go on at once unless told otherwise: as many as with Prefect."""
@@ -38,35 +41,7 @@ LATE = timedelta(seconds=1)
 
 _LOG = logging.getLogger("penstock.serve")
 _LONGEST_WAIT = 30.0
-"""Seconds until the clock is read again: it may be set, and laptops sleep."""
-
-
-class Clock(Protocol):
-    """Tells the time and waits; tests have one that they move."""
-
-    def now(self) -> datetime: ...
-
-    def wait(self, seconds: float) -> bool:
-        """Wait, or return ``True`` at once when ``stop`` was called."""
-        ...
-
-    def stop(self) -> None: ...
-
-
-class SystemClock:
-    """The computer's clock."""
-
-    def __init__(self) -> None:
-        self._stopped = threading.Event()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def wait(self, seconds: float) -> bool:
-        return self._stopped.wait(seconds)
-
-    def stop(self) -> None:
-        self._stopped.set()
+"""Seconds until the system's clock is read again: it may be set, and laptops sleep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +106,7 @@ def _schedules_of(options: DeploymentOptions) -> list[Schedule]:
 
 
 @refusing_options("serve")
-def serve(*deployments: Deployment, limit: int = LIMIT, clock: Clock | None = None) -> None:
+def serve(*deployments: Deployment, limit: int = LIMIT) -> None:
     """Start runs when they are due, until Ctrl-C or SIGTERM; no more than ``limit`` at once.
 
     The first Ctrl-C cancels the runs that go on and waits for them; the second leaves them.
@@ -149,44 +124,52 @@ def serve(*deployments: Deployment, limit: int = LIMIT, clock: Clock | None = No
     if limit < 1:
         raise ValueError(f"limit is the number of runs at once, at least 1, not {limit!r}.")
     show_by_default()
-    server = _Server(deployments, limit=limit, clock=clock or SystemClock())
+    server = Server(deployments, limit=limit)
     with _stopped_by_signals(server.stop):
         server.run()
 
 
-class _Server:
-    """The runs that go on, and the loop that starts them."""
+class Server:
+    """The runs that go on, and the loop that starts them; by the clock that it was made under."""
 
-    def __init__(self, deployments: Sequence[Deployment], *, limit: int, clock: Clock) -> None:
+    def __init__(self, deployments: Sequence[Deployment], *, limit: int) -> None:
         self._deployments = deployments
         self._limit = limit
-        self._clock = clock
-        self._running: dict[threading.Thread, RunContext] = {}
+        self._clock = current_clock.get()
+        self._longest_wait = _LONGEST_WAIT if self._clock is None else math.inf
+        self._stopped = False
+        self._news = new_gate()
+        """Opened when there is something to do before the next tick."""
+        self._running: dict[str, RunContext] = {}
 
     def run(self) -> None:
         """Wait for ticks and start runs; at the end, wait for the runs."""
-        seen = self._clock.now()
+        seen = now()
         for deployment in self._deployments:
             first = next_tick(deployment, seen)
             _LOG.info("Serving %s; %s. Ctrl-C stops.", deployment.name, _when(first))
         while (upcoming := self._next(seen)) is not None:
-            pause = (upcoming - self._clock.now()).total_seconds()
-            if self._clock.wait(min(max(0.0, pause), _LONGEST_WAIT)):
+            pause = (upcoming - now()).total_seconds()
+            self._news.wait(min(max(0.0, pause), self._longest_wait))
+            self._news.clear()
+            if self._stopped:
                 break
-            now = self._clock.now()
-            if now >= upcoming:
-                self._start_due(after=seen, until=now)
-                seen = now
-            elif now < seen:
-                seen = now  # the clock was put back
+            moment = now()
+            if moment >= upcoming:
+                self.start_due(after=seen, until=moment)
+                seen = moment
+            elif moment < seen:
+                seen = moment  # the clock was put back
         else:
             _LOG.info("No run is due any more.")
-        for thread in list(self._running):
-            thread.join()
+        while self._running:
+            self._news.wait()
+            self._news.clear()
 
     def stop(self) -> None:
         """Start no more runs, and cancel those that go on; may be called by a signal."""
-        self._clock.stop()
+        self._stopped = True
+        self._news.set()
         for context in list(self._running.values()):
             context.request_cancel(message="The process that served the flow was stopped.")
 
@@ -194,7 +177,8 @@ class _Server:
         ticks = (next_tick(each, after) for each in self._deployments)
         return min((tick for tick in ticks if tick is not None), default=None)
 
-    def _start_due(self, *, after: datetime, until: datetime) -> None:
+    def start_due(self, *, after: datetime, until: datetime) -> None:
+        """Start what became due between two moments, and say what was missed."""
         for deployment in self._deployments:
             missed, due = due_ticks(deployment, after=after, until=until)
             if missed:
@@ -206,7 +190,6 @@ class _Server:
                 self._start(deployment, tick)
 
     def _start(self, deployment: Deployment, tick: datetime) -> None:
-        self._running = {t: c for t, c in self._running.items() if t.is_alive()}
         if len(self._running) >= self._limit:
             _LOG.warning(
                 "Skipped the run of %s at %s: %d runs go on. A higher limit= lets more.",
@@ -221,19 +204,23 @@ class _Server:
             version=deployment.flow.version,
             parameters=deployment.parameters,
         )
-        thread = threading.Thread(
-            target=_run,
-            args=(deployment, context),
+        self._running[context.run_id] = context
+        threading.Thread(
+            target=self._execute,
+            args=(deployment, context, new_stint()),
             name=context.run_id,
             daemon=True,  # so that a second Ctrl-C ends the process
-        )
-        self._running[thread] = context
-        thread.start()
+        ).start()
 
-
-def _run(deployment: Deployment, context: RunContext) -> None:
-    with tags(*deployment.tags):
-        execute(deployment.flow, parameters=deployment.parameters, context=context)
+    def _execute(self, deployment: Deployment, context: RunContext, stint: Stint | None) -> None:
+        current_clock.set(self._clock)
+        with stint or nullcontext():
+            try:
+                with tags(*deployment.tags):
+                    execute(deployment.flow, parameters=deployment.parameters, context=context)
+            finally:
+                del self._running[context.run_id]
+                self._news.set()
 
 
 def next_tick(deployment: Deployment, after: datetime) -> datetime | None:

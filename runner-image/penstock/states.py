@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Generic, Never, TypeVar, cast
 
 from penstock.absent import refuse_absent
+from penstock.clock import current_clock
 from penstock.errors import CancelledRun, CrashedRun, FailedRun
 
 R = TypeVar("R")
@@ -59,7 +60,10 @@ class State(Generic[R_co]):
         self.name = name or type.value.capitalize()
         self.message = message
         self.data = data
-        self.timestamp = timestamp or datetime.now(UTC)
+        if timestamp is None:  # clock.now() without the cost of a call, for each state of each run
+            clock = current_clock.get()
+            timestamp = datetime.now(UTC) if clock is None else clock.now()
+        self.timestamp = timestamp
 
     def is_scheduled(self) -> bool:
         """Tell whether the run starts, or starts again, later."""

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
+from penstock.clock import now
 from penstock.drivers import waiting
 from penstock.drivers.scope import Scope, enter_engine
 from penstock.drivers.suspension import Wait
@@ -45,7 +46,7 @@ def sleep(seconds: float) -> Awaitable[None]:
     """
     if seconds < 0:
         raise ValueError(f"sleep takes a number of seconds of at least 0, not {seconds!r}.")
-    return _sleep(lambda: datetime.now(UTC) + timedelta(seconds=seconds), digest=f"{seconds:g}")
+    return _sleep(lambda: now() + timedelta(seconds=seconds), digest=f"{seconds:g}")
 
 
 def sleep_until(when: datetime) -> Awaitable[None]:
@@ -98,7 +99,7 @@ def _deadline(end: Callable[[], datetime], *, key: CallKey | None, scope: Scope 
 
 
 def _seconds_to(deadline: datetime) -> float:
-    return (deadline - datetime.now(UTC)).total_seconds()
+    return (deadline - now()).total_seconds()
 
 
 def _noted(deadline: datetime, *, scope: Scope | None) -> AbstractContextManager[None]:
@@ -106,4 +107,4 @@ def _noted(deadline: datetime, *, scope: Scope | None) -> AbstractContextManager
     suspension = scope.context.suspension if scope and scope.context else None
     if scope is None or suspension is None or isinstance(scope.run, TaskRun):
         return nullcontext()
-    return suspension.waiting(Wait(kind="Sleep", since=datetime.now(UTC), until=deadline))
+    return suspension.waiting(Wait(kind="Sleep", since=now(), until=deadline))

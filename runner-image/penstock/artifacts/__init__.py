@@ -6,9 +6,9 @@ either. The twins ``acreate_…`` are for code that is written for them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
+from penstock import clock
 from penstock.artifacts.kinds import (
     Artifact,
     ArtifactId,
@@ -109,7 +109,7 @@ def update_progress_artifact(
     artifact_id: UUID, progress: float, description: str | None = None
 ) -> ArtifactId:
     """Keep a new version of a progress that this run made."""
-    scope, now = scope_of_maker("update_progress_artifact()"), datetime.now(UTC)
+    scope, now = scope_of_maker("update_progress_artifact()"), clock.now()
     update = KeptArtifact(
         id=artifact_id,
         type="progress",

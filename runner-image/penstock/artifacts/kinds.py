@@ -8,10 +8,10 @@ import math
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from penstock import clock
 from penstock.drivers.recording import home_of, keep, read_latest, travelling
 from penstock.drivers.scope import Scope, current_scope
 from penstock.engine.records import KeptArtifact
@@ -57,7 +57,7 @@ class Artifact:
 
     def create(self) -> KeptArtifact:
         """Keep the artifact in the record of the run around."""
-        scope, now = scope_of_maker("An artifact"), datetime.now(UTC)
+        scope, now = scope_of_maker("An artifact"), clock.now()
         return keep_artifact(
             KeptArtifact(
                 id=ArtifactId(int=uuid4().int),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from penstock.concurrency.limits import Limit, limits_file, read_limits
 from penstock.concurrency.line import Line, Place, line_here
 from penstock.concurrency.slots import Queued, SlotStore, Taken
 from penstock.concurrency.waking import listen, wake
+from penstock.drivers.clocks import monotonic
 from penstock.drivers.holding import holds_slots
 from penstock.drivers.scope import current_scope
 from penstock.errors import (
@@ -76,7 +76,7 @@ Release = Callable[[], None]
 def acquire(request: Request) -> Generator[Wait, None, Release]:
     """Yield what to wait for until the slots are taken; return what gives them back."""
     store, line = SlotStore(limits_file().with_name("slots.db")), line_here()
-    deadline = None if request.timeout_seconds is None else _now() + request.timeout_seconds
+    deadline = None if request.timeout_seconds is None else monotonic() + request.timeout_seconds
     place: Place | None = None
     has_ticket = False
     look = _FIRST_LOOK
@@ -103,7 +103,7 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
             wait = _seconds_to_look(found, look=look, place=place, line=line)
             look = min(2 * look, _NEXT_LOOKS)
             if deadline is not None:
-                left = deadline - _now()
+                left = deadline - monotonic()
                 if left <= 0:
                     raise AcquireConcurrencySlotTimeoutError(_too_late(request))
                 wait = min(wait, left)
@@ -114,9 +114,6 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
             line.leave(place)
             if has_ticket:
                 wake(store.leave(place.ticket, place.names))
-
-
-_now = time.monotonic
 
 
 def _nothing() -> None:

@@ -7,13 +7,13 @@ a process holds or waits for is free once it is gone, however it went.
 from __future__ import annotations
 
 import sqlite3
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock import clock
 from penstock.concurrency.limits import Limit
 from penstock.concurrency.processes import Process, is_alive, this_process
 
@@ -56,6 +56,10 @@ class Queued:
     """When slots will have come back by decay; infinity if somebody has to give some back."""
 
 
+_ROUNDING = 1e-6
+"""Slots that are too few by less are enough: moments are as precise as a microsecond."""
+
+
 class SlotStore:
     """The slots that are taken, in one file."""
 
@@ -78,7 +82,7 @@ class SlotStore:
         before: it holds slots already, and they may be waiting for these.
         """
         names = [limit.name for limit in limits]
-        now = time.time()
+        now = clock.now().timestamp()
         with self._transaction() as base:
             me = this_process()
             if ticket is not None:
@@ -112,7 +116,7 @@ class SlotStore:
             return dict.fromkeys(limits, 0.0)
         with self._transaction() as base:
             _bury_the_dead(base)
-            now = time.time()
+            now = clock.now().timestamp()
             return {name: _taken(base, limit, now) for name, limit in limits.items()}
 
     def waiting(self, limits: Iterable[str]) -> dict[str, int]:
@@ -222,7 +226,7 @@ def _seconds_until_one_is_free(
     base: sqlite3.Connection, limit: Limit, slots: int, now: float
 ) -> float:
     excess = _taken(base, limit, now) + slots - limit.slots
-    if excess <= 1e-9:
+    if excess <= _ROUNDING:
         return 0.0
     return excess / limit.decay if limit.decay and excess <= _filled(base, limit, now) else _NEVER
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
+from penstock.clock import Clock, current_clock
 from penstock.drivers.context import RunContext
 from penstock.drivers.timer import Timer
 from penstock.drivers.workers import Workers
@@ -55,6 +56,8 @@ class Frame:
         self._workers: Workers | None = None
         self._loop_thread: LoopThread | None = None
         self._timer: Timer | None = None
+        self._alarms: list[Callable[[], None]] = []
+        """Forget the delays of retries by a clock that a test moves."""
         self._jobs: set[Job] = set()
         self._failed: list[Link] = []
         self._numbers: dict[str, Iterator[int]] = {}
@@ -85,10 +88,16 @@ class Frame:
 
     def dispatch_later(self, job: Job, *, seconds: float) -> None:
         """Dispatch ``job`` again once ``seconds`` have passed; it holds no thread meanwhile."""
-        self.call_later(lambda: self.dispatch(job), seconds=seconds)
+        clock = job.context.get(current_clock)
+        self.call_later(lambda: self.dispatch(job), seconds=seconds, clock=clock)
 
-    def call_later(self, function: Callable[[], None], *, seconds: float) -> None:
+    def call_later(
+        self, function: Callable[[], None], *, seconds: float, clock: Clock | None
+    ) -> None:
         """Call ``function`` once ``seconds`` have passed, unless the flow has ended."""
+        if clock is not None:
+            self._alarms.append(clock.call_later(seconds, function))
+            return
         with self.lock:
             if self._timer is None:
                 self._timer = Timer(name=f"penstock-timer {self.name}")
@@ -136,6 +145,8 @@ class Frame:
             self._place.close()
         if self._timer:
             self._timer.close()
+        while self._alarms:
+            self._alarms.pop()()
         self._workers = self._loop_thread = self._timer = self._place = None
         self.stopped = False
         failed, self._failed = self._failed, []

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
+from penstock.clock import current_clock
 from penstock.drivers import threads
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import announce
@@ -143,7 +144,8 @@ class Job:
             if once.acquire(blocking=False):
                 self.frame.dispatch(self)
 
-        self.frame.call_later(go_on, seconds=pause.seconds)
+        clock = self.context.get(current_clock)
+        self.frame.call_later(go_on, seconds=pause.seconds, clock=clock)
         early(go_on)
 
     def set_off(self) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from penstock.clock import current_clock
+from penstock.drivers.clocks import new_stint
 from penstock.drivers.slots import Slots
 
 if TYPE_CHECKING:
+    from penstock.clock import Stint
     from penstock.drivers.job import Job
 
 
@@ -52,10 +54,19 @@ class LoopThread:
             await asyncio.wait(running, timeout=CLEANUP_SECONDS)
 
     def _start(self, job: Job) -> None:
-        with suppress(RuntimeError):  # the loop is closed, and every job has ended
-            self.loop.call_soon_threadsafe(self._launch, job)
+        stint = new_stint(job.context)
+        try:
+            self.loop.call_soon_threadsafe(self._launch, job, stint)
+        except RuntimeError:  # the loop is closed, and every job has ended
+            if stint is not None:
+                stint.disown()
 
-    def _launch(self, job: Job) -> None:
+    def _launch(self, job: Job, stint: Stint | None = None) -> None:
+        clock = job.context.get(current_clock)
+        if clock is not None:
+            clock.watch(self.loop, thread=self._thread.ident)
+        if stint is not None:  # from here on the loop is seen to work
+            stint.disown()
         task = self.loop.create_task(self._serve(job), name=job.call.run.name, context=job.context)
         self._running.add(task)
         task.add_done_callback(self._running.discard)

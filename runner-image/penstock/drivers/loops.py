@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from inspect import isawaitable
 from typing import TypeVar, cast
 
+from penstock.clock import current_clock
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out, takes_time
 from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.scope import Scope
+from penstock.drivers.timeouts import time_out
 from penstock.drivers.waiting import (
     Bell,
     Early,
@@ -105,7 +108,7 @@ async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, 
     if activity is not None:
         await activity.begin_async()
     scope = call.begin_attempt(args, kwargs)
-    clock = asyncio.timeout(call.definition.timeout_seconds)
+    clock = time_out(call.definition.timeout_seconds)
     try:
         async with clock:
             with scope, prints_of(scope):
@@ -187,22 +190,27 @@ async def _suspend(
 ) -> bool:
     woken = asyncio.Event()
     loop = asyncio.get_running_loop()
+    moved, thread = current_clock.get(), threading.get_ident()
 
     def wake() -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
             loop.call_soon_threadsafe(woken.set)
+            if moved is not None:
+                moved.watch(loop, thread=thread)
 
     context = scope.context if scope else None
     if context:
         context.add_waker(wake)
     try:
         subscribe(wake)
-        async with asyncio.timeout(timeout):
+        async with time_out(timeout):
             while True:
                 if scope:
                     scope.check_cancelled()
                 if ready():
                     return True
+                if moved is not None:
+                    moved.watch(loop, thread=thread)
                 await woken.wait()
                 woken.clear()
     except TimeoutError:
@@ -225,15 +233,13 @@ async def suspend_until_final(links: list[Link], *, scope: Scope | None) -> None
 
 async def pause(seconds: float, *, scope: Scope | None, early: Early | None = None) -> None:
     """Let ``seconds`` pass without blocking the loop, or less if it is woken early."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    bell = Bell(early or _never)
-    await suspend_until(
-        lambda: bell.has_rung or loop.time() >= deadline,
-        subscribe=bell.subscribe,
-        scope=scope,
-        timeout=seconds,
-    )
+    bell = Bell(seconds, early=early)
+    try:
+        await suspend_until(
+            bell.has_rung, subscribe=bell.subscribe, scope=scope, timeout=bell.timeout
+        )
+    finally:
+        bell.stop()
 
 
 def _never(_: Wake) -> None:

@@ -7,12 +7,12 @@ did until then counts as a success, and is not recorded as the whole.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import cast
 
 from penstock.drivers import loops, threads
 from penstock.drivers.call import LiveCall
+from penstock.drivers.clocks import worked_seconds
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.waiting import pause
@@ -39,26 +39,26 @@ class _Body:
         self.ending = Ending()
 
     def advance(self, sent: object) -> object:
-        began = time.monotonic()
+        began = worked_seconds()
         try:
             with self._scope, prints_of(self._scope):
                 item = cast("Generator[object, object, object]", self.generator).send(sent)
         except BaseException as error:  # whatever it is, the core decides what it means
             return self._end(error)
-        return self._taken(item, seconds=time.monotonic() - began)
+        return self._taken(item, seconds=worked_seconds() - began)
 
     async def advance_async(self, sent: object) -> object:
-        import asyncio
+        from penstock.drivers.timeouts import time_out
 
-        began = time.monotonic()
-        clock = asyncio.timeout(self._seconds_left)
+        began = worked_seconds()
+        clock = time_out(self._seconds_left)
         try:
             async with clock:
                 with self._scope, prints_of(self._scope):
                     item = await cast("AsyncGenerator[object, object]", self.generator).asend(sent)
         except BaseException as error:  # the same
             return self._run_out() if clock.expired() else self._end(error)
-        return self._taken(item, seconds=time.monotonic() - began)
+        return self._taken(item, seconds=worked_seconds() - began)
 
     def _taken(self, item: object, *, seconds: float) -> object:
         if self._seconds_left is not None:

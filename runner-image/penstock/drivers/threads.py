@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from contextvars import copy_context
 from inspect import isawaitable
 from typing import cast
 
+from penstock.clock import Stint
 from penstock.drivers.call import LiveCall
+from penstock.drivers.clocks import new_gate, new_stint
 from penstock.drivers.instant import carry_out
 from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import (
@@ -27,6 +30,14 @@ from penstock.states import State
 
 def run_inline(call: LiveCall) -> State[object]:
     """Run ``call`` in the calling thread and return its final state."""
+    stint = new_stint() if call.caller is None else None
+    if stint is None:
+        return _run_inline(call)
+    with stint:
+        return _run_inline(call)
+
+
+def _run_inline(call: LiveCall) -> State[object]:
     progress = Progress(call)
     trouble: BaseException | None = None
     while isinstance(step := resume(progress, trouble=trouble), Pause):
@@ -117,11 +128,13 @@ def _run_on_helper(
     if call.context is not None and not call.context.may_abandon():
         return too_many_abandoned(call)
     endings: list[Ending] = []
-    ended = threading.Event()
+    ended, stint = new_gate(), new_stint()
 
     def run() -> None:
         try:
-            endings.append(_run_here(call, scope, args, kwargs))
+            with stint or nullcontext():
+                endings.append(_run_here(call, scope, args, kwargs))
+                ended.set()
         except TaskAbandoned:
             pass  # delivered after the body had ended
         finally:
@@ -134,19 +147,21 @@ def _run_on_helper(
     try:
         ended.wait(call.definition.timeout_seconds)
     except BaseException as error:  # Ctrl-C
-        _abandon(scope, helper)
+        _abandon(scope, helper, stint=stint)
         return Ending(error=error)
     if endings:
         return endings[0]
-    _abandon(scope, helper)
+    _abandon(scope, helper, stint=stint)
     call.left_behind = helper
     return time_ran_out(call)
 
 
-def _abandon(scope: Scope, helper: threading.Thread) -> None:
+def _abandon(scope: Scope, helper: threading.Thread, *, stint: Stint | None) -> None:
     import ctypes
 
     scope.abandoned = True
+    if stint is not None:
+        stint.disown()
     if scope.context is not None:
         scope.context.abandon(helper)
     if helper.ident is not None and helper.is_alive():

@@ -6,14 +6,14 @@ A wait ends early when the run is cancelled, and gives the body's slot back whil
 from __future__ import annotations
 
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from penstock.clock import now
+from penstock.drivers.clocks import Deadline, Delay, new_gate
 from penstock.drivers.scope import Scope
 from penstock.drivers.suspension import Wait
 from penstock.engine.inputs import Link
@@ -68,19 +68,19 @@ def _block(
     timeout: float | None,
     scope: Scope | None,
 ) -> bool:
-    wake = threading.Event()
+    wake = new_gate()
     context = scope.context if scope else None
     if context:
         context.add_waker(wake.set)
     try:
         subscribe(wake.set)
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else Deadline(timeout)
         while True:
             if scope:
                 scope.check_cancelled()
             if ready():
                 return True
-            left = None if deadline is None else deadline - time.monotonic()
+            left = None if deadline is None else deadline.left()
             if left is not None and left <= 0:
                 return False
             wake.wait(left)
@@ -160,37 +160,46 @@ def subscribe_to(links: Sequence[Link], wake: Wake) -> None:
 
 def pause(seconds: float, *, scope: Scope | None, early: Early | None = None) -> None:
     """Let ``seconds`` pass in the calling thread, or less if it is woken early."""
-    deadline = time.monotonic() + seconds
-    bell = Bell(early or _never)
-    block_until(
-        lambda: bell.has_rung or time.monotonic() >= deadline,
-        subscribe=bell.subscribe,
-        scope=scope,
-        timeout=seconds,
-    )
+    bell = Bell(seconds, early=early)
+    try:
+        block_until(bell.has_rung, subscribe=bell.subscribe, scope=scope, timeout=bell.timeout)
+    finally:
+        bell.stop()
 
 
 class Bell:
-    """What ends a pause before its time."""
+    """What ends a pause: its time, by whichever clock is in force, or something before it."""
 
-    __slots__ = ("_early", "has_rung")
+    __slots__ = ("_delay", "_early", "_rung")
 
-    def __init__(self, early: Early) -> None:
+    def __init__(self, seconds: float, *, early: Early | None) -> None:
+        self._delay = Delay(seconds)
         self._early = early
-        self.has_rung = False
+        self._rung = False
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds after which the wait may end by itself."""
+        return self._delay.timeout
+
+    def has_rung(self) -> bool:
+        """Tell whether the pause is over."""
+        return self._rung or self._delay.is_over()
 
     def subscribe(self, wake: Wake) -> None:
         """Have ``wake`` called once it rings."""
 
         def ring() -> None:
-            self.has_rung = True
+            self._rung = True
             wake()
 
-        self._early(ring)
+        self._delay.begin(wake)
+        if self._early is not None:
+            self._early(ring)
 
-
-def _never(_: Wake) -> None:
-    """Nothing but time ends a pause."""
+    def stop(self) -> None:
+        """Ring no more: nobody waits."""
+        self._delay.forget()
 
 
 def note_delay(call: LiveCall, step: Pause) -> Callable[[], None]:
@@ -198,9 +207,9 @@ def note_delay(call: LiveCall, step: Pause) -> Callable[[], None]:
     suspension = call.context.suspension if call.context else None
     if suspension is None or step.early is not None:  # it waits for a slot, in this process
         return _forget_nothing
-    now = datetime.now(UTC)
-    until = now + timedelta(seconds=step.seconds)
-    return suspension.add(Wait(kind="RetryDelay", name=call.run.name, since=now, until=until))
+    began = now()
+    until = began + timedelta(seconds=step.seconds)
+    return suspension.add(Wait(kind="RetryDelay", name=call.run.name, since=began, until=until))
 
 
 def _forget_nothing() -> None:

@@ -1,49 +1,28 @@
-"""Serving flows in the foreground, by a clock that jumps from tick to tick."""
+"""Serving flows, by a time that is moved from tick to tick."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import penstock.serving
-from penstock import flow, runtime, task
+from penstock import flow, rate_limit, runtime, task
 from penstock.errors import ParameterError
 from penstock.schedules import Cron, Interval, ScheduleError
-from penstock.serving import Deployment, deployment_of, due_ticks, run_id
+from penstock.serving import Deployment, Server, deployment_of, due_ticks, run_id
+from penstock.testing import isolated_home, limited, moving_time, served
 
 START = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
-class MovedClock:
-    """Time passes when somebody waits; after some waits somebody presses Ctrl-C."""
-
-    def __init__(self, *, waits: int, oversleep: float = 0.0, start: datetime = START) -> None:
-        self._now = start
-        self._waits = waits
-        self._oversleep = oversleep
-        self.between: Callable[[], None] = lambda: None
-
-    def now(self) -> datetime:
-        return self._now
-
-    def wait(self, seconds: float) -> bool:
-        self.between()
-        if self._waits == 0:
-            return True
-        self._waits -= 1
-        self._now += timedelta(seconds=seconds + self._oversleep)
-        return False
-
-    def stop(self) -> None:
-        self._waits = 0
-
-
-def serve(*deployments: Deployment, clock: MovedClock, limit: int = 5) -> None:
-    penstock.serving.serve(*deployments, clock=clock, limit=limit)
+def serve(
+    *deployments: Deployment, seconds: float, limit: int = 5, start: datetime = START
+) -> None:
+    with moving_time(start) as time, served(*deployments, limit=limit):
+        time.move(seconds=seconds)
 
 
 def test_runs_start_when_they_are_due_with_their_parameters() -> None:
@@ -55,7 +34,7 @@ def test_runs_start_when_they_are_due_with_their_parameters() -> None:
 
     serve(
         deployment_of(load, "My load", interval=20, parameters={"day": "3"}),
-        clock=MovedClock(waits=3),
+        seconds=60,
     )
 
     assert sorted(seen) == [
@@ -74,10 +53,11 @@ def test_a_run_knows_its_deployment_and_when_it_was_due() -> None:
         due = runtime.flow_run.scheduled_start_time
         seen.append((told.id, told.name, told.version, told.parameters, due))
 
-    serve(
-        deployment_of(load, "My load", interval=20, parameters={"day": "3"}),
-        clock=MovedClock(waits=1, oversleep=5),
-    )
+    deployment = deployment_of(load, "My load", interval=20, parameters={"day": "3"})
+    with moving_time(START) as time:
+        late = START + timedelta(seconds=25)
+        Server([deployment], limit=5).start_due(after=START, until=late)
+        time.move(seconds=0)
 
     due = START + timedelta(seconds=20)
     assert seen == [("My load", "My load", "7", {"day": "3"}, due)]
@@ -97,7 +77,7 @@ def test_several_flows_are_served_by_one_call() -> None:
     serve(
         one.to_deployment("one", interval=10),
         two.to_deployment("two", cron="* * * * * *"),
-        clock=MovedClock(waits=10),
+        seconds=10,
         limit=20,
     )
 
@@ -112,23 +92,26 @@ def test_a_run_that_fails_leaves_the_rest_alone() -> None:
         seen.append(1)
         raise SystemExit(1)
 
-    serve(deployment_of(broken, "broken", interval=5), clock=MovedClock(waits=3))
+    serve(deployment_of(broken, "broken", interval=5), seconds=15)
 
     assert len(seen) == 3
 
 
 def test_no_more_runs_than_the_limit_go_on_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    release, started = threading.Event(), []
+    started = []
 
     @flow
     def slow() -> None:
         started.append(1)
-        release.wait(10)
+        rate_limit("gate", strict=True)
 
-    clock = MovedClock(waits=4)
-    clock.between = lambda: release.set() if clock.now() >= START + timedelta(seconds=20) else None
-    with caplog.at_level(logging.WARNING, "penstock"):
-        serve(deployment_of(slow, "slow", interval=5), clock=clock, limit=2)
+    with (
+        isolated_home(),
+        limited("gate", 1, decay=0.01),
+        caplog.at_level(logging.WARNING, "penstock"),
+    ):
+        rate_limit("gate")
+        serve(deployment_of(slow, "slow", interval=5), seconds=20, limit=2)
 
     assert len(started) == 2
     assert "Skipped the run of slow at 2026-11-20 08:00:15+00:00: 2 runs go on" in caplog.text
@@ -141,39 +124,30 @@ def test_what_was_slept_through_runs_once_and_is_said(caplog: pytest.LogCaptureF
     def hourly() -> None:
         seen.append(runtime.flow_run.id)
 
-    with caplog.at_level(logging.WARNING, "penstock"):
-        serve(deployment_of(hourly, "h", interval=20), clock=MovedClock(waits=1, oversleep=3600))
+    with caplog.at_level(logging.WARNING, "penstock"), moving_time(START) as time:
+        server = Server([deployment_of(hourly, "h", interval=20)], limit=5)
+        server.start_due(after=START, until=START + timedelta(seconds=3620))
+        time.move(seconds=0)
 
     assert seen == ["h-20261120090020"]
     assert "Missed 180 runs of h" in caplog.text
 
 
 def test_stopping_cancels_the_runs_that_go_on_and_waits_for_them() -> None:
-    begun, ends = threading.Event(), []
+    ends = []
 
-    @task
-    def pause() -> None: ...
+    @task(retries=1, retry_delay_seconds=3600)
+    def pause() -> None:
+        raise ValueError
 
     @flow
     def endless() -> None:
-        begun.set()
         try:
-            while True:
-                pause()
+            pause()
         finally:
             ends.append("cleaned up")
 
-    clock = MovedClock(waits=1)
-    server = penstock.serving._Server(
-        [deployment_of(endless, "endless", interval=5)], limit=1, clock=clock
-    )
-
-    def stop_once_begun() -> None:
-        if clock.now() > START and begun.wait(10):
-            server.stop()
-
-    clock.between = stop_once_begun
-    server.run()
+    serve(deployment_of(endless, "endless", interval=5), seconds=5)
 
     assert ends == ["cleaned up"]
 
@@ -185,7 +159,7 @@ def test_a_schedule_that_ends_ends_the_serving() -> None:
     def never() -> None:
         runs.append(1)
 
-    serve(deployment_of(never, "never", schedule=Cron("0 0 30 2 *")), clock=MovedClock(waits=0))
+    penstock.serving.serve(deployment_of(never, "never", schedule=Cron("0 0 30 2 *")))
 
     assert runs == []
 
@@ -251,7 +225,7 @@ def test_the_runs_of_a_deployment_and_their_tasks_have_its_tags() -> None:
     def tagged() -> None:
         seen.append((runtime.flow_run.tags, step()))
 
-    serve(deployment_of(tagged, "t", interval=20, tags=["a", "b"]), clock=MovedClock(waits=1))
+    serve(deployment_of(tagged, "t", interval=20, tags=["a", "b"]), seconds=20)
 
     assert seen == [(["a", "b"], ["a", "b"])]
 

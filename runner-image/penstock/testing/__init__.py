@@ -1,0 +1,44 @@
+"""For tests of flows: a home of their own, time that a test moves, limits that hold in it.
+
+    from penstock.testing import isolated_home, moving_time
+
+    with isolated_home(), moving_time() as time:
+        nightly()
+        assert time.elapsed == 3600
+
+Under pytest the same are fixtures: ``penstock_home``, ``penstock_time``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.testing.clock import MovingTime, moving_time
+    from penstock.testing.homes import isolated_home, limited
+    from penstock.testing.serving import served
+
+__all__ = ["MovingTime", "isolated_home", "limited", "moving_time", "served"]
+
+_HOMES = {
+    "MovingTime": "clock",
+    "isolated_home": "homes",
+    "limited": "homes",
+    "moving_time": "clock",
+    "served": "serving",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
