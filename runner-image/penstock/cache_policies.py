@@ -28,6 +28,7 @@ __all__ = [
     "task_input_hash",
 ]
 
+KeyFunction = Callable[[CacheQuestion, dict[str, Any]], str | None]
 KeyPart = Callable[[CacheQuestion, frozenset[str]], object]
 
 
@@ -42,6 +43,11 @@ class CachePolicy:
     """Where results are kept under their keys: a path, a URL or a file system."""
     isolation_level: IsolationLevel | None = None
     lock_manager: LockManager | None = None
+
+    @staticmethod
+    def from_cache_key_fn(cache_key_fn: KeyFunction) -> CachePolicy:
+        """Return the policy of a function of the context and the parameters."""
+        return CachePolicy((lambda question, _: key_of_function(cache_key_fn, question),))
 
     def __add__(self, other: CachePolicy) -> CachePolicy:
         mine = parts_of(self)
@@ -92,6 +98,14 @@ class CachePolicy:
         """
         parts = [part(task_ctx, self.excluded) for part in self.parts]
         return digest_of(parts).hex() if parts else None
+
+
+def key_of_function(function: KeyFunction, question: CacheQuestion) -> str | None:
+    """Ask a ``cache_key_fn`` for the key of a call."""
+    key = function(question, dict(question.parameters))
+    if not isinstance(key, str | None):
+        raise TypeError(f"cache_key_fn returned {key!r}, and a key is a text, or None.")
+    return key
 
 
 def parts_of(policy: CachePolicy) -> tuple[KeyPart, ...]:

@@ -17,7 +17,13 @@ from typing import (
 )
 
 from penstock.absent import refuse_absent
-from penstock.cache_policies import CachePolicy, key_by, parts_of, task_input_hash
+from penstock.cache_policies import (
+    CachePolicy,
+    key_by,
+    key_of_function,
+    parts_of,
+    task_input_hash,
+)
 from penstock.calls import call_task, waited
 from penstock.decorated import H, Hook
 from penstock.engine.cache_terms import CacheQuestion, CacheRule
@@ -102,7 +108,7 @@ class Task(Submitting[P, R]):
         if template is not None:
             key_of = partial(storage_key, template)
         elif key_fn is not None:
-            key_of = partial(_key_by, key_fn)
+            key_of = partial(key_of_function, key_fn)
         elif policy is not None and parts_of(policy):
             key_of = partial(key_by, policy)
         else:
@@ -201,15 +207,6 @@ def _configured(policy: CachePolicy | None) -> dict[str, Any]:
         "is_serial": policy.isolation_level == "SERIALIZABLE",
         "locks": policy.lock_manager,
     }
-
-
-def _key_by(
-    function: Callable[[CacheQuestion, dict[str, Any]], str | None], question: CacheQuestion
-) -> str | None:
-    key = function(question, dict(question.parameters))
-    if not isinstance(key, str | None):
-        raise TypeError(f"cache_key_fn returned {key!r}, and a key is a text, or None.")
-    return key
 
 
 @overload

@@ -159,6 +159,28 @@ def locks() -> None:
             assert not manager.is_locked("key")
 
 
+@shows("CachePolicy.from_cache_key_fn")
+def policies_of_one_s_own() -> None:
+    from penstock.cache_policies import RUN_ID, CachePolicy
+
+    class Constant(CachePolicy):
+        def compute_key(
+            self, task_ctx: Any, inputs: Any, flow_parameters: Any, **_: Any
+        ) -> str | None:
+            return f"{task_ctx.task.name} {flow_parameters}"
+
+    def name_of(context: Any, parameters: dict[str, Any]) -> str:
+        return str(context.task.name)
+
+    @flow(validate_parameters=False)
+    def run(policy: CachePolicy) -> list[str]:
+        cached = Task(double.fn, name="cached", cache_policy=policy + RUN_ID)
+        return [cached(x, return_state=True).name for x in (1, 2)]
+
+    for policy in (Constant(), CachePolicy.from_cache_key_fn(name_of)):
+        assert run(policy) == ["Completed", "Cached"]
+
+
 @shows("yield`")
 def streams() -> None:
     @task
@@ -242,6 +264,7 @@ def states_by_name() -> None:
     for state in (states.Cancelled(message="no"), states.Crashed(message="no")):
         ended: State[object] = flow(lambda: state)(return_state=True)  # noqa: B023 - called here
         assert ended == state
+    assert asyncio.run(states.Completed(data=1).aresult()) == 1
     for unfinished in (states.Pending, states.Running, states.Retrying, states.AwaitingRetry):
         assert not unfinished().is_final()
 

@@ -242,6 +242,24 @@ def test_a_policy_of_one_s_own_computes_the_key(policy: CachePolicy, runs: int) 
     assert len(ran) == runs
 
 
+def test_a_key_function_can_be_a_part_of_a_policy() -> None:
+    """Prefect 3.8.8: CachePolicy.from_cache_key_fn; the other parts count as well."""
+    ran = []
+    by_length = CachePolicy.from_cache_key_fn(lambda _, parameters: str(len(parameters["text"])))
+
+    @task(cache_policy=by_length + RUN_ID)
+    def length(text: str) -> int:
+        ran.append(text)
+        return len(text)
+
+    @flow
+    def measure() -> list[int]:
+        return [length(text) for text in ("a", "b", "cc")]
+
+    assert measure() == measure() == [1, 1, 2]
+    assert ran == ["a", "cc"] * 2
+
+
 def test_a_key_function_reads_the_task_in_its_context() -> None:
     seen = []
 
