@@ -6,6 +6,8 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final
 
 from penstock.absent import refuse_absent
@@ -26,6 +28,7 @@ __all__ = [
     "task_input_hash",
 ]
 
+KeyFunction = Callable[[CacheQuestion, dict[str, Any]], str | None]
 KeyPart = Callable[[CacheQuestion, frozenset[str]], object]
 
 
@@ -41,9 +44,15 @@ class CachePolicy:
     isolation_level: IsolationLevel | None = None
     lock_manager: LockManager | None = None
 
+    @staticmethod
+    def from_cache_key_fn(cache_key_fn: KeyFunction) -> CachePolicy:
+        """Return the policy of a function of the context and the parameters."""
+        return CachePolicy((lambda question, _: key_of_function(cache_key_fn, question),))
+
     def __add__(self, other: CachePolicy) -> CachePolicy:
+        mine = parts_of(self)
         return CachePolicy(
-            self.parts + tuple(part for part in other.parts if part not in self.parts),
+            mine + tuple(part for part in parts_of(other) if part not in mine),
             self.excluded | other.excluded,
             *(_one_of(self, other, name) for name in _CONFIGURED),
         )
@@ -75,10 +84,40 @@ class CachePolicy:
         with_inputs = self if _inputs in self.parts else self + INPUTS
         return replace(with_inputs, excluded=with_inputs.excluded | {parameter})
 
-    def compute_key(self, question: CacheQuestion) -> str | None:
-        """Return the key, or ``None`` where nothing is to be cached."""
-        parts = [part(question, self.excluded) for part in self.parts]
+    def compute_key(
+        self,
+        task_ctx: CacheQuestion,
+        inputs: Mapping[str, Any],
+        flow_parameters: Mapping[str, Any],
+        **_: Any,
+    ) -> str | None:
+        """Return the key, or ``None`` where nothing is to be cached.
+
+        A class of your own overrides it; ``task_ctx`` has ``task``, ``task_run`` and
+        ``parameters``.
+        """
+        parts = [part(task_ctx, self.excluded) for part in self.parts]
         return digest_of(parts).hex() if parts else None
+
+
+def key_of_function(function: KeyFunction, question: CacheQuestion) -> str | None:
+    """Ask a ``cache_key_fn`` for the key of a call."""
+    key = function(question, dict(question.parameters))
+    if not isinstance(key, str | None):
+        raise TypeError(f"cache_key_fn returned {key!r}, and a key is a text, or None.")
+    return key
+
+
+def parts_of(policy: CachePolicy) -> tuple[KeyPart, ...]:
+    """Return what a policy's key is made of: for one that computes its own, that key."""
+    if type(policy).compute_key is CachePolicy.compute_key:
+        return policy.parts
+    return (lambda question, _: key_by(policy, question),)
+
+
+def key_by(policy: CachePolicy, question: CacheQuestion) -> str | None:
+    """Ask a policy for the key of a call."""
+    return policy.compute_key(question, dict(question.parameters), dict(question.flow_parameters))
 
 
 _CONFIGURED = ("key_storage", "isolation_level", "lock_manager")
@@ -115,18 +154,32 @@ def _digest_of_each(parameters: Mapping[str, object], *, of: str) -> dict[str, b
         if unknown is not None:
             raise PenstockError(
                 f"the argument {name} of {of} holds a {unknown.__qualname__}, which cannot be "
-                f"compared across runs; exclude it by INPUTS - {name!r} or give a cache_key_fn."
+                f"compared across runs; exclude it by INPUTS - {name!r}, give a cache_key_fn, or "
+                f"give {unknown.__name__} a __penstock_key__."
             )
     return {name: digest_of(value) for name, value in parameters.items()}
 
 
 def source_of(body: Callable[..., object]) -> object:
     """Return the source of a function, or its byte code where there is no file."""
+    code = getattr(inspect.unwrap(body), "__code__", None)
+    if code is None:
+        return getattr(body, "__qualname__", type(body).__qualname__)
+    return _source_of_code(code)
+
+
+@lru_cache(maxsize=1024)
+def _source_of_code(code: CodeType) -> object:
+    """Read the source once: it takes longer than most look-ups, and the file may change."""
     try:
-        return inspect.getsource(body)
+        return inspect.getsource(code)
     except (OSError, TypeError):
-        code: Any = getattr(body, "__code__", None)
-        return code.co_code if code else getattr(body, "__qualname__", type(body).__qualname__)
+        return _content_of(code)
+
+
+def _content_of(code: CodeType) -> object:
+    constants = [_content_of(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.co_code, code.co_names, constants
 
 
 def task_input_hash(context: CacheQuestion, parameters: Mapping[str, object]) -> str:

@@ -6,8 +6,9 @@ import atexit
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 
+from penstock.clock import Clock, current_clock
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
@@ -74,7 +75,7 @@ def submit_task(
 ) -> PenstockFuture[object]:
     """Submit a task to the runner of the flow around, and return its future."""
     caller = enter_engine()
-    frame = (caller.frame if caller else None) or _frame_outside(os.getpid())
+    frame = (caller.frame if caller else None) or _frame_outside(os.getpid(), current_clock.get())
     run = _task_run(definition, caller, frame=frame)
     call = LiveCall(
         definition,
@@ -94,11 +95,15 @@ def submit_task(
     return future
 
 
-@cache
-def _frame_outside(process: int) -> Frame:
-    """Return where tasks run that are submitted outside any flow; the program waits for them."""
+@lru_cache(maxsize=8)
+def _frame_outside(process: int, clock: Clock | None) -> Frame:
+    """Return where tasks run that are submitted outside any flow; the program waits for them.
+
+    It does not for those of a test that moved the time and left tasks behind that wait for it.
+    """
     frame = Frame(None, context=RunContext(f"outside-{process}"), runner=None)
-    atexit.register(_wait_for_tasks, frame)
+    if clock is None:
+        atexit.register(_wait_for_tasks, frame)
     return frame
 
 
@@ -119,6 +124,7 @@ def _task_run(definition: Definition, caller: Scope | None, *, frame: Frame | No
         parent=caller.run if caller else None,
         tags=definition.tags | current_tags.get(),
         state=Pending(),
+        task=definition.author,
     )
 
 
@@ -190,6 +196,7 @@ def _flow_run(definition: Definition, caller: Scope | None, context: RunContext)
         version=definition.version,
         deployed=context.deployed,
         scheduled_at=context.scheduled_at if caller is None else None,
+        flow=definition.author,
     )
 
 

@@ -46,6 +46,8 @@ class Stint(Protocol):
 class Clock(Protocol):
     """Tells the time, and is told who waits and who works. Called from many threads at once."""
 
+    def __hash__(self) -> int: ...
+
     def now(self) -> datetime:
         """Return the moment, in UTC."""
 

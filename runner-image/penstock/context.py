@@ -22,6 +22,11 @@ class FlowRunContext:
     flow_run: FlowRun
     parameters: dict[str, Any]
 
+    @property
+    def flow(self) -> Any:
+        """The flow; ``None`` in a process of a task runner."""
+        return self.flow_run.flow
+
     @classmethod
     def get(cls) -> FlowRunContext | None:
         """Return the context; ``None`` outside a flow."""
@@ -37,6 +42,11 @@ class TaskRunContext:
 
     task_run: TaskRun
     parameters: dict[str, Any]
+
+    @property
+    def task(self) -> Any:
+        """The task; ``None`` in a process of a task runner."""
+        return self.task_run.task
 
     @classmethod
     def get(cls) -> TaskRunContext | None:

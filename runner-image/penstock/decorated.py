@@ -9,7 +9,6 @@ from typing import (
     Any,
     ClassVar,
     Generic,
-    Never,
     ParamSpec,
     Self,
     TypeVar,
@@ -38,6 +37,12 @@ from penstock.options import (
 )
 from penstock.retry_delays import delays_of
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from penstock.filesystems import FileSystem
+    from penstock.serializers import Serializer
+
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 H = TypeVar("H", bound=Callable[..., Any])
@@ -56,6 +61,12 @@ class Decorated(Generic[P, R]):
     _known_options: ClassVar[Mapping[str, object]]
     _events: ClassVar[Iterable[str]]
     """The options that list hooks."""
+
+    log_prints: bool | None
+    persist_result: bool | None
+    result_storage: FileSystem | Path | str | None
+    result_serializer: Serializer | str | None
+    cache_result_in_memory: bool | None
 
     def __init__(self, fn: Callable[P, R], **options: Any) -> None:
         decorator = self._kind.value
@@ -89,6 +100,7 @@ class Decorated(Generic[P, R]):
             run_name=run_namer(options.get(f"{kind.value}_run_name"), function),
             log_prints=options.get("log_prints"),
             version=options.get("version"),
+            author=self,
             persistence=_persistence_in(options),
             hooks=hooks_of(options, events=self._events, owner=self),
         )
@@ -133,16 +145,15 @@ class Decorated(Generic[P, R]):
 
     if not TYPE_CHECKING:  # a checker that saw it would take every name
 
-        def __getattr__(self, name: str) -> Never:
+        def __getattr__(self, name: str) -> Any:
             from penstock.absent import advice_on_member
 
             kind = self._kind.value
-            advice = advice_on_member(kind, name)
-            raise AttributeError(
-                f"A {kind} has no {name}: {advice}"
-                if advice
-                else f"A {kind} has no attribute {name!r}."
-            )
+            if advice := advice_on_member(kind, name):
+                raise AttributeError(f"A {kind} has no {name}: {advice}")
+            if name in self._known_options:
+                return self.options.get(name)
+            raise AttributeError(f"A {kind} has no attribute {name!r}.")
 
 
 def _persistence_in(options: Mapping[str, Any]) -> Persistence | None:

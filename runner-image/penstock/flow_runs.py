@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.absent import refuse_absent
+from penstock.absent import refuse_absent, refusing_options
 from penstock.errors import FailedRun, MissingLibraryError, PenstockError
 from penstock.input import pause_flow_run, suspend_flow_run
 from penstock.states import State, StateType
@@ -51,6 +51,7 @@ class ClusterRun:
     """A failed state holds the run's message; a completed one no result, which stays there."""
 
 
+@refusing_options("wait_for_flow_run")
 async def wait_for_flow_run(
     flow_run_id: str | ClusterRun,
     timeout: float | None = LONGEST,  # noqa: ASYNC109 - Prefect's name; it is not a cancellation

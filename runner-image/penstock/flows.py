@@ -22,8 +22,10 @@ from penstock.decorated import Decorated, Hook
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.places import TaskRunner
+from penstock.drivers.scope import current_scope
 from penstock.engine.definition import Definition, Kind
 from penstock.engine.inputs import holds_links, holds_marks
+from penstock.engine.runs import FlowRun
 from penstock.functions import collected
 from penstock.inline import run_here
 from penstock.logging import show_by_default
@@ -73,6 +75,9 @@ class Flow(Decorated[P, R]):
     _known_options = FlowOptions.__annotations__
     _events = ("on_running", "on_completion", "on_failure", "on_cancellation", "on_crashed")
     options: FlowOptions
+    # Options that Flow.__getattr__ reads, as type checkers see them.
+    flow_run_name: RunName | None
+    task_runner: TaskRunner | None
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
         super().__init__(fn, **options)
@@ -162,7 +167,7 @@ class Flow(Decorated[P, R]):
         elif self.options.get("validate_parameters", True) and not checked:
             coerce(self.fn, bound, flow_name=self.name)
         bound.apply_defaults()
-        return call_flow(
+        call = call_flow(
             definition,
             bound.args,
             bound.kwargs,
@@ -171,6 +176,19 @@ class Flow(Decorated[P, R]):
             context=context,
             linked=linked,
         )
+        if not linked:
+            cast("FlowRun", call.run).parameters = bound.arguments
+        return call
+
+    def validate_parameters(self, parameters: Mapping[str, object]) -> dict[str, object]:
+        """Return the parameters as a run would get them, without its defaults.
+
+        Raises ``ParameterError``, naming each that does not fit.
+        """
+        bound = bind(self.fn, (), dict(parameters), flow_name=self.name)
+        if self.options.get("validate_parameters", True):
+            coerce(self.fn, bound, flow_name=self.name)
+        return dict(bound.arguments)
 
     @refusing_options("serve")
     def serve(
@@ -233,6 +251,9 @@ class Flow(Decorated[P, R]):
             bound = bind(self.fn, args, kwargs, flow_name=self.name)
             if self.options.get("validate_parameters", True):
                 coerce(self.fn, bound, flow_name=self.name)
+            bound.apply_defaults()
+            if (scope := current_scope.get()) is not None and isinstance(scope.run, FlowRun):
+                scope.run.parameters = bound.arguments
             return cast("Any", self.fn)(*bound.args, **bound.kwargs)
 
         return body

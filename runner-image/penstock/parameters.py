@@ -36,7 +36,11 @@ def bind(
     try:
         return inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
-        raise ParameterError(f"The parameters do not fit the flow {flow_name}: {error}.") from None
+        words = f"The parameters do not fit the flow {flow_name}: {error}."
+        known = inspect.signature(function).parameters
+        if any(name not in known for name in kwargs):
+            words += f" Its parameters are {', '.join(known)}." if known else " It has none."
+        raise ParameterError(words) from None
 
 
 def coerce(function: Function, bound: inspect.BoundArguments, *, flow_name: str) -> None:

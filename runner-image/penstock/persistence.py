@@ -32,9 +32,9 @@ def persistence_of(options: Mapping[str, Any]) -> Persistence | None:
     storage, serializer = options.get("result_storage"), options.get("result_serializer")
     persist, in_memory = options.get("persist_result"), options.get("cache_result_in_memory")
     key = options.get("result_storage_key")
-    if persist is None and in_memory is None and not (storage or serializer or key):
+    implied = any(each is not None for each in (storage, serializer, key)) or None
+    if persist is None and in_memory is None and implied is None:
         return None
-    implied = True if storage or serializer or key else None
     return Persistence(
         persist=implied if persist is None else persist,
         storage=filesystem_for(storage) if storage is not None else None,
@@ -51,9 +51,10 @@ def keeping_of(definition: Definition, *, around: Persistence | None) -> Keeping
     if own.persist is False or not (is_cached or said.persist):
         return None
     rule = definition.cache or _BY_RUN
-    place = said.storage or rule.storage
-    if said.persist is not False and (said.persist or place or home_if_set() is not None):
-        place = place or home()
+    place = rule.storage if said.storage is None else said.storage
+    if place is None and (said.persist or home_if_set() is not None):
+        place = home()
+    if said.persist is not False and place is not None:
         store = _store(place, said.serializer, bool(said.in_memory))
         return Keeping(rule, store, _locks(rule, place))
     return None if said.in_memory is False else Keeping(rule, MEMORY, _locks(rule, None))
@@ -90,10 +91,30 @@ _BY_RUN = CacheRule(key_of=_key_of_run, expiration=None, refresh=True)
 """Where no key says what a result may stand for: kept under the task run's id, for reading only."""
 
 
-@lru_cache(maxsize=256)
+class _Same:
+    """An object of an author's as a key: it may compare as it likes, or have no hash."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
 def _store(place: object, serializer: object, in_memory: bool) -> ResultStore:
+    key = place if isinstance(place, Path) else _Same(place)
+    return _store_of(key, _Same(serializer), in_memory)
+
+
+@lru_cache(maxsize=256)
+def _store_of(place: Path | _Same, serializer: _Same, in_memory: bool) -> ResultStore:
     return ResultStore(
-        result_storage=None if isinstance(place, Path) else cast("FileSystem", place),
-        result_serializer=cast("Serializer | None", serializer),
+        result_storage=cast("FileSystem", place.value) if isinstance(place, _Same) else None,
+        result_serializer=cast("Serializer | None", serializer.value),
         cache_result_in_memory=in_memory,
     )

@@ -79,7 +79,7 @@ class ResultStore:
             home() if result_storage is None else filesystem_for(result_storage)
         )
         self._shelf: Shelf = (
-            _shelf_of_home(home() / "results")
+            _shelf_of_home((home() / "results").absolute())
             if result_storage is None
             else FileShelf(cast("FileSystem", self.place))
         )

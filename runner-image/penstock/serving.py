@@ -29,7 +29,6 @@ from penstock.engine.runs import Deployed
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.logging import show_by_default
-from penstock.parameters import bind, coerce
 from penstock.schedules import Cron, Interval, RRule, Schedule, ScheduleError, next_ticks
 
 __all__ = ["Deployment", "Server", "deployment_of", "serve"]
@@ -78,9 +77,7 @@ def deployment_of(
     schedules = _schedules_of(options)
     parameters = dict(options.get("parameters") or {})
     if schedules:  # what has none is for the cluster, where each run may bring the rest
-        bound = bind(flow.fn, (), parameters, flow_name=flow.name)
-        if flow.options.get("validate_parameters", True):
-            coerce(flow.fn, bound, flow_name=flow.name)
+        flow.validate_parameters(parameters)
     return Deployment(
         flow=flow,
         name=name,

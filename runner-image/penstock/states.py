@@ -119,6 +119,10 @@ class State(Generic[R_co]):
             raise error
         return cast("R_co", error)
 
+    async def aresult(self, *, raise_on_failure: bool = True) -> R_co:
+        """Do what ``result`` does."""
+        return self.result(raise_on_failure=raise_on_failure)
+
     def error(self) -> BaseException:
         """Return the exception of an unsuccessful final state, made up if it holds none."""
         if isinstance(self.data, BaseException):

@@ -17,7 +17,13 @@ from typing import (
 )
 
 from penstock.absent import refuse_absent
-from penstock.cache_policies import CachePolicy, task_input_hash
+from penstock.cache_policies import (
+    CachePolicy,
+    key_by,
+    key_of_function,
+    parts_of,
+    task_input_hash,
+)
 from penstock.calls import call_task, waited
 from penstock.decorated import H, Hook
 from penstock.engine.cache_terms import CacheQuestion, CacheRule
@@ -68,6 +74,15 @@ class Task(Submitting[P, R]):
     _known_options = TaskOptions.__annotations__
     _events = ("on_running", "on_completion", "on_failure", "on_commit", "on_rollback")
     options: TaskOptions
+    # Options that Task.__getattr__ reads, as type checkers see them.
+    task_run_name: RunName | None
+    cache_policy: CachePolicy | None
+    cache_key_fn: Callable[[CacheQuestion, dict[str, Any]], str | None] | None
+    cache_expiration: timedelta | None
+    refresh_cache: bool | None
+    retry_jitter_factor: float | None
+    retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
+    result_storage_key: str | None
 
     def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
         super().__init__(fn, **options)
@@ -93,9 +108,9 @@ class Task(Submitting[P, R]):
         if template is not None:
             key_of = partial(storage_key, template)
         elif key_fn is not None:
-            key_of = partial(_key_by, key_fn)
-        elif policy is not None and policy.parts:
-            key_of = policy.compute_key
+            key_of = partial(key_of_function, key_fn)
+        elif policy is not None and parts_of(policy):
+            key_of = partial(key_by, policy)
         else:
             if options.get("cache_expiration") is not None:
                 warnings.warn(
@@ -104,7 +119,7 @@ class Task(Submitting[P, R]):
                     stacklevel=6,
                 )
             return None
-        never_read = policy is not None and not policy.parts
+        never_read = policy is not None and not parts_of(policy)
         return CacheRule(
             key_of=key_of,
             expiration=options.get("cache_expiration"),
@@ -192,15 +207,6 @@ def _configured(policy: CachePolicy | None) -> dict[str, Any]:
         "is_serial": policy.isolation_level == "SERIALIZABLE",
         "locks": policy.lock_manager,
     }
-
-
-def _key_by(
-    function: Callable[[CacheQuestion, dict[str, Any]], str | None], question: CacheQuestion
-) -> str | None:
-    key = function(question, dict(question.parameters))
-    if not isinstance(key, str | None):
-        raise TypeError(f"cache_key_fn returned {key!r}, and a key is a text, or None.")
-    return key
 
 
 @overload

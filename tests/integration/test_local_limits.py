@@ -22,7 +22,10 @@ from penstock import flow, task
 from penstock.concurrency import asyncio as for_async
 from penstock.concurrency import sync
 from penstock.concurrency.limits import Limit, set_limit
+from penstock.concurrency.line import Place, line_here
+from penstock.concurrency.processes import this_process
 from penstock.concurrency.slots import STALE_SECONDS, SlotStore
+from penstock.concurrency.waking import listen
 from penstock.errors import AcquireConcurrencySlotTimeoutError
 
 LIBRARY = Path(__file__).parents[2] / "runner-image"
@@ -182,6 +185,24 @@ def test_processes_and_threads_are_served_in_order_of_arrival(home: Path, start:
         each.join(20) if isinstance(each, threading.Thread) else each.wait(20)
 
     assert lines(home) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_process_wakes_those_who_wait_in_another_one(start: Start) -> None:
+    place = Place(1, ["db"])
+    line_here().join(place)
+    listen()
+    me = this_process()
+
+    waker = start(
+        "from penstock.concurrency.waking import Process, wake\n"
+        "wake([Process(int(sys.argv[1]), sys.argv[2])])",
+        str(me.pid),
+        me.started,
+    )
+
+    assert waker.wait(20) == 0
+    until(place.has_rung)
+    line_here().leave(place)
 
 
 def test_who_asks_for_much_is_not_starved_by_those_who_ask_for_little(home: Path) -> None:

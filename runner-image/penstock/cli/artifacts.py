@@ -44,7 +44,8 @@ def artifacts_here(run: str) -> list[Entry]:
     records = Records()
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         records.keep(artifact_of(json.loads(line)))
-    return [as_json(each) for each in records.artifacts]
+    latest = {each.key or each.id: each.id for each in records.artifacts}
+    return [as_json(each) for each in records.artifacts if latest[each.key or each.id] == each.id]
 
 
 def print_artifacts(entries: list[Entry], *, run: str, form: str) -> None:

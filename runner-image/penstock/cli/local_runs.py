@@ -47,8 +47,13 @@ class LocalRuns:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self.connection = connect(home / "journal.db")
-        self.connection.execute(_SCHEMA)
+        try:
+            self.connection = connect(home / "journal.db")
+            self.connection.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise CommandError(
+                f"Runs cannot be kept in {home}: {error}. Set PENSTOCK_HOME to a folder of yours."
+            ) from error
 
     def add(self, run_id: str, *, journal: str, flow: str, entrypoint: str, folder: str) -> RunRow:
         """Add a run that is about to begin; refuse a name that is taken."""

@@ -25,6 +25,7 @@ from penstock.cli.local_signals import local_inbox
 from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
+from penstock.errors import ParameterError
 from penstock.home import home
 from penstock.runner.exits import CRASHED, OF_STATE, SUSPENDED, leave
 from penstock.runner.report import rfc3339
@@ -79,7 +80,7 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
     if order.resume is None:
         assert order.entrypoint is not None
         run_id = order.run_id or _new_id(order.entrypoint)
-        load(order.entrypoint)  # a run that cannot even begin leaves nothing behind
+        _check(load(order.entrypoint), order.parameters)
         return runs.add(
             run_id,
             journal=run_id,
@@ -100,6 +101,14 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
         entrypoint=entrypoint,
         folder=row.folder,
     )
+
+
+def _check(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse what cannot even begin, so that it leaves no run behind."""
+    try:
+        flow.validate_parameters(parameters)
+    except ParameterError as error:
+        raise CommandError(f"{error}\nParameters are given by -p NAME=VALUE.") from None
 
 
 @contextmanager
@@ -137,6 +146,7 @@ class LocalRun:
         self._board = _notice_board()
         self._started_at = rfc3339(datetime.now(UTC))
         self._outcome: Outcome | None = None
+        self._is_suspended = False
         self._frame: AbstractContextManager[object] | None = None
 
     def execute(self, order: Order) -> Outcome:
@@ -192,7 +202,8 @@ class LocalRun:
 
         def suspend(number: int, _: FrameType | None) -> None:
             signal.signal(number, lambda *_: self._leave())
-            say("\nSuspending once the running tasks have ended; Ctrl-C again leaves at once.")
+            words = "Suspending once the running tasks have ended; Ctrl-C again leaves at once."
+            say(words if self._frame else f"\n{words}")  # the terminal has echoed ^C
             threading.Thread(target=self._suspend, args=(activity,), daemon=True).start()
 
         previous = {each: signal.signal(each, suspend) for each in (signal.SIGINT, signal.SIGTERM)}
@@ -220,6 +231,7 @@ class LocalRun:
     def _leave(self, message: str = "") -> NoReturn:
         """Leave the process as a crash would: everything that is finished is stored."""
         self._note("Suspended", message)
+        self._is_suspended = True
         if self._frame is not None:
             self._frame.__exit__(None, None, None)
         words = [f"{self._id} is suspended.", message, "Go on with:"]
@@ -228,7 +240,7 @@ class LocalRun:
     def as_object(self) -> dict[str, Any]:
         """Return the run in the shape of a FlowRun, which is what the view draws."""
         status: dict[str, Any] = {
-            "state": "Running",
+            "state": "Suspended" if self._is_suspended else "Running",
             "attempt": 1,
             "startedAt": self._started_at,
             "execution": dict(self._board.render()),

@@ -6,10 +6,12 @@ A local run has no FlowRun; it shows one of its own making, of the same shape.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
@@ -30,7 +32,7 @@ STYLES = {
     "Crashed": "red",
     "Cancelled": "magenta",
 }
-SIGNS = {"Completed": "✔", "Failed": "✘", "Crashed": "✘", "Cancelled": "■"}
+SIGNS = {"Completed": "✔", "Failed": "✘", "Crashed": "✘", "Cancelled": "■", "Suspended": "‖"}
 BAR_WIDTH = 32
 SHOWN_FAILURES = 3
 NAME_WIDTH = 40
@@ -42,18 +44,29 @@ class RunView:
     def __init__(self) -> None:
         self._spinner = Spinner("dots")
 
-    def render(self, run: Run, *, now: datetime, trouble: str = "") -> RenderableType:
-        """Return the run as it stands: a line about it, its tasks, and what is wrong."""
+    def render(
+        self, run: Run, *, now: datetime, trouble: str = "", rows: int | None = None
+    ) -> RenderableType:
+        """Return the run as it stands: a line about it, its tasks, and what is wrong.
+
+        While it goes on, no more tasks are shown than there are ``rows``; at its end all are.
+        """
         parts: list[RenderableType] = [self._headline(run, now=now)]
         if tasks := current_execution(run).get("tasks"):
-            parts.append(Padding(_tasks(tasks), (0, 0, 0, 2)))
-        parts += [Padding(part, (0, 0, 0, 2)) for part in _remarks(run, now=now, trouble=trouble)]
+            shown = tasks if rows is None or is_final(run) else _most_lively(tasks, rows=rows)
+            parts.append(Padding(_tasks(shown), (0, 0, 0, 2), expand=False))
+            if hidden := len(tasks) - len(shown):
+                parts.append(Text(f"  … and {hidden} more", "dim"))
+        parts += [
+            Padding(part, (0, 0, 0, 2), expand=False)
+            for part in _remarks(run, now=now, trouble=trouble)
+        ]
         return Group(*parts)
 
     def _headline(self, run: Run, *, now: datetime) -> RenderableType:
         style = STYLES.get(state_of(run), "")
         line = Table.grid(padding=(0, 1))
-        sign = Text(SIGNS[state_of(run)], style) if is_final(run) else self._spinner
+        sign = Text(sign, style) if (sign := SIGNS.get(state_of(run))) else self._spinner
         self._spinner.style = style
         line.add_row(sign, _summary(run, now=now))
         return line
@@ -72,31 +85,49 @@ def _summary(run: Run, *, now: datetime) -> Text:
     return line
 
 
+def _most_lively(tasks: list[dict[str, Any]], *, rows: int) -> list[dict[str, Any]]:
+    """Return as many tasks as there is room for, in their order: those that run, the latest."""
+    if len(tasks) <= rows:
+        return tasks
+    by_life = sorted(range(len(tasks)), key=lambda at: (tasks[at]["running"] > 0, at))
+    return [tasks[at] for at in sorted(by_life[1 - max(rows, 2) :])]
+
+
 def _tasks(tasks: list[dict[str, Any]]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(max_width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
-    for column in range(3):
-        table.add_column(no_wrap=True, justify="right" if column == 1 else "left")
+    table.add_column(no_wrap=False)  # the bar alone gives way on a narrow terminal
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(no_wrap=True)
     for task in tasks:
-        table.add_row(task["name"], _bar(task), f"{_done(task)}/{task['total']}", _asides(task))
+        table.add_row(task["name"], Bar(task), f"{_done(task)}/{task['total']}", _asides(task))
     return table
 
 
-def _bar(task: Mapping[str, Any]) -> Text:
-    """Return a bar of which each part has its colour; a part that is not empty shows."""
-    bar, drawn, counted = Text(), 0, 0
-    for count, style in (
-        (task["completed"], "green"),
-        (task["failed"], "red"),
-        (task.get("cancelled", 0), "yellow"),
-        (task["running"], "cyan"),
-        (task["total"], "bright_black"),
-    ):
-        counted = min(counted + count, task["total"])
-        end = round(BAR_WIDTH * counted / task["total"]) if task["total"] else 0
-        bar.append("━" * (end - drawn), style)
-        drawn = end
-    return bar
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How far a task's runs are, each part in its colour; as wide as there is room."""
+
+    task: Mapping[str, Any]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, min(BAR_WIDTH, options.max_width))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, total = min(BAR_WIDTH, options.max_width), self.task["total"]
+        bar, drawn, counted = Text(no_wrap=True), 0, 0
+        for count, style in (
+            (self.task["completed"], "green"),
+            (self.task["failed"], "red"),
+            (self.task.get("cancelled", 0), "yellow"),
+            (self.task["running"], "cyan"),
+            (total, "bright_black"),
+        ):
+            counted = min(counted + count, total)
+            end = round(width * counted / total) if total else 0
+            bar.append("━" * (end - drawn), style)
+            drawn = end
+        yield bar
 
 
 def _asides(task: Mapping[str, Any]) -> Text:

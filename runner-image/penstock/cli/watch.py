@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REFRESHES = 8
 """Drawings a second."""
+AROUND = 7
+"""Rows of a terminal that are not for tasks: the headline, remarks, a line of the log."""
 
 
 def watch_run(cluster: Cluster, name: str, *, form: str | None, stderr: bool = False) -> int:
@@ -60,6 +62,7 @@ class Frame:
 
         self._source = source
         self._trouble = ""
+        self._screen: Console | None = None
         self._view = RunView()
 
     def tell(self, trouble: str) -> None:
@@ -71,6 +74,7 @@ class Frame:
         """Draw the run until the block ends; the last drawing stays on the screen."""
         from rich.live import Live
 
+        self._screen = screen
         with Live(
             get_renderable=self._render,
             console=screen,
@@ -80,7 +84,17 @@ class Frame:
             yield
 
     def _render(self) -> RenderableType:
-        return self._view.render(self._source(), now=datetime.now(UTC), trouble=self._trouble)
+        from rich.constrain import Constrain
+
+        assert self._screen is not None
+        drawing = self._view.render(
+            self._source(),
+            now=datetime.now(UTC),
+            trouble=self._trouble,
+            rows=self._screen.height - AROUND,
+        )
+        # The last column stays free: Ctrl-C is echoed there, and must not wrap.
+        return Constrain(drawing, self._screen.width - 1)
 
 
 def _write_lines(cluster: Cluster, name: str, *, screen: Console) -> Object:

@@ -10,6 +10,7 @@ from functools import cache
 from penstock.concurrency.limits import Limit, limits_file, read_limits
 from penstock.concurrency.line import Line, Place, line_here
 from penstock.concurrency.slots import Queued, SlotStore, Taken
+from penstock.concurrency.waking import listen, wake
 from penstock.drivers.clocks import monotonic
 from penstock.drivers.holding import holds_slots
 from penstock.drivers.scope import current_scope
@@ -77,6 +78,7 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
     store, line = SlotStore(limits_file().with_name("slots.db")), line_here()
     deadline = None if request.timeout_seconds is None else monotonic() + request.timeout_seconds
     place: Place | None = None
+    has_ticket = False
     look = _FIRST_LOOK
     try:
         while limits := _limits_of(request):
@@ -90,11 +92,15 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
                 overtakes=request.overtakes or holds_slots(current_scope.get()),
             )
             if isinstance(found, Taken):
-                return _release_of(found, request, store=store, line=line)
+                has_ticket = False
+                wake(found.next)
+                return _release_of(found, request, store=store)
             if place is None:
+                has_ticket = True
                 place = Place(found.ticket, [limit.name for limit in limits])
                 line.join(place)
-            wait = _seconds_to_look(found, look=look, is_first=line.is_first(place))
+                listen()
+            wait = _seconds_to_look(found, look=look, place=place, line=line)
             look = min(2 * look, _NEXT_LOOKS)
             if deadline is not None:
                 left = deadline - monotonic()
@@ -106,24 +112,24 @@ def acquire(request: Request) -> Generator[Wait, None, Release]:
     finally:
         if place is not None:
             line.leave(place)
-            store.leave(place.ticket)
+            if has_ticket:
+                wake(store.leave(place.ticket, place.names))
 
 
 def _nothing() -> None:
     """Give nothing back: nothing was limited."""
 
 
-def _release_of(taken: Taken, request: Request, *, store: SlotStore, line: Line) -> Release:
+def _release_of(taken: Taken, request: Request, *, store: SlotStore) -> Release:
     def release() -> None:
-        store.give_back(taken.lease)
-        line.ring(request.names)
+        wake(store.give_back(taken.lease, request.names))
 
     return release if request.held else _nothing
 
 
-def _seconds_to_look(found: Queued, *, look: float, is_first: bool) -> float:
-    if not is_first:
-        return _LAST_RESORT + _NEXT_LOOKS * found.ahead
+def _seconds_to_look(found: Queued, *, look: float, place: Place, line: Line) -> float:
+    if not line.is_first(place):
+        return _LAST_RESORT + _NEXT_LOOKS * line.length(place.names)
     if found.ahead:
         return min(_NEXT_LOOKS * (1 + found.ahead), _LATER_LOOKS)
     return min(found.seconds, look if found.seconds > _LATER_LOOKS else _LATER_LOOKS)

@@ -6,6 +6,7 @@ tasks that did would do nothing else. The others sleep until those before them a
 
 from __future__ import annotations
 
+import heapq
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -53,6 +54,8 @@ class Line:
 
     def __init__(self) -> None:
         self._places: dict[str, dict[int, Place]] = {}
+        self._tickets: dict[str, list[int]] = {}
+        """Heaps, in which those who left may still be."""
         self._lock = threading.Lock()
 
     def join(self, place: Place) -> None:
@@ -60,26 +63,42 @@ class Line:
         with self._lock:
             for name in place.names:
                 self._places.setdefault(name, {})[place.ticket] = place
+                heapq.heappush(self._tickets.setdefault(name, []), place.ticket)
 
     def leave(self, place: Place) -> None:
         """Step out, and wake who is first now."""
         with self._lock:
             for name in place.names:
-                self._places[name].pop(place.ticket, None)
+                del self._places[name][place.ticket]
         self.ring(place.names)
 
     def is_first(self, place: Place) -> bool:
         """Tell whether nobody stands before this one for any of its names."""
         with self._lock:
-            return all(min(self._places[name]) == place.ticket for name in place.names)
+            return all(self._first(name) is place for name in place.names)
 
     def ring(self, names: Iterable[str]) -> None:
         """Wake the first of each name: a slot is free, or somebody left."""
         with self._lock:
-            standing = [places for name in names if (places := self._places.get(name))]
-            first = {places[min(places)] for places in standing}
+            first = {self._first(name) for name in names}
         for place in first:
-            place.ring()
+            if place is not None:
+                place.ring()
+
+    def ring_all(self) -> None:
+        """Wake whoever is first for any name."""
+        self.ring(list(self._places))
+
+    def _first(self, name: str) -> Place | None:
+        places, tickets = self._places.get(name, {}), self._tickets.get(name, [])
+        while tickets and tickets[0] not in places:
+            heapq.heappop(tickets)
+        return places[tickets[0]] if tickets else None
+
+    def length(self, names: Iterable[str]) -> int:
+        """Return how many wait for these names."""
+        with self._lock:
+            return sum(len(self._places.get(name, ())) for name in names)
 
 
 def line_here() -> Line:

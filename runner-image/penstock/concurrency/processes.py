@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,11 @@ class Process(NamedTuple):
 
 def this_process() -> Process:
     """Return the process that asks."""
-    pid = os.getpid()
+    return _with_start(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _with_start(pid: int) -> Process:
     return Process(pid, _started(pid))
 
 

@@ -22,8 +22,12 @@ CREATE TABLE IF NOT EXISTS holders (
   lease TEXT, name TEXT, slots INTEGER, pid INTEGER, started TEXT
 );
 CREATE TABLE IF NOT EXISTS rates (name TEXT PRIMARY KEY, filled REAL, at REAL);
-CREATE TABLE IF NOT EXISTS waiting (
-  ticket INTEGER, name TEXT, pid INTEGER, started TEXT, seen REAL, PRIMARY KEY (name, ticket)
+DROP TABLE IF EXISTS waiting;
+CREATE TABLE waiting (
+  ticket INTEGER, name TEXT, pid INTEGER, started TEXT, came REAL, PRIMARY KEY (name, ticket)
+);
+CREATE TABLE looks (
+  name TEXT, pid INTEGER, started TEXT, ticket INTEGER, at REAL, PRIMARY KEY (name, pid, started)
 );
 """
 _BUSY_SECONDS = 30
@@ -37,6 +41,8 @@ class Taken:
     """The slots are taken; the lease gives them back."""
 
     lease: str
+    next: frozenset[Process] = frozenset()
+    """Where those wait who come next, and may find slots, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Queued:
 
     ticket: int
     ahead: int
-    """How many came before and wait for one of the same names."""
+    """How many came before and wait for one of the same names, counted up to a handful."""
     seconds: float
     """When slots will have come back by decay; infinity if somebody has to give some back."""
 
@@ -79,7 +85,8 @@ class SlotStore:
         now = clock.now().timestamp()
         with self._transaction() as base:
             me = this_process()
-            _note_seen(base, me, since=ticket, now=now)
+            if ticket is not None:
+                _note_look(base, names, me, ticket, now)
             wait = _seconds_until_free(base, limits, slots, now)
             ahead = _ahead(base, names, ticket, now)
             if (wait > 0 or ahead) and _bury_the_dead(base):
@@ -88,17 +95,20 @@ class SlotStore:
             if wait > 0 or (ahead and not overtakes):
                 number = ticket or _enqueue(base, names, me, now)
                 return Queued(number, ahead, wait or _NEVER)
-            return Taken(_taken_lease(base, limits, slots, now, me=me, held=held, ticket=ticket))
+            lease = _taken_lease(base, limits, slots, now, me=me, held=held, ticket=ticket)
+            return Taken(lease, _first_waiting(base, names) if ticket else frozenset())
 
-    def leave(self, ticket: int) -> None:
-        """Wait no longer."""
+    def leave(self, ticket: int, names: Iterable[str]) -> frozenset[Process]:
+        """Wait no longer; return where those wait who come next."""
         with self._transaction() as base:
             base.execute("DELETE FROM waiting WHERE ticket = ?", (ticket,))
+            return _first_waiting(base, names)
 
-    def give_back(self, lease: str) -> None:
-        """Free what was taken under a lease."""
+    def give_back(self, lease: str, names: Iterable[str]) -> frozenset[Process]:
+        """Free what was taken under a lease; return where those wait who come next."""
         with self._transaction() as base:
             base.execute("DELETE FROM holders WHERE lease = ?", (lease,))
+            return _first_waiting(base, names)
 
     def taken(self, limits: Mapping[str, Limit]) -> dict[str, float]:
         """Return how many slots of each limit are taken."""
@@ -126,12 +136,13 @@ class SlotStore:
         opened = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         with closing(opened) as base:
             base.execute("PRAGMA synchronous = OFF")  # a power cut kills the holders, too
+            base.execute("PRAGMA journal_mode = TRUNCATE")
             base.execute("BEGIN IMMEDIATE")
             try:
-                if base.execute("PRAGMA user_version").fetchone() != (1,):
+                if base.execute("PRAGMA user_version").fetchone() != (2,):
                     for table in _TABLES.split(";"):
                         base.execute(table)
-                    base.execute("PRAGMA user_version = 1")
+                    base.execute("PRAGMA user_version = 2")
                 yield base
             except BaseException:
                 base.execute("ROLLBACK")
@@ -169,24 +180,40 @@ def _enqueue(base: sqlite3.Connection, names: Sequence[str], me: Process, now: f
     return int(last + 1)
 
 
-def _note_seen(base: sqlite3.Connection, me: Process, *, since: int | None, now: float) -> None:
-    """Note that this process looks: the one who does, for all who wait behind it."""
-    if since is not None:
+def _note_look(
+    base: sqlite3.Connection, names: Sequence[str], me: Process, ticket: int, now: float
+) -> None:
+    """Note that this process looks: one does, for all of it who wait behind."""
+    for name in names:
         base.execute(
-            "UPDATE waiting SET seen = ? WHERE ticket >= ? AND pid = ? AND started = ?",
-            (now, since, *me),
+            "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?, ?)", (name, *me, ticket, now)
         )
+
+
+def _first_waiting(base: sqlite3.Connection, names: Iterable[str]) -> frozenset[Process]:
+    first = "SELECT pid, started FROM waiting WHERE name = ? ORDER BY ticket LIMIT 1"
+    found = [base.execute(first, (name,)).fetchone() for name in names]
+    return frozenset(Process(*row) for row in found if row is not None)
 
 
 def _ahead(base: sqlite3.Connection, names: Sequence[str], ticket: int | None, now: float) -> int:
-    tickets: set[int] = set()
-    for name in names:
-        found = base.execute(
-            "SELECT ticket FROM waiting WHERE name = ? AND ticket < ? AND seen > ?",
-            (name, ticket or _NEVER, now - STALE_SECONDS),
-        )
-        tickets.update(number for (number,) in found)
-    return len(tickets)
+    """Return how many came before and are still there, counted up to a handful."""
+    fresh = now - STALE_SECONDS
+    return max(
+        len(base.execute(_BEFORE, (name, ticket or _NEVER, fresh, fresh)).fetchall())
+        for name in names
+    )
+
+
+_BEFORE = """
+SELECT ticket FROM waiting AS w WHERE name = ? AND ticket < ? AND (
+  came > ? OR EXISTS (
+    SELECT 1 FROM looks AS l
+    WHERE l.name = w.name AND l.pid = w.pid AND l.started = w.started
+      AND l.ticket <= w.ticket AND l.at > ?
+  )
+) ORDER BY ticket LIMIT 5
+"""
 
 
 def _seconds_until_free(
@@ -221,9 +248,13 @@ def _filled(base: sqlite3.Connection, limit: Limit, now: float) -> float:
 
 def _bury_the_dead(base: sqlite3.Connection) -> bool:
     """Forget what processes that are gone held or waited for; tell whether there were any."""
-    known = "SELECT pid, started FROM holders UNION SELECT pid, started FROM waiting"
+    known = """
+      SELECT pid, started FROM holders UNION SELECT pid, started FROM waiting
+      UNION SELECT pid, started FROM looks
+    """
     dead = [found for found in base.execute(known).fetchall() if not is_alive(Process(*found))]
     for process in dead:
         base.execute("DELETE FROM holders WHERE pid = ? AND started = ?", process)
         base.execute("DELETE FROM waiting WHERE pid = ? AND started = ?", process)
+        base.execute("DELETE FROM looks WHERE pid = ? AND started = ?", process)
     return bool(dead)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from types import MethodType
+from typing import TYPE_CHECKING, cast
 
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
@@ -132,7 +133,9 @@ class LiveCall:
         self._key = self.caller.occurrences.draw(
             self.caller.path,
             identity=self.definition.identity,
-            digest=digest_of_call(args, kwargs, index=self.index),
+            digest=digest_of_call(
+                args, kwargs, index=self.index, owner=owner_of(self.definition.body)
+            ),
         )
         return self._key
 
@@ -311,8 +314,19 @@ class LiveCall:
 def _bound(
     body: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
 ) -> dict[str, object]:
+    """Return a call's arguments by name, with what a method belongs to first."""
     import inspect
 
     bound = inspect.signature(body).bind(*args, **kwargs)
     bound.apply_defaults()
-    return dict(bound.arguments)
+    owner = owner_of(body)
+    if owner is None:
+        return dict(bound.arguments)
+    method = cast("MethodType", inspect.unwrap(body))
+    return {next(iter(inspect.signature(method.__func__).parameters)): owner, **bound.arguments}
+
+
+def owner_of(body: Callable[..., object]) -> object:
+    """Return the instance or class that a method belongs to; ``None`` for a function."""
+    method = getattr(body, "__wrapped__", body)
+    return method.__self__ if isinstance(method, MethodType) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from penstock.engine.locking import LockManager
 from penstock.engine.results import Results
@@ -20,6 +21,11 @@ class CacheQuestion:
     body: Callable[..., object]
     parameters: Mapping[str, object]
     flow_parameters: Mapping[str, object]
+
+    @property
+    def task(self) -> Any:
+        """The task that is called."""
+        return self.task_run.task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

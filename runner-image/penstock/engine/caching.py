@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from penstock.engine.cache_terms import CacheQuestion, CacheRule, Keeping
-from penstock.engine.effects import Complain, Keep, Lookup, Release, Steps
+from penstock.engine.effects import Complain, Keep, Lookup, Steps
 from penstock.engine.final import in_words
-from penstock.engine.locking import Lock, await_lock
+from penstock.engine.locking import Lock, await_lock, let_go
 from penstock.engine.results import Entry, Slot
-from penstock.errors import UnreadableValue
+from penstock.errors import PenstockError, UnreadableValue
 from penstock.states import State, StateType
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def cached_or(
     try:
         question = ask()
         key = keeping.rule.key_of(question)
+    except PenstockError as error:  # it says all that there is to know
+        yield Complain(f"The task runs uncached: {error}")
+        key = None
     except Exception as error:
         yield Complain(f"The task runs uncached: {error}", error)
         key = None
@@ -57,10 +60,10 @@ def cached_or(
         raise
     except BaseException:
         if lock is not None:
-            yield Release(lock)
+            yield from let_go(lock)
         raise
     if lock is not None:
-        yield Release(lock)
+        yield from let_go(lock)
     return state
 
 
@@ -97,7 +100,7 @@ def _found_or_run(
             found, may_keep = yield from _look_up(slot)
     if found is not None:
         cached = _cached(found)
-        if found.expires_at is None or cached.timestamp < found.expires_at:
+        if not found.has_expired(cached.timestamp):
             return cached, None
     state = yield from run()
     if not (may_keep and state.is_completed()):
@@ -124,14 +127,9 @@ def keep(slot: Slot, entry: Entry) -> Steps[None]:
     try:
         yield Keep(slot.results, slot.key, entry)
     except Exception as error:
-        yield not_kept(slot, error)
-
-
-def not_kept(slot: Slot, error: Exception) -> Complain:
-    """Say that a result is not kept."""
-    return Complain(
-        f"The result of {slot.name} is not kept, so it will run again: {in_words(error)}"
-    )
+        yield Complain(
+            f"The result of {slot.name} is not kept, so it will run again: {in_words(error)}"
+        )
 
 
 def _cached(entry: Entry) -> State[object]:

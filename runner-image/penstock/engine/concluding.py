@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from penstock.engine.effects import Find, Steps, Within
+from penstock.engine.effects import Complain, Find, Steps, Within
 from penstock.engine.hooks import Hooks
 from penstock.engine.transaction_terms import TransactionState
 from penstock.engine.transactions import Transaction
@@ -40,7 +40,16 @@ def _is_open(transaction: Transaction) -> Steps[bool]:
         return False
     if (yield Within(transaction.part, Find(key.beside("commit")))) is not None:
         return False
-    values = yield Within(transaction.part, Find(key.beside("values")))
-    if isinstance(values, State):
-        transaction.values.update(cast("dict[str, object]", values.data))
+    found = yield Within(transaction.part, Find(key.beside("values")))
+    if isinstance(found, State):
+        values, held_hooks = cast("tuple[dict[str, object], bool]", found.data)
+        transaction.values.update(values)
+        if held_hooks:
+            yield Within(transaction.part, Complain(_LOST.format(transaction.name)))
     return True
+
+
+_LOST = (
+    "{} had completed before its process went away. The hooks of the tasks that it called are not "
+    "called any more: put hooks on what the flow calls."
+)

@@ -29,7 +29,7 @@ from penstock.engine.effects import (
 )
 from penstock.engine.ending import Ending, Settlement
 from penstock.engine.final import final_state, in_words
-from penstock.engine.hooks import Hook
+from penstock.engine.hooks import Hook, Hooks
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import (
     Link,
@@ -113,11 +113,24 @@ def run_call(call: Call) -> Steps[State[object]]:
     hooks = call.definition.hooks
     transaction = call.own_transaction()
     if transaction is not None:
-        from penstock.engine.concluding import conclude
-
-        yield from conclude(transaction, state, hooks=hooks, is_new=is_new)
+        state = yield from _end_transaction(transaction, state, hooks=hooks, is_new=is_new)
     if hooks and is_new:
         yield from _call_hooks(hooks.after(state), state)
+    return state
+
+
+def _end_transaction(
+    transaction: Transaction, state: State[object], *, hooks: Hooks, is_new: bool
+) -> Steps[State[object]]:
+    from penstock.engine.concluding import conclude
+
+    try:
+        yield from conclude(transaction, state, hooks=hooks, is_new=is_new)
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # the journal is gone: nobody may count on the result
+        yield Complain(f"The transaction of {transaction.name} could not be ended.", error)
+        return final_state(Ending(error=error), Settlement())
     return state
 
 
@@ -150,8 +163,8 @@ def _lead_to_end(call: Call) -> Steps[tuple[State[object], bool]]:
         return found, False
     state = yield from _cached_or_run(call, args, kwargs, key=key, used=found)
     transaction = call.own_transaction()
-    if transaction is not None and transaction.values and state.is_completed():
-        yield from transaction.recording_values()
+    if transaction is not None and state.is_completed():
+        yield from transaction.recording()
     return (yield from Record(key, state)), True
 
 

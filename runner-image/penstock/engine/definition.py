@@ -58,5 +58,7 @@ class Definition:
     hooks: Hooks = field(default_factory=Hooks)
     cache: CacheRule | None = None
     persistence: Persistence | None = None
+    author: object = None
+    """The flow or task that was made of the function; for hooks, contexts and keys."""
     log_prints: bool | None
     """Whether ``print`` in the body goes to the run's log; ``None``: as in the caller's."""

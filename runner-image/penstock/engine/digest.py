@@ -8,12 +8,14 @@ its type's name alone.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
-from typing import cast
+from typing import Any, cast
 
 from penstock.annotations import allow_failure, opaque, quote, unmapped
 from penstock.engine.columns import plain_value_of
@@ -24,10 +26,14 @@ _SIZE = 16
 
 
 def digest_of_call(
-    args: tuple[object, ...], kwargs: dict[str, object], *, index: int | None
+    args: tuple[object, ...], kwargs: dict[str, object], *, index: int | None, owner: object = None
 ) -> str:
-    """Return the digest of a call's arguments; ``index`` is its place in a ``.map``."""
-    return digest_of((args, kwargs, index)).hex()
+    """Return the digest of a call's arguments; ``index`` is its place in a ``.map``.
+
+    ``owner`` is what a method belongs to.
+    """
+    own = (args, kwargs, index)
+    return digest_of(own if owner is None else (*own, digest_of_owner(owner))).hex()
 
 
 def digest_of(value: object) -> bytes:
@@ -42,27 +48,59 @@ def digest_of(value: object) -> bytes:
         return _tagged("path", [str(value).encode()])
     if isinstance(value, type):
         return _tagged("class", [_name(value).encode()])
-    if is_dataclass(value):
-        return _of_fields(
-            value, {field.name: getattr(value, field.name, None) for field in fields(value)}
-        )
-    if kind.__module__ in _BY_TEXT and type(value).__name__ in _BY_TEXT[kind.__module__]:
+    if kind.__module__ in _BY_TEXT and kind.__name__ in _BY_TEXT[kind.__module__]:
         return _tagged(_name(kind), [str(value).encode()])
+    parts = _parts_of(value)
+    return _unknown(kind) if parts is None else _tagged(_name(kind), map(digest_of, parts))
+
+
+def _parts_of(value: object) -> Sequence[object] | None:
+    """Return what a value outside the table is made of; ``None`` for what is not known."""
+    kind = type(value)
+    if hasattr(kind, "__penstock_key__"):
+        return [_own_key_of(value)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [{field.name: getattr(value, field.name, None) for field in fields(value)}]
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return list(value)
+    if kind in _TAKEN_APART:
+        return _TAKEN_APART[kind](value)
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
-        return _of_fields(value, dict(value))
-    plain = plain_value_of(value)
-    return _unknown(kind) if plain is None else _tagged(_name(kind), map(digest_of, plain))
+        return [dict(value)]
+    return plain_value_of(value)
 
 
+_TAKEN_APART: dict[type, Callable[[Any], Sequence[object]]] = {
+    OrderedDict: lambda value: list(value.items()),
+    defaultdict: lambda value: [dict(value)],
+    Counter: lambda value: [dict(value)],
+    deque: list,
+    slice: lambda value: [value.start, value.stop, value.step],
+    re.Pattern: lambda value: [value.pattern, value.flags],
+}
 _BY_TEXT = {
     "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
     "decimal": {"Decimal"},
     "uuid": {"UUID"},
     "zoneinfo": {"ZoneInfo"},
     "fractions": {"Fraction"},
+    "ipaddress": {"IPv4Address", "IPv4Network", "IPv6Address", "IPv6Network"},
 }
 """Types whose ``str`` tells equal values from others."""
+
+
+def _own_key_of(value: object) -> object:
+    """Return what the author says an object is to be known by: a method, property or attribute."""
+    key: object = getattr(value, "__penstock_key__", None)
+    return key() if callable(key) else key
+
+
+def digest_of_owner(owner: object) -> bytes:
+    """Return the digest of what a method belongs to: its class, and what that says of it."""
+    if isinstance(owner, type) or hasattr(type(owner), "__penstock_key__"):
+        return digest_of(owner)
+    return _unknown(type(owner))
 
 
 def _name(kind: type) -> str:
@@ -117,10 +155,6 @@ def _unknown(kind: type) -> bytes:
     return _tagged("opaque", [_name(kind).encode()])
 
 
-def _of_fields(value: object, parts: dict[str, object]) -> bytes:
-    return _tagged(_name(type(value)), [_of_dict(parts)])
-
-
 _EXACT: dict[type, Digest] = {
     **dict.fromkeys((int, float, complex, bool, str, type(None), type(...), range), _of_text),
     **dict.fromkeys((bytes, bytearray), _of_bytes),
@@ -141,18 +175,13 @@ def undigestible(value: object) -> type | None:
         return _first([*items.keys(), *items.values()])
     if kind in (list, tuple, set, frozenset):
         return _first(cast("list[object]", value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return _first([getattr(value, field.name, None) for field in fields(value)])
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(value, pydantic.BaseModel):
-        return _first(list(dict(value).values()))
     if kind in (allow_failure, quote, unmapped):
         return undigestible(cast("quote[object]", value).value)
     if kind in _EXACT:
         return None
-    plain = plain_value_of(value)
-    if plain is not None:
-        return _first(plain)
+    parts = _parts_of(value)
+    if parts is not None:
+        return _first(parts)
     return kind if digest_of(value) == _unknown(kind) else None
 
 

@@ -62,3 +62,13 @@ def await_lock(lock: Lock, *, unless: Callable[[], bool]) -> Steps[bool]:
         yield Pause(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
     return True
+
+
+def let_go(lock: Lock) -> Steps[None]:
+    """Let go of a lock; that it cannot be is said, and fails nothing."""
+    from penstock.engine.effects import Complain, Release
+
+    try:
+        yield Release(lock)
+    except Exception as error:
+        yield Complain(f"The lock of {lock.key} cannot be let go of.", error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from penstock.engine.effects import Find, Lookup, Release, Steps, Within
-from penstock.engine.locking import Lock, LockManager, await_lock
+from penstock.engine.effects import Find, Lookup, Steps, Within
+from penstock.engine.locking import Lock, LockManager, await_lock, let_go
 from penstock.engine.results import Slot
 from penstock.engine.transaction_terms import TransactionState
 from penstock.engine.transactions import Transaction
+from penstock.states import Completed
 
 
 def opened(
@@ -27,31 +28,42 @@ def opened(
         mark = yield Within(transaction.part, Find(key.beside("commit")))
         if mark is not None:
             transaction.state = TransactionState.COMMITTED
-    if slot is None:
-        return
-    if locks is not None and not transaction.is_committed():
-        lock, results = Lock(locks, slot.key), transaction.results
-        if (yield from await_lock(lock, unless=lambda: results.find(slot) is not None)):
-            transaction.lock = lock
-    try:
+    if slot is not None:
+        if locks is not None and not transaction.is_committed():
+            yield from _lock(transaction, slot, locks)
         yield from _look_up(transaction, slot, overwrite=overwrite, keeps=keeps)
-    except BaseException:
-        if transaction.lock is not None:
-            yield Release(transaction.lock)
-        raise
+    if transaction.is_pending():
+        transaction.state = TransactionState.ACTIVE
+
+
+def _lock(transaction: Transaction, slot: Slot, locks: LockManager) -> Steps[None]:
+    """Wait for the lock, unless what it guards was done in the same outermost transaction."""
+    lock, results = Lock(locks, slot.key), transaction.results
+    if (yield from await_lock(lock, unless=lambda: results.find(slot) is not None)):
+        transaction.lock = lock
 
 
 def _look_up(transaction: Transaction, slot: Slot, *, overwrite: bool, keeps: bool) -> Steps[None]:
     """Take what is kept for the block's own, or note where its value is to be kept."""
-    if not overwrite or transaction.is_committed():
-        found = transaction.results.find(slot)
-        if found is None:
-            found = yield from Lookup(slot.results, slot.key)
-        if found is not None:
-            transaction.value = found.value
-            transaction.state = TransactionState.COMMITTED
+    lock = transaction.lock
+    try:
+        if not overwrite or transaction.is_committed():
+            yield from _take(transaction, slot)
+    except BaseException:
+        if lock is not None:
+            yield from let_go(lock)
+        raise
     if not transaction.is_committed():
         transaction.slot = slot if keeps else None
-    elif transaction.lock is not None:
-        lock, transaction.lock = transaction.lock, None
-        yield Release(lock)
+    elif lock is not None:
+        transaction.lock = None
+        yield from let_go(lock)
+
+
+def _take(transaction: Transaction, slot: Slot) -> Steps[None]:
+    found = transaction.results.find(slot)
+    if found is None:
+        found = yield from Lookup(slot.results, slot.key)
+    if found is not None and not found.has_expired(Completed().timestamp):
+        transaction.value = found.value
+        transaction.state = TransactionState.COMMITTED

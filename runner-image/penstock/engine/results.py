@@ -14,6 +14,10 @@ class Entry:
     value: object
     expires_at: datetime | None
 
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether it holds no more at ``now``."""
+        return self.expires_at is not None and self.expires_at <= now
+
 
 class Results(Protocol):
     """A store of results. Called from many threads at once; whatever fails in it may raise."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
-from penstock.states import State
+from penstock.states import State, StateType
 
 if TYPE_CHECKING:
     from penstock.engine.inputs import Link
@@ -28,16 +28,55 @@ class Deployed:
     """What the run was given, as it was given."""
 
 
-class FlowRun:
+class _Told:
+    """What hooks read of a run by other names, which are Prefect's."""
+
+    __slots__ = ()
+
+    started_at: datetime | None
+    ended_at: datetime | None
+    state: State[object]
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When the first attempt began."""
+        return self.started_at
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When the run ended."""
+        return self.ended_at
+
+    @property
+    def total_run_time(self) -> timedelta:
+        """From the beginning of the first attempt to the end, or to now."""
+        if self.started_at is None:
+            return timedelta(0)
+        return (self.ended_at or self.state.timestamp) - self.started_at
+
+    @property
+    def state_name(self) -> str:
+        """The name of the state."""
+        return self.state.name
+
+    @property
+    def state_type(self) -> StateType:
+        """The type of the state."""
+        return self.state.type
+
+
+class FlowRun(_Told):
     """One run of a flow or of a sub-flow."""
 
     __slots__ = (
         "call_path",
         "deployed",
         "ended_at",
+        "flow",
         "flow_name",
         "id",
         "name",
+        "parameters",
         "parent",
         "run_count",
         "scheduled_at",
@@ -59,11 +98,16 @@ class FlowRun:
         version: str | None = None,
         deployed: Deployed | None = None,
         scheduled_at: datetime | None = None,
+        flow: Any = None,
     ) -> None:
         self.id = run_id
         """Unique: of the root as given, of a sub-flow ``<parent's id>/<flow's name>-<number>``."""
         self.name = name
         self.flow_name = flow_name
+        self.flow = flow
+        """What is run; ``None`` where that is elsewhere."""
+        self.parameters: Mapping[str, object] = {}
+        """Arguments by name, defaults included; known once there are values for all."""
         self.version = version
         """The flow's, where its author gave it one."""
         self.deployed = deployed
@@ -81,8 +125,13 @@ class FlowRun:
         """When the first attempt began."""
         self.ended_at: datetime | None = None
 
+    @property
+    def expected_start_time(self) -> datetime | None:
+        """When it was due, if a schedule started it; else when it began."""
+        return self.scheduled_at or self.started_at
 
-class TaskRun:
+
+class TaskRun(_Told):
     """One run of a task."""
 
     __slots__ = (
@@ -97,6 +146,7 @@ class TaskRun:
         "started_at",
         "state",
         "tags",
+        "task",
         "task_name",
     )
 
@@ -110,12 +160,15 @@ class TaskRun:
         parent: FlowRun | TaskRun | None,
         tags: frozenset[str],
         state: State[object],
+        task: Any = None,
     ) -> None:
         self.id = run_id
         """Unique: ``<flow run's id>/<task's name>-<number>``, counted from 0 in the flow run."""
         self.name = name
         """``<task's name>-<number>``, or what ``task_run_name`` makes of it."""
         self.task_name = task_name
+        self.task = task
+        """What is run; ``None`` where that is elsewhere."""
         self.call_path: str | None = None
         """See ``penstock.drivers.call_path``; set once somebody asks."""
         self.tags = tags
@@ -131,6 +184,11 @@ class TaskRun:
         self.started_at: datetime | None = None
         """When the first attempt began."""
         self.ended_at: datetime | None = None
+
+    @property
+    def flow_run_id(self) -> str | None:
+        """Id of the nearest flow run around it."""
+        return self.flow_run.id if self.flow_run else None
 
 
 class Reporter(Protocol):

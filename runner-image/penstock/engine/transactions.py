@@ -8,40 +8,29 @@ commit or a roll-back takes is yielded as effects, each in the name of the call 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from itertools import count
 
-from penstock.engine.caching import not_kept
+from penstock.engine.caching import keep
 from penstock.engine.effects import (
     CallHook,
     Complain,
-    Keep,
     Record,
-    Release,
     Steps,
     Undo,
     Within,
 )
-from penstock.engine.hooks import Hook, hook_of_transaction
+from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
-from penstock.engine.locking import Lock
+from penstock.engine.locking import Lock, let_go
 from penstock.engine.results import Entry, Slot
 from penstock.engine.staged import StagedResults
 from penstock.engine.transaction_terms import CommitMode, TransactionState
+from penstock.engine.work import Work
 from penstock.states import Completed
 
-TransactionHook = Callable[["Transaction"], object]
-"""Called with the transaction that it was staged in; may be async."""
 
-_MISSING = object()
-
-
-_OVER = frozenset({TransactionState.COMMITTED, TransactionState.ROLLED_BACK})
-
-
-class Transaction:
+class Transaction(Work):
     """Something that is committed or rolled back as a whole. Used from many threads at once."""
 
     def __init__(
@@ -54,8 +43,8 @@ class Transaction:
         call_key: CallKey | None = None,
         is_block: bool = False,
     ) -> None:
-        self.name = name
-        self.parent = parent
+        begun = TransactionState.PENDING if is_block else TransactionState.ACTIVE
+        super().__init__(name, parent=parent, state=begun)
         self.commit_mode: CommitMode = commit_mode or (
             parent.commit_mode if parent else CommitMode.LAZY
         )
@@ -72,110 +61,28 @@ class Transaction:
         """In whose name hooks are called: a call, or a block; the driver knows it."""
         self.call_key = call_key
         """Names the call, or the block, in the run's journal."""
-        self.state = TransactionState.ACTIVE
-        self.value: object = None
-        """What was staged, or was found under the block's key."""
         self.slot: Slot | None = None
         """Where a block's value is kept, if it is to be."""
         self.lock: Lock | None = None
         """What the block holds until its end."""
-        self.values: dict[str, object] = {}
         self._children: deque[Transaction] = deque()
         self._joined: set[CallKey] = set()
-        self._on_rollback: list[Hook] = []
-        self._on_commit: list[Hook] = []
         self._held: list[tuple[Slot, Entry, Lock | None]] = []
         self.results: StagedResults = parent.results if parent else StagedResults()
         """Shared with all of the outermost transaction."""
         self._ends = count()
 
-    # What bodies and hooks use.
+    def recording(self) -> Steps[None]:
+        """Record what was set, before the result is: whoever finds that needs it for hooks."""
+        holds_hooks = any(child.has_hooks() for child in tuple(self._children))
+        if self.call_key is not None and (self.values or holds_hooks):
+            left = Completed(data=[dict(self.values), holds_hooks])
+            yield Within(self.part, Record(self.call_key.beside("values"), left))
 
-    def set(self, name: str, value: object) -> None:
-        """Keep a value for the hooks of this transaction, and for the transactions inside."""
-        self.values[name] = value
-
-    def get(self, name: str, default: object = _MISSING) -> object:
-        """Return a copy of the value that was set here or, else, in a transaction around.
-
-        Raises ``ValueError`` where there is neither a value nor a default.
-        """
-        if name in self.values:
-            return deepcopy(self.values[name])
-        if self.parent is not None:
-            return self.parent.get(name, default)
-        if default is _MISSING:
-            raise ValueError(
-                f"The transaction has no value {name!r}: set({name!r}, …) it first, or give get() "
-                "a default."
-            )
-        return default
-
-    def visible_values(self) -> dict[str, object]:
-        """Return what was set here and in the transactions around."""
-        around = self.parent.visible_values() if self.parent else {}
-        return around | self.values
-
-    def stage(
-        self,
-        value: object = None,
-        on_rollback_hooks: Iterable[TransactionHook] | None = None,
-        on_commit_hooks: Iterable[TransactionHook] | None = None,
-    ) -> None:
-        """Note that the work is done, what came of it, and what undoing or committing it takes.
-
-        Does nothing once the transaction is committed or rolled back.
-        """
-        if not self.is_over():
-            self.value = value
-        self.stage_hooks(
-            on_rollback=[hook_of_transaction(hook) for hook in on_rollback_hooks or ()],
-            on_commit=[hook_of_transaction(hook) for hook in on_commit_hooks or ()],
-        )
-
-    def read(self) -> object:
-        """Return what was staged here, or what was found to be committed under the key."""
-        return self.value
-
-    def is_pending(self) -> bool:
-        """Tell whether the work has not begun."""
-        return self.state is TransactionState.PENDING
-
-    def is_active(self) -> bool:
-        """Tell whether the work is going on."""
-        return self.state is TransactionState.ACTIVE
-
-    def is_staged(self) -> bool:
-        """Tell whether the work is done and waits for the commit."""
-        return self.state is TransactionState.STAGED
-
-    def is_committed(self) -> bool:
-        """Tell whether this was committed, now or under the same key before."""
-        return self.state is TransactionState.COMMITTED
-
-    def is_rolled_back(self) -> bool:
-        """Tell whether this was rolled back."""
-        return self.state is TransactionState.ROLLED_BACK
-
-    def is_over(self) -> bool:
-        """Tell whether this was committed or rolled back."""
-        return self.state in _OVER
-
-    # What the engine uses.
-
-    def stage_hooks(self, *, on_rollback: Sequence[Hook], on_commit: Sequence[Hook]) -> None:
-        """Note that the work is done, and what undoing or committing it takes."""
-        if self.is_over():
-            return
-        self._on_rollback += on_rollback
-        self._on_commit += on_commit
-        self.state = TransactionState.STAGED
-
-    def recording_values(self) -> Steps[None]:
-        """Record what was set, before the result is: whoever finds that needs them for hooks."""
-        if self.call_key is not None:
-            values = Completed(data=dict(self.values))
-            yield Within(self.part, Record(self.call_key.beside("values"), values))
+    def has_hooks(self) -> bool:
+        """Tell whether ending this calls any hook."""
+        children = tuple(self._children)
+        return bool(self._on_commit or self._on_rollback) or any(c.has_hooks() for c in children)
 
     def hold(self, slot: Slot, entry: Entry, *, lock: Lock | None = None) -> None:
         """Have a result wait for the commit, and its lock for the end, whatever that will be."""
@@ -282,23 +189,17 @@ class Transaction:
         while self._held:
             slot, entry, lock = self._held.pop(0)
             if kept:
-                yield from self._keep(slot, entry)
+                yield from keep(slot, entry)
             self.results.drop(slot)
             if lock is not None:
-                yield Within(self.part, Release(lock))
+                yield from let_go(lock)
         place, lock, self.slot, self.lock = self.slot, self.lock, None, None
         if place is not None:
             if kept:
-                yield from self._keep(place, Entry(self.value, None))
+                yield from keep(place, Entry(self.value, None))
             self.results.drop(place)
         if lock is not None:
-            yield Within(self.part, Release(lock))
-
-    def _keep(self, slot: Slot, entry: Entry) -> Steps[None]:
-        try:
-            yield Within(self.part, Keep(slot.results, slot.key, entry))
-        except Exception as error:
-            yield Within(self.part, not_kept(slot, error))
+            yield from let_go(lock)
 
     def _may_end(self) -> bool:
         """Tell the first who asks, in whatever thread, that the end is theirs to make."""

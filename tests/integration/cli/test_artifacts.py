@@ -94,6 +94,7 @@ def test_a_run_on_this_machine_has_its_data_in_files(
     def daily() -> None:
         progress = create_progress_artifact(0)
         load()
+        load()
         update_progress_artifact(progress, 100)
 
     execute(daily, parameters={}, context=RunContext("daily-1"))
@@ -101,7 +102,7 @@ def test_a_run_on_this_machine_has_its_data_in_files(
     table = penstock("artifacts", "--local", "daily-1").stdout
 
     assert (orders["data"], loading["data"]) == ("# All 7 orders", 100.0)
-    assert table.splitlines()[1].split() == ["orders", "markdown", "load-0", "0s", "daily"]
+    assert table.splitlines()[1].split() == ["orders", "markdown", "load-1", "0s", "daily"]
 
 
 def test_a_run_that_never_was_here_says_where_it_was_looked_for(

@@ -60,6 +60,26 @@ def test_a_flow_that_leaves_the_process_exits_with_3(penstock: Penstock, flow_fi
     assert penstock("run", "sums.py:leaver").exit_code == 3
 
 
+def test_a_run_that_cannot_begin_leaves_nothing_behind(penstock: Penstock, flow_file: Path) -> None:
+    refused = penstock("run", "sums.py:doubled_sum", "-p", "numbers=7")
+
+    assert refused.exit_code == 2
+    assert refused.stderr.count("numbers: Input should be a valid list") == 1
+    assert "-p NAME=VALUE" in refused.stderr
+    assert "sums" not in penstock("runs").stdout
+
+
+def test_a_home_that_cannot_be_written_is_named(
+    penstock: Penstock, flow_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_HOME", "/dev/null/home")
+
+    done = penstock("run", "sums.py:doubled_sum", "-p", "numbers=[1]")
+
+    assert done.exit_code == 2
+    assert "Runs cannot be kept in /dev/null/home" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -25,6 +25,13 @@ PRINTS = {
     "event_driven": "[150, 406, None, 120]\n['handle lost.json: FileNotFoundError']\n",
     "map_runtime": "AAPL 2010\nAMZN 2010\nGOOG 2007\nIBM 2010\nMSFT 2000\n",
     "ml_training": "{'k': 15, 'accuracy': 0.9733333333333334}\n",
+    "orders": """\
+killed by SIGKILL
+Ada paid
+Bob was paid already
+Cleo paid
+[('Ada', 120), ('Bob', 80), ('Cleo', 45)]
+""",
     "saga": """\
 the trip is booked for Ada
 gave back 2 at hotel

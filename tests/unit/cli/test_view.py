@@ -1,5 +1,7 @@
 """What a run looks like on a terminal and in a pipe."""
 
+import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from penstock.cli.view import RunView, human_duration, plain_line, waiting_words
+from penstock.cli.watch import Frame
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TASKS = [
@@ -29,11 +32,18 @@ def running(**more: Any) -> dict[str, Any]:
     return run(**{"state": "Running", **started, **more})
 
 
-def drawn(run: dict[str, Any], *, after: float = 4, trouble: str = "") -> list[str]:
-    console = Console(width=100, height=40, color_system=None, record=True, quiet=False)
+def drawn(
+    run: dict[str, Any],
+    *,
+    after: float = 4,
+    trouble: str = "",
+    width: int = 100,
+    rows: int | None = None,
+) -> list[str]:
+    console = Console(width=width, height=40, color_system=None, record=True, quiet=False)
     with console.capture() as capture:
         now = START + timedelta(seconds=after)
-        console.print(RunView().render(run, now=now, trouble=trouble))
+        console.print(RunView().render(run, now=now, trouble=trouble, rows=rows))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
@@ -46,6 +56,43 @@ def test_a_running_run_shows_its_tasks_by_name() -> None:
         lines[2]
         == "  clean    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  3/4  1 running 1 failed 1 cancelled"
     )
+
+
+def test_on_a_narrow_terminal_the_bar_gives_way_to_names_and_numbers() -> None:
+    lines = drawn(running(execution={"attempt": 1, "tasks": TASKS[:1]}), width=30)
+
+    assert lines[1] == "  extract  ━━━━━━━━━━━  1/1"
+
+
+def test_the_last_column_stays_free_for_what_the_terminal_echoes() -> None:
+    """An echo of Ctrl-C that wraps would push the drawing up by a line."""
+    file = io.StringIO()
+    console = Console(file=file, width=60, color_system=None, force_terminal=True)
+
+    with Frame(running).shown_on(console):
+        pass
+
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line) for line in file.getvalue().split("\n")]
+    assert max(map(len, lines)) == 59
+
+
+def many_tasks(**status: Any) -> dict[str, Any]:
+    tasks = [{**TASKS[0], "name": f"t{number}", "running": number == 3} for number in range(9)]
+    return running(execution={"attempt": 1, "tasks": tasks}, **status)
+
+
+def test_of_more_tasks_than_rows_those_that_run_and_the_latest_are_shown() -> None:
+    names = [line.split()[0] for line in drawn(many_tasks(), rows=5)[1:]]
+
+    assert names == ["t3", "t6", "t7", "t8", "…"]
+
+
+def test_in_the_end_all_tasks_are_shown() -> None:
+    assert len(drawn(many_tasks(state="Completed"), rows=5)) == 10
+
+
+def test_a_suspended_run_has_a_sign_of_its_own() -> None:
+    assert drawn(running(state="Suspended"))[0].startswith("‖ daily-x7k2p  daily  Suspended")
 
 
 def test_the_bar_is_divided_as_the_task_runs_are() -> None:

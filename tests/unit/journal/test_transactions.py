@@ -149,11 +149,32 @@ def test_a_sub_flow_that_was_rolled_back_is_entered_again(world: World, write: G
     assert world.lines == ["write", "commit /a"]
 
 
+def test_hooks_of_tasks_that_a_task_called_are_lost_and_that_is_said(
+    world: World, write: Go, caplog: pytest.LogCaptureFixture
+) -> None:
+    @task
+    def outer() -> None:
+        write()
+
+    @flow
+    def writes() -> None:
+        with transaction():
+            outer()
+            world.copy_chain()
+
+    Runs(writes, chain=world.chain).attempt()
+    Runs(writes, chain=world.taken_up(), attempts=1).attempt()
+
+    assert world.lines == []
+    assert "The hooks of the tasks that it called are not called any more" in caplog.text
+
+
+@pytest.mark.parametrize("submits", [False, True], ids=["called", "submitted"])
 @pytest.mark.parametrize("fails", [False, True], ids=["commits", "rolls back"])
 @pytest.mark.parametrize("stored", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("cut_at", range(1, 12))
 def test_wherever_a_process_dies_the_work_is_in_the_end_done_or_undone(
-    *, cut_at: int, stored: bool, fails: bool
+    *, cut_at: int, stored: bool, fails: bool, submits: bool
 ) -> None:
     chain = CutChain(cut_at=cut_at, stored=stored)
     alive: MemoryChain = chain
@@ -179,8 +200,8 @@ def test_wherever_a_process_dies_the_work_is_in_the_end_done_or_undone(
     @flow
     def works() -> None:
         with transaction():
-            do("a")
-            do("b")
+            for what in ("a", "b"):
+                do.submit(what).result() if submits else do(what)
             if fails:
                 raise KeyError("no")
 
@@ -193,3 +214,22 @@ def test_wherever_a_process_dies_the_work_is_in_the_end_done_or_undone(
     assert outcome.state.is_failed() if fails else outcome.state.is_completed()
     assert world == (set() if fails else {"a", "b"})
     assert confirmed == (set() if fails else {"a", "b"})
+
+
+@pytest.mark.parametrize("cut_at", range(3, 6))
+def test_a_journal_that_breaks_while_a_submitted_task_commits_holds_nothing_up(
+    *, cut_at: int
+) -> None:
+    @task(on_commit=[lambda _: None])
+    def do() -> str:
+        return "done"
+
+    @flow
+    def works() -> str:
+        return do.submit().result()
+
+    chain = CutChain(cut_at=cut_at, stored=False)
+    Runs(works, chain=chain).attempt()
+    outcome = Runs(works, chain=chain.restored(), attempts=1).attempt()
+
+    assert outcome.result == "done"

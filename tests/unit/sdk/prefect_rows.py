@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from itertools import count
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from penstock import Task, Variable, flow, tags, task, unmapped, wait
-from penstock.states import State
+from penstock.states import Completed, Failed, State
 
 from .shown import PROGRAMS, shows
 
@@ -158,6 +159,28 @@ def locks() -> None:
             assert not manager.is_locked("key")
 
 
+@shows("CachePolicy.from_cache_key_fn")
+def policies_of_one_s_own() -> None:
+    from penstock.cache_policies import RUN_ID, CachePolicy
+
+    class Constant(CachePolicy):
+        def compute_key(
+            self, task_ctx: Any, inputs: Any, flow_parameters: Any, **_: Any
+        ) -> str | None:
+            return f"{task_ctx.task.name} {flow_parameters}"
+
+    def name_of(context: Any, parameters: dict[str, Any]) -> str:
+        return str(context.task.name)
+
+    @flow(validate_parameters=False)
+    def run(policy: CachePolicy) -> list[str]:
+        cached = Task(double.fn, name="cached", cache_policy=policy + RUN_ID)
+        return [cached(x, return_state=True).name for x in (1, 2)]
+
+    for policy in (Constant(), CachePolicy.from_cache_key_fn(name_of)):
+        assert run(policy) == ["Completed", "Cached"]
+
+
 @shows("yield`")
 def streams() -> None:
     @task
@@ -241,6 +264,7 @@ def states_by_name() -> None:
     for state in (states.Cancelled(message="no"), states.Crashed(message="no")):
         ended: State[object] = flow(lambda: state)(return_state=True)  # noqa: B023 - called here
         assert ended == state
+    assert asyncio.run(states.Completed(data=1).aresult()) == 1
     for unfinished in (states.Pending, states.Running, states.Retrying, states.AwaitingRetry):
         assert not unfinished().is_final()
 
@@ -250,6 +274,49 @@ def states_by_name() -> None:
         return len(done) - len(not_done)
 
     assert waits() == 1
+
+
+@shows("return future", "my_task(failed", "return Failed", "timeout_seconds` of")
+def otherwise() -> None:
+    """What Prefect does is in the page: tried with the same bodies."""
+
+    @task
+    def fail() -> int:
+        raise KeyError
+
+    @task
+    def returns(state: str) -> Any:
+        return {"failed": Failed(message="no"), "completed": Completed(data=3)}[state]
+
+    @task(timeout_seconds=0.01)
+    def slow() -> None:
+        time.sleep(0.2)
+
+    def futures() -> Any:
+        return {"a": double.submit(1), "b": [double.submit(2)]}
+
+    assert flow(futures)() == {"a": 2, "b": [4]}
+    assert flow(lambda: returns("completed"))() == 3
+    for body in (
+        lambda: double(fail.submit()),  # type: ignore[call-overload] # a future
+        lambda: double(fail(return_state=True)),  # type: ignore[call-overload] # a state
+        lambda: returns("failed"),
+        lambda: slow(),
+    ):
+        ended: State[object] = flow(body)(return_state=True)
+        assert ended.name == "Failed"
+
+
+@shows("flow_run.start_time")
+def runs_in_hooks() -> None:
+    heard: list[object] = []
+
+    def hear(_flow: object, run: Any, _state: object) -> None:
+        heard.append((run.state_name, run.parameters, run.end_time >= run.start_time))
+
+    flow(on_completion=[hear])(double.fn)(1)
+
+    assert heard == [("Completed", {"x": 1}, True)]
 
 
 SHOWN = len(PROGRAMS)

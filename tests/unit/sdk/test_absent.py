@@ -14,6 +14,7 @@ import pytest
 import penstock
 from penstock import absent, flow, task
 from penstock.deployments import run_deployment
+from penstock.flow_runs import wait_for_flow_run
 
 LINES = (Path(__file__).parent / "prefect_names.txt").read_text().splitlines()
 OF_PREFECT = {module: names for module, *names in map(str.split, LINES)}
@@ -125,6 +126,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "to_deployment": daily.to_deployment,
     "deploy": daily.deploy,
     "run_deployment": run_deployment,
+    "wait_for_flow_run": wait_for_flow_run,
 }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from penstock import flow
+from penstock import flow, task
 from penstock.cache_policies import (
     DEFAULT,
     FLOW_PARAMETERS,
@@ -89,6 +90,21 @@ def test_flow_parameters_count(body: Counting) -> None:
         return cached()
 
     assert [f("mon"), f("mon"), f("tue")] == [1, 1, 2]
+
+
+def test_code_without_a_file_counts_by_what_it_does() -> None:
+    def made(source: str) -> Task[..., Any]:
+        namespace: dict[str, Any] = {}
+        exec(f"def typed_in(): return {source}", namespace)
+        return Task(namespace["typed_in"], cache_policy=TASK_SOURCE)
+
+    assert [made(source)() for source in ("3", "4", "(lambda: 5)()", "(lambda: 6)()")] == [
+        3,
+        4,
+        5,
+        6,
+    ]
+    assert made("4")(return_state=True).name == "Cached"
 
 
 @pytest.mark.parametrize("policy", [None, NO_CACHE], ids=["none", "no-cache"])
@@ -174,3 +190,85 @@ def test_memory_drops_what_was_not_used_for_longest() -> None:
         results.find("a")
 
     assert [results.find(key) is not None for key in "abc"] == [True, False, True]
+
+
+def test_a_method_counts_by_what_it_belongs_to(caplog: pytest.LogCaptureFixture) -> None:
+    class Table:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @task(cache_policy=INPUTS)
+        def read(self, row: int) -> str:
+            return f"{self.name}{row}"
+
+    class Known(Table):
+        @property
+        def __penstock_key__(self) -> str:
+            return self.name
+
+    assert [Table(name).read(1) for name in "ab"] == ["a1", "b1"]
+    assert "the argument self of read holds a" in caplog.text
+    assert "give Table a __penstock_key__" in caplog.text
+    assert [Known(name).read(1) for name in "ab"] == ["a1", "b1"]
+    assert Known("a").read(1, return_state=True).name == "Cached"
+
+
+class ByDay(CachePolicy):
+    """As one writes it for Prefect: the key is the day's, whatever else is given."""
+
+    def compute_key(self, task_ctx: Any, inputs: Any, flow_parameters: Any, **_: Any) -> str | None:
+        return f"{task_ctx.task.name} of {inputs['day']} in {flow_parameters.get('city')}"
+
+
+@pytest.mark.parametrize(
+    ("policy", "runs"), [(ByDay(), 2), (ByDay() + RUN_ID, 2), (ByDay() + INPUTS, 4)]
+)
+def test_a_policy_of_one_s_own_computes_the_key(policy: CachePolicy, runs: int) -> None:
+    """Prefect 3.8.8: its compute_key is called with the context, the inputs and the flow's."""
+    ran = []
+
+    @task(name=f"rain {runs} {policy.parts}", cache_policy=policy)
+    def rain(day: str, hour: int) -> None:
+        ran.append((day, hour))
+
+    @flow
+    def look(city: str) -> None:
+        for day in ("monday", "tuesday"):
+            for hour in (1, 2):
+                rain(day, hour)
+
+    look("Bergen")
+
+    assert len(ran) == runs
+
+
+def test_a_key_function_can_be_a_part_of_a_policy() -> None:
+    """Prefect 3.8.8: CachePolicy.from_cache_key_fn; the other parts count as well."""
+    ran = []
+    by_length = CachePolicy.from_cache_key_fn(lambda _, parameters: str(len(parameters["text"])))
+
+    @task(cache_policy=by_length + RUN_ID)
+    def length(text: str) -> int:
+        ran.append(text)
+        return len(text)
+
+    @flow
+    def measure() -> list[int]:
+        return [length(text) for text in ("a", "b", "cc")]
+
+    assert measure() == measure() == [1, 1, 2]
+    assert ran == ["a", "cc"] * 2
+
+
+def test_a_key_function_reads_the_task_in_its_context() -> None:
+    seen = []
+
+    def key(context: Any, parameters: dict[str, Any]) -> None:
+        seen.append((context.task.name, context.task_run.name, context.parameters, parameters))
+
+    @task(cache_key_fn=key)
+    def keyed(x: int) -> int:
+        return x
+
+    assert keyed(1) == 1
+    assert seen == [("keyed", "keyed-0", {"x": 1}, {"x": 1})]

@@ -364,3 +364,13 @@ def test_an_option_that_makes_no_sense_is_refused_at_decoration(
 def test_a_parameter_that_the_engine_needs_is_refused_at_decoration() -> None:
     with pytest.raises(TypeError, match="Rename the parameter wait_for"):
         task(lambda wait_for: wait_for)
+
+
+def test_options_are_attributes_of_flows_and_tasks() -> None:
+    """Tests of Prefect's code assert on them; what was not given is None."""
+    optional = task(log_prints=True, task_run_name="add {x}")(add.fn)
+
+    assert (optional.log_prints, optional.task_run_name) == (True, "add {x}")
+    assert (optional.cache_policy, optional.persist_result) == (None, None)
+    assert flow(flow_run_name="f")(add.fn).flow_run_name == "f"
+    assert not hasattr(optional, "flow_run_name")

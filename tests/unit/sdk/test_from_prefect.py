@@ -249,7 +249,7 @@ def _() -> None:
     assert hurried() == "TimedOut"
 
 
-@shows("@flow(validate_parameters")
+@shows("@flow(validate_parameters", "Flow.validate_parameters")
 def _() -> None:
     checked = flow(double.fn)
     unchecked = flow(validate_parameters=False)(double.fn)
@@ -257,6 +257,7 @@ def _() -> None:
     with pytest.raises(penstock.errors.ParameterError, match=r"(?s)double.*x: .*integer"):
         checked("seven")  # type: ignore[arg-type] # on purpose
     assert checked("7") == 14  # type: ignore[arg-type] # coerced
+    assert checked.validate_parameters({"x": "7"}) == {"x": 7}
     assert unchecked("7") == "77"  # type: ignore[arg-type, comparison-overlap] # left alone
 
 

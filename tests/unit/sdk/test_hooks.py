@@ -240,3 +240,42 @@ def test_a_hook_logs_in_the_name_of_its_run(caplog: pytest.LogCaptureFixture) ->
 def test_what_is_no_function_is_no_hook() -> None:
     with pytest.raises(TypeError, match="on_failure is a list of functions; 'mail' is none"):
         task(on_failure=["mail"])(succeed)  # type: ignore[list-item] # on purpose
+
+
+def test_a_hook_reads_of_the_run_what_prefect_s_has() -> None:
+    """Prefect 3.8.8: these are attributes of the runs that hooks get; ids are UUIDs there."""
+    told: list[object] = []
+
+    def read(_: object, run: Any, state: State[object]) -> None:
+        told.append((run.name, run.state_name, run.state_type.value, run.run_count, run.tags))
+        assert run.start_time <= run.end_time
+        assert run.total_run_time == run.end_time - run.start_time
+
+    def read_flow(_: object, run: Any, state: State[object]) -> None:
+        read(_, run, state)
+        told.append(run.parameters)
+        assert run.expected_start_time == run.start_time
+
+    def read_task(_: object, run: Any, state: State[object]) -> None:
+        read(_, run, state)
+        told.append(run.flow_run_id)
+
+    @task(on_failure=[read_task])
+    def fail() -> int:
+        raise ValueError
+
+    @flow(flow_run_name="inner", on_completion=[read_flow])
+    def inner(x: int, y: str = "a") -> int:
+        return x
+
+    @flow(flow_run_name="outer")
+    def outer() -> None:
+        fail(return_state=True)
+        inner(task(lambda: 4).submit())  # type: ignore[call-overload] # a future
+        inner("5")  # type: ignore[call-overload] # coerced
+
+    outer()
+
+    assert told[0] == ("fail-0", "Failed", "FAILED", 1, frozenset())
+    assert str(told[1]).startswith("outer-")
+    assert told[3::2] == [{"x": 4, "y": "a"}, {"x": 5, "y": "a"}]

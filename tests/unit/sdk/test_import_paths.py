@@ -22,6 +22,7 @@ def test_the_context_is_the_task_s_or_else_the_flow_s() -> None:
         here, around = get_run_context(), FlowRunContext.get()
         assert isinstance(here, TaskRunContext)
         assert around is not None
+        assert (here.task, around.flow) == (step, daily)
         return here.task_run.name, here.parameters, around.flow_run.id, around.parameters
 
     @flow

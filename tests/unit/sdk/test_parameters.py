@@ -143,6 +143,14 @@ def test_a_hint_that_only_the_type_checker_can_resolve_is_not_validated() -> Non
     assert typed("1.5", "2") == ("1.5", 2)  # type: ignore[arg-type] # what the test is about
 
 
+def test_a_name_that_is_none_of_the_parameters_is_answered_with_their_names() -> None:
+    @flow
+    def daily(day: int, limit: int = 3) -> None: ...
+
+    with pytest.raises(ParameterError, match="Its parameters are day, limit"):
+        daily(dya=3)  # type: ignore[call-arg] # on purpose
+
+
 def test_keywords_beyond_the_named_ones_pass() -> None:
     @flow
     def open_ended(number: int, *rest: int, **more: int) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,28 @@ def test_what_is_not_to_be_persisted_is_not_in_the_journal(diary: Diary) -> None
         return found
 
     assert run(f).result == [1, 2]
+
+
+def test_a_file_system_may_have_no_hash() -> None:
+    @dataclass
+    class Files:
+        files: dict[str, bytes] = field(default_factory=dict)
+
+        def read_path(self, path: str) -> bytes:
+            if path not in self.files:
+                raise FileNotFoundError(path)
+            return self.files[path]
+
+        def write_path(self, path: str, content: bytes) -> None:
+            self.files[path] = content
+
+        def __len__(self) -> int:
+            return len(self.files)
+
+    options: dict[str, Any] = {"cache_policy": INPUTS, "result_storage": Files()}
+
+    assert [counting(**options)(), counting(**options)()] == [1, 1]
+    assert counting(cache_policy=INPUTS, result_storage=Files())() == 1
 
 
 @pytest.fixture(params=["home", "path", "file-url", "memory-url", "s3-like"])

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import re
+from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
+from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -15,7 +19,7 @@ from pydantic import BaseModel
 
 from penstock import states
 from penstock.annotations import unmapped
-from penstock.engine.digest import digest_of
+from penstock.engine.digest import digest_of, undigestible
 from penstock.engine.identity import CallKey, Occurrences
 from penstock.engine.inputs import holds_links, links_in, values_of
 from penstock.errors import CancelledRun, CrashedRun, FailedRun
@@ -67,6 +71,11 @@ class Point:
     x: int
 
 
+class Pair(NamedTuple):
+    one: object
+    other: object
+
+
 class Colour(Enum):
     RED = 1
     BLUE = 2
@@ -88,11 +97,43 @@ class Colour(Enum):
         (date(2026, 1, 1), date(2026, 1, 2)),
         (Path("a"), Path("b")),
         (int, str),
+        (Pair(1, 2), Pair(1, 3)),
+        (Pair(1, 2), (1, 2)),
+        (Counter("aab"), Counter("abb")),
+        (OrderedDict(a=1, b=2), OrderedDict(b=2, a=1)),
+        (defaultdict(list, a=[1]), defaultdict(list, a=[2])),
+        (deque([1, 2]), deque([2, 1])),
+        (slice(1, 2), slice(1, 3)),
+        (re.compile("a"), re.compile("a", re.IGNORECASE)),
+        (ip_address("10.0.0.1"), ip_address("10.0.0.2")),
     ],
     ids=repr,
 )
 def test_digests_tell_apart(one: object, other: object) -> None:
     assert digest_of(one) != digest_of(other)
+    assert undigestible([one, other]) is None
+
+
+def test_an_object_may_say_what_it_is_known_by() -> None:
+    class Known:
+        def __init__(self, name: str) -> None:
+            self.__penstock_key__ = lambda: name
+
+        __penstock_key__ = None
+
+    one, same, other = (digest_of(Known(name)) for name in "aab")
+
+    assert one == same != other
+    assert undigestible([Known("a")]) is None
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [Pair(1, object()), Point(object()), defaultdict(list, a=[object()]), deque([object()])],  # type: ignore[arg-type] # on purpose
+    ids=lambda holder: type(holder).__name__,
+)
+def test_what_cannot_be_digested_is_found_inside(holder: object) -> None:
+    assert undigestible({"a": [holder]}) is object
 
 
 def test_what_cannot_be_digested_counts_by_its_type() -> None:

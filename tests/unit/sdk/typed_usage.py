@@ -81,6 +81,7 @@ def sizes(words: list[str]) -> list[int]:
     assert_type(letters_later.map(words).result(), list[list[str]])
     assert_type(count.with_options(retries=2)("a"), int)
     assert_type(count.fn("a"), int)
+    assert_type(count.log_prints, bool | None)
     assert_type(total(count.map(words)), int)
     return count.map(words).result()
 
