@@ -6,8 +6,9 @@ Each task returns the number of the attempt that ran it; what was finished keeps
 import ast
 from typing import Any
 
+from tests.e2e.cluster import ROOT, Object, wait_until
 from tests.e2e.hosts import kill, processes_of_pod
-from tests.e2e.namespaces import Namespace, Object
+from tests.e2e.namespaces import Namespace, Run
 
 SHOWN = [{"name": "PENSTOCK_RESULT_PREVIEW", "value": "true"}]
 SOON = [*SHOWN, {"name": "PENSTOCK_LINGER_SECONDS", "value": "2"}]
@@ -105,3 +106,28 @@ def test_a_suspended_run_that_is_cancelled_ends_without_a_pod(namespace: Namespa
     status = run.end(within=30)
 
     assert (status["state"], status["attempt"]) == ("Cancelled", 1)
+
+
+def test_a_person_approves_a_run_that_has_no_pod(namespace: Namespace) -> None:
+    """The example as it stands; what was built before the wait is not built again."""
+    approval = f"{ROOT}/examples/approval"
+    namespace.kubectl("apply", "-f", f"{ROOT}/examples/pool.yaml", "-f", f"{approval}/flow.yaml")
+    created = namespace.kubectl("create", "-f", f"{approval}/run.yaml", "-o", "name").strip()
+    run = Run(namespace, created.rpartition("/")[2])
+    suspended = run.until(lambda status: status["state"] == "Suspended", "it waits")
+    run.until(lambda _: not pods(namespace), "its pod has ended", within=30)
+
+    code, said = namespace.penstock("approve", run.name, "--comment", "looks good")
+    status = run.end()
+
+    assert suspended["waitingFor"]["name"] == "approval"
+    assert code == 0, said
+    assert (status["state"], status["attempt"]) == ("Completed", 2)
+    assert "app-1.4.2.tar.gz released, approved by" in result(status)
+    assert status["execution"]["progress"] == "2/2"
+    signals = namespace.kubectl("get", "signals", "--no-headers")
+    wait_until(
+        lambda: "Consumed" in namespace.kubectl("get", "signals", "--no-headers"),
+        f"the signal is consumed: {signals}",
+        within=30,
+    )

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
+
+from penstock.loading import load_flow
+from penstock.testing import answered
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -14,13 +18,30 @@ def _version() -> str:
     return namespace["__version__"]
 
 
-def test_the_inline_source_of_hello_is_its_file() -> None:
+@pytest.mark.parametrize("example", ["hello", "approval"])
+def test_the_inline_source_is_the_file(example: str) -> None:
     """Who reads flow.py sees what the cluster runs."""
-    flow = yaml.safe_load((EXAMPLES / "hello/flow.yaml").read_text())
+    flow = yaml.safe_load((EXAMPLES / example / "flow.yaml").read_text())
 
     assert flow["spec"]["source"]["inline"]["files"] == {
-        "flow.py": (EXAMPLES / "hello/flow.py").read_text()
+        "flow.py": (EXAMPLES / example / "flow.py").read_text()
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        ({"approved": True}, "app-1.0.0.tar.gz released, approved by ada"),
+        ({"approved": False, "comment": "too late"}, "was rejected by ada: too late"),
+    ],
+    ids=["approved", "rejected"],
+)
+def test_the_approval_example_goes_by_the_answer(answer: dict[str, object], end: str) -> None:
+    release = load_flow(f"{EXAMPLES}/approval/flow.py:release")
+    with answered("approval", answer, sender="ada"):
+        result = release()
+
+    assert str(result).endswith(end)
 
 
 def test_the_images_in_the_examples_are_of_this_version() -> None:
