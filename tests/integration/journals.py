@@ -158,7 +158,9 @@ def create_journal(api: ApiServer, namespace: str, name: str, folder: Path) -> J
 def start_attempt(journal: Journal, attempt: int) -> None:
     """Do what the operator does before it launches an attempt."""
     path = f"{GROUP}/namespaces/{journal.namespace}/flowruns/{journal.name}/status"
-    journal.api.merge(path, {"status": {"state": "Pending", "attempt": attempt}})
+    job = job_name(journal.name, attempt=attempt)
+    status = {"state": "Pending", "attempt": attempt, "jobName": job}
+    journal.api.merge(path, {"status": status})
 
 
 def authority(kubeconfig: Path) -> str:
