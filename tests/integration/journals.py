@@ -18,6 +18,7 @@ from penstock.journal.records import Header, encode_record
 from penstock.runner.environment import Environment
 from penstock.runner.segment import Owner, Segment
 from penstock.runner.segments import SegmentChain, open_segments
+from penstock_operator.reconcile.names import job_name
 
 
 def fence(attempt: int, holder: str = "pod") -> bytes:
@@ -71,7 +72,7 @@ class Journal:
 
     def pod(self, attempt: int = 1) -> Pod:
         if attempt not in self.pods:
-            name = f"{self.name}-{attempt}-bcdfg"
+            name = f"{job_name(self.name, attempt=attempt)}-bcdfg"
             self.pods[attempt] = start_pod(self.api, self.namespace, name)
         return self.pods[attempt]
 
@@ -157,7 +158,9 @@ def create_journal(api: ApiServer, namespace: str, name: str, folder: Path) -> J
 def start_attempt(journal: Journal, attempt: int) -> None:
     """Do what the operator does before it launches an attempt."""
     path = f"{GROUP}/namespaces/{journal.namespace}/flowruns/{journal.name}/status"
-    journal.api.merge(path, {"status": {"state": "Pending", "attempt": attempt}})
+    job = job_name(journal.name, attempt=attempt)
+    status = {"state": "Pending", "attempt": attempt, "jobName": job}
+    journal.api.merge(path, {"status": status})
 
 
 def authority(kubeconfig: Path) -> str:

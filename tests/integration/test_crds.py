@@ -608,7 +608,7 @@ def test_the_runners_widest_report_fits(api: ApiServer, status_path: str) -> Non
     )
     claim = Claim(attempt=1, pod_name="good-1-abcde", pod_uid="u" * 36)
 
-    report = render_report(tally, claim=claim, started_at=now, now=now, conclusion=conclusion)
+    report = render_report(tally, claim=claim, started_at=now, now=now, ending=conclusion)
     written = api.apply(status_path, status(execution=report), manager="penstock-runner")
 
     assert written["status"]["execution"] == report

@@ -169,6 +169,21 @@ def test_a_pod_writes_in_the_name_of_its_attempt(journal: Journal) -> None:
         journal.forge(journal.manifest(1, attempt=2))
 
 
+def test_a_run_with_a_long_name_writes_in_its_ten_thousandth_attempt(journal: Journal) -> None:
+    """The names of its Jobs are shortened, else those of its pods would be."""
+    run = journal.beside("a" * 44 + "-" * 7 + "z")
+
+    created = run.forge(run.manifest(0, attempt=10_000), attempt=10_000)
+    run.pod(10_000).api.request(
+        "DELETE", run.owner.collection, fieldSelector=f"spec.run={run.name}"
+    )
+
+    assert created["spec"]["attempt"] == 10_000
+    assert run.objects == []
+    with pytest.raises(Refused, match="in the name of its own attempt"):
+        run.forge(run.manifest(1, attempt=10_001), attempt=10_000)
+
+
 @pytest.mark.parametrize("run", ["neighbour", "daily-1", "dail"])
 def test_a_neighbours_journal_is_not_written(journal: Journal, run: str) -> None:
     neighbour = journal.beside(run)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS, Resource
-from penstock_operator.kube.trimming import trim_job, trim_run, trim_signal
+from penstock_operator.kube.trimming import shared, trim_job, trim_run, trim_signal
 from penstock_operator.model.states import TERMINAL_STATES, SignalState
 from penstock_operator.reconcile.names import DEFAULT_POOL, RUN_LABEL
 
@@ -108,7 +108,7 @@ class Cache:
         if not self._belongs(obj):
             return self.remove(obj)
         self._forget(name_of(obj))
-        trimmed = self._trimmed(_without_managed_fields(obj))
+        trimmed = shared(self._trimmed(_without_managed_fields(obj)))
         self._objects[name_of(obj)] = trimmed
         for owner in self._index(trimmed):
             member_of = Name(name_of(obj).namespace, owner)

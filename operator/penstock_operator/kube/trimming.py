@@ -7,6 +7,7 @@ their Jobs hold whole pod templates; the operator decides upon a few fields of e
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 Object = dict[str, Any]
@@ -17,7 +18,18 @@ _OF_A_REPORT = frozenset(
         "signals", "suspension", "outcome",
     }
 )  # fmt: skip
+_LONG = 200
 _OF_A_JOB = ("apiVersion", "kind", "metadata", "status")
+
+
+def shared(value: Any) -> Any:
+    """Let equal strings be one: each answer of the API server brings the names of all fields, and
+    the words of a status, anew. It halves what a run takes."""
+    if isinstance(value, dict):
+        return {sys.intern(name): shared(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [shared(each) for each in value]
+    return sys.intern(value) if isinstance(value, str) and len(value) < _LONG else value
 
 
 def trim_run(run: Object) -> Object:

@@ -23,12 +23,15 @@ _LONGEST_JOB_NAME = 57
 
 def job_name(run: str, *, attempt: int) -> str:
     """Name the Job of one attempt: `<run>-<attempt>`, or, where that is too long (ten thousand
-    attempts of a run whose name is as long as it may be), the run's name shortened, with a hash."""
+    attempts of a run whose name is as long as it may be), the run's name shortened, with a hash.
+
+    The admission policies know both forms.
+    """
     name = f"{run}-{attempt}"
     if len(name) <= _LONGEST_JOB_NAME:
         return name
     tail = f"-{sha256(run.encode()).hexdigest()[:8]}-{attempt}"
-    return run[: _LONGEST_JOB_NAME - len(tail)].rstrip("-") + tail
+    return run[: _LONGEST_JOB_NAME - len(tail)] + tail
 
 
 def snapshot_name(flow: str, *, code_version: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from penstock_operator.kube.caches import Cache, Caches, Name
@@ -99,6 +100,16 @@ def test_managed_fields_are_not_kept() -> None:
     known = cache.get(Name("team", "a"))
     assert known is not None
     assert "managedFields" not in known["metadata"]
+
+
+def test_ten_thousand_objects_share_their_words() -> None:
+    cache = Cache()
+    for name in ("a", "b"):
+        cache.put(json.loads(json.dumps(obj(name, 1, status={"state": "Suspended"}))))
+
+    one, two = (found["status"] for found in cache)
+    assert one["state"] is two["state"]
+    assert next(iter(one)) is next(iter(two))
 
 
 def test_only_what_plans_read_of_a_run_and_a_job_is_kept() -> None:
