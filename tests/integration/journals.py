@@ -18,6 +18,7 @@ from penstock.journal.records import Header, encode_record
 from penstock.runner.environment import Environment
 from penstock.runner.segment import Owner, Segment
 from penstock.runner.segments import SegmentChain, open_segments
+from penstock_operator.reconcile.names import job_name
 
 
 def fence(attempt: int, holder: str = "pod") -> bytes:
@@ -71,7 +72,7 @@ class Journal:
 
     def pod(self, attempt: int = 1) -> Pod:
         if attempt not in self.pods:
-            name = f"{self.name}-{attempt}-bcdfg"
+            name = f"{job_name(self.name, attempt=attempt)}-bcdfg"
             self.pods[attempt] = start_pod(self.api, self.namespace, name)
         return self.pods[attempt]
 

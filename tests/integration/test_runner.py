@@ -58,7 +58,7 @@ class Daily:
             "apiVersion": "penstock.dev/v1alpha1",
             "kind": "FlowRun",
             "metadata": {"name": "daily"},
-            "status": status,
+            "status": {"jobName": f"daily-{status['attempt']}", **status},
         }
         self.operator.apply(f"{self.path}/status", body, manager="penstock-operator")
 
