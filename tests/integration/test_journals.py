@@ -192,6 +192,21 @@ def test_a_neighbours_journal_is_not_written(journal: Journal, run: str) -> None
         journal.forge(neighbour.manifest(0))
 
 
+def test_the_ten_thousandth_attempt_of_a_run_with_a_long_name_writes(journal: Journal) -> None:
+    """Its Job's name is shortened, and so is its pod's. It writes its own journal and no other."""
+    name = f"long-{'x' * 47}"
+    long, other = journal.beside(name), journal.beside(f"{name[:-16]}-of-a-neighbour")
+    start_attempt(long, 10_000)
+    with finished(long.chain(attempt=10_000)) as chain:
+        chain.put(0, fence(10_000))
+        for number in range(1, 20):
+            chain.put(number, entries("x", attempt=10_000))
+
+    assert long.names == ["0000000", "0000000-0000019"]
+    with pytest.raises(Refused, match="is written by the pods of that run alone"):
+        long.forge(other.manifest(0, attempt=9), attempt=10_000)
+
+
 @pytest.mark.parametrize(
     "change",
     [
