@@ -62,6 +62,13 @@ class Namespace:
         """Start kubectl and leave it running; its output is read by ``communicate``."""
         return self._start("kubectl", *arguments)
 
+    def follow_pod(self, pod: str) -> "subprocess.Popen[str]":
+        """Follow the log of a pod, once the kubelet has said that it runs: before, there is none."""
+        self.kubectl(
+            "wait", "--for=jsonpath={.status.phase}=Running", "--timeout=60s", f"pod/{pod}"
+        )
+        return self.follow("logs", "--follow", pod)
+
     def follow_logs(self, run: str) -> "subprocess.Popen[str]":
         """Start our own command for logs, and return once it has printed a line."""
         started = self._start("penstock", "logs", "--follow", run)

@@ -9,7 +9,7 @@ from tests.e2e.namespaces import Namespace
 
 def test_a_cancelled_flow_cleans_up(namespace: Namespace) -> None:
     run = namespace.started("tidy")
-    logs = namespace.follow("logs", "--follow", run.pod())
+    logs = namespace.follow_pod(run.pod())
     time.sleep(1)  # so that kubectl is attached before the pod ends
     run.patch({"cancel": True})
 
