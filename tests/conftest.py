@@ -1,14 +1,20 @@
 """How hard hypothesis searches: quickly at a desk, long where a machine has the time.
 
-PENSTOCK_HYPOTHESIS=thorough tries fifty times as many examples, and others each time.
+PENSTOCK_HYPOTHESIS=thorough tries a hundred times as many examples. Both try others each time.
 """
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile(
     "thorough", max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile(os.environ.get("PENSTOCK_HYPOTHESIS", "quick"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Shuffle the tests, but seed no generator before each: it costs more than many a test."""
+    config.option.randomly_reset_seed = False

@@ -1,9 +1,9 @@
 """A release that waits for a person, for a week if need be, and has no pod meanwhile.
 
-    kubectl apply -f examples/pool.yaml -f examples/approval/flow.yaml
-    kubectl create -f examples/approval/run.yaml
-    kubectl get flowruns --watch          # Suspended: it waits for the signal approval
-    kubectl penstock approve RUN --comment "looks good"
+kubectl apply -f examples/pool.yaml -f examples/approval/flow.yaml
+kubectl create -f examples/approval/run.yaml
+kubectl get flowruns --watch          # Suspended: it waits for the signal approval
+kubectl penstock approve RUN --comment "looks good"
 """
 
 from penstock import flow, get_run_logger, task

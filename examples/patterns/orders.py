@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,7 @@ from penstock import flow, runtime, task
 from penstock.artifacts import create_table_artifact
 from penstock.events import emit_event
 
-ORDERS = {"Ada": 120, "Bob": 80, "Cleo": 45}
+ORDERS = (("Ada", 120), ("Bob", 80), ("Cleo", 45))
 
 
 def transfer(bank: Path, key: str, guest: str, amount: int) -> bool:
@@ -38,9 +37,9 @@ def pay(bank: Path, guest: str, amount: int) -> str:
 
 
 @flow
-def pay_orders(bank: Path, orders: Mapping[str, int] = ORDERS) -> None:
+def pay_orders(bank: Path, orders: tuple[tuple[str, int], ...] = ORDERS) -> None:
     """Pay all orders, and keep a table of what became of them."""
-    table = [{"guest": guest, "is": pay(bank, guest, amount)} for guest, amount in orders.items()]
+    table = [{"guest": guest, "is": pay(bank, guest, amount)} for guest, amount in orders]
     create_table_artifact(table, key="orders")
     for row in table:
         print(row["guest"], row["is"])

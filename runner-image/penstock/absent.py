@@ -213,6 +213,15 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ("tasks", "MaterializingTask", _ASSETS),
     ("tasks", "TaskRunNameCallbackWithParameters", "give task_run_name a function."),
     ("transactions", "BaseTransaction", "name Transaction or AsyncTransaction."),
+    (
+        "testing.utilities",
+        """
+        assert_blocks_equal assert_does_not_warn assert_uses_result_serializer a_test_step
+        assert_uses_result_storage b_test_step exceptions_equal get_most_recent_flow_run
+        kubernetes_environments_equal
+        """,
+        "it tests Prefect itself; what tests of flows need is in penstock.testing.",
+    ),
     ("utilities.annotations", "BaseAnnotation NotSet", "it is of no use but inside Prefect."),
     ("utilities.annotations", "Quote", "its name is quote."),
     ("utilities.annotations", "freeze", "hand the value itself: parameters are not changed."),
@@ -231,6 +240,7 @@ MODULES: dict[str, str] = {
     "settings": _SETTINGS,
     "task_engine": "call the task.",
     "task_worker": _REMOTE,
+    "testing.fixtures": "use those of penstock.testing, such as isolated_home.",
     "types": "give a text such as 'file.py:flow' for an entrypoint.",
     "workers": "the operator launches runs; say how in a WorkPool.",
 }
@@ -275,6 +285,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("wait_for_flow_run", "client", _SERVER),
     ("wait_for_flow_run", "poll_interval", "the run is watched, not polled."),
     ("wait_for_flow_run", "log_states", "`penstock watch RUN` shows them."),
+    ("penstock_test_harness", "server_startup_timeout", "there is no server to start."),
     ("run_deployment", "client", _SERVER),
     ("run_deployment", "poll_interval", "the run is watched, not polled."),
     ("run_deployment", "scheduled_time", "the run starts at once: call it when it is to start."),

@@ -147,6 +147,10 @@ def call_flow(
         context = caller.context if caller else None
     if context is None:
         context = RunContext(_random_id(definition.name))
+    if caller is None and context.journal is None and "PENSTOCK_ROUNDTRIP" in os.environ:
+        from penstock.journal.round_trip import RoundTripJournal, is_asked_for
+
+        context.round_trip = RoundTripJournal() if is_asked_for() else None
     context.made_links = context.made_links or linked
     run = _flow_run(definition, caller, context)
     return LiveCall(

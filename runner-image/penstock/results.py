@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +53,17 @@ class MemoryResults:
             self._entries.move_to_end(key)
             while len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
+
+    @contextmanager
+    def emptied(self) -> Iterator[None]:
+        """Begin with nothing, and bring back at the end what there was; for tests."""
+        with self._lock:
+            before, self._entries = self._entries, OrderedDict()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._entries = before
 
 
 MEMORY = MemoryResults()

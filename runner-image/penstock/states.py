@@ -38,6 +38,9 @@ TERMINAL_STATES = frozenset(
 )
 
 
+_NAMES = {kind: kind.value.capitalize() for kind in StateType}
+
+
 class State(Generic[R_co]):
     """One state of one run: type, name, message, the time it began, and the data it holds.
 
@@ -57,7 +60,7 @@ class State(Generic[R_co]):
         timestamp: datetime | None = None,
     ) -> None:
         self.type = type
-        self.name = name or type.value.capitalize()
+        self.name = name or _NAMES[type]
         self.message = message
         self.data = data
         if timestamp is None:  # clock.now() without the cost of a call, for each state of each run

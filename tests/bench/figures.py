@@ -18,6 +18,8 @@ class Figure:
     unit: str
     budget: float
     better: Literal["less", "more"] = "less"
+    beside: str = ""
+    """What does the same work without Penstock, and how long that takes."""
 
     @property
     def kept(self) -> bool:

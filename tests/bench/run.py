@@ -41,6 +41,7 @@ def _row(figure: Figure, name: str) -> str:
     word = name.removeprefix("bench_")
     verdict = "" if figure.kept else " **(missed)**"
     measured = f"{figure.value:.3g} {figure.unit}{verdict}"
+    measured += f"; {figure.beside}" if figure.beside else ""
     return f"| {figure.name} | `make bench ARGS={word}` | {figure.demand} | {measured} |"
 
 

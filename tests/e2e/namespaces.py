@@ -63,7 +63,7 @@ class Namespace:
         return self._start("kubectl", *arguments)
 
     def follow_pod(self, pod: str) -> "subprocess.Popen[str]":
-        """Follow the log of a pod, once the kubelet has said that it runs: before, there is none."""
+        """Follow the log of a pod once the kubelet says that it runs: before, there is none."""
         self.kubectl(
             "wait", "--for=jsonpath={.status.phase}=Running", "--timeout=60s", f"pod/{pod}"
         )

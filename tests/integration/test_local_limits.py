@@ -295,14 +295,14 @@ def test_a_coroutine_in_a_blocked_loop_holds_nobody_up_for_long(home: Path) -> N
 
 
 def test_a_rate_holds_among_processes(home: Path, start: Start) -> None:
-    set_limit(Limit(name="db", slots=2, decay=20))
+    set_limit(Limit(name="db", slots=2, decay=10))
     code = "for _ in range(5):\n    rate_limit('db'); note(str(time.monotonic()))"
     processes = [start(code) for _ in range(3)]
     exits = [process.wait(30) for process in processes]
 
     moments = sorted(map(float, lines(home)))
     assert exits == [0] * 3
-    assert moments[-1] - moments[0] >= (15 - 2) / 20 - 0.02
+    assert moments[-1] - moments[0] >= (15 - 2) / 10 - 0.3  # the first may be noted late
     assert moments[-1] - moments[0] < 5
 
 

@@ -167,7 +167,8 @@ class LiveCall:
         if self.caller is not None:
             journal = self.caller.journal
             return None if journal is not None and self._is_out() else journal
-        return self.context.journal if self.own_frame and self.context else None
+        context = self.context
+        return (context.journal or context.round_trip) if self.own_frame and context else None
 
     def _is_out(self) -> bool:
         """Tell whether this is a task that says, or whose flow says, not to store its result."""

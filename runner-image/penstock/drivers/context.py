@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
     from penstock.drivers.inbox import Inbox
     from penstock.drivers.suspension import Suspension
+    from penstock.journal.protocol import Journal
     from penstock.journal.run_journal import RunJournal
 
 MAX_ABANDONED = 100
@@ -39,6 +40,8 @@ class RunContext:
         """The Flow in the cluster, or the deployment, that this is a run of."""
         self.scheduled_at: datetime | None = None
         """When the run was due, if a schedule started it."""
+        self.round_trip: Journal | None = None
+        """In the place of a journal, if results are to be what a store would give back."""
         self.journal: RunJournal | None = None
         """Where the run's progress is stored, if it is to survive its process."""
         self.activity: Activity | None = None

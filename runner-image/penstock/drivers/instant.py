@@ -20,6 +20,7 @@ from penstock.engine.effects import (
     Effect,
     Find,
     GiveSlots,
+    Hold,
     Keep,
     Lookup,
     Record,
@@ -46,7 +47,7 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
             return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
-        case Lookup() | Keep() | Acquire() | Release():
+        case Lookup() | Keep() | Hold() | Acquire() | Release():
             return _in_results(effect)
         case TakeSlots():
             return call.take_slots()
@@ -99,6 +100,8 @@ def _in_results(effect: Effect[object]) -> object:
             return results.find(key)
         case Keep(results, key, entry):
             results.keep(key, entry=entry)
+        case Hold(transaction, slot, entry):
+            transaction.hold(slot, entry)
         case Acquire(lock):
             lock.holder = lock.holder or uuid4().hex
             return lock.locks.acquire_lock(lock.key, lock.holder, acquire_timeout=0)

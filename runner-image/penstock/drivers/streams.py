@@ -16,7 +16,7 @@ from penstock.drivers.clocks import worked_seconds
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.waiting import pause
-from penstock.engine.effects import Effect, Keep, Pause, Record, RunBody
+from penstock.engine.effects import Effect, Hold, Keep, Pause, Record, RunBody
 from penstock.engine.ending import Ending
 from penstock.states import State
 
@@ -113,7 +113,7 @@ class _Streaming:
         while True:
             answer, trouble, self.answer, self.trouble = self.answer, self.trouble, None, None
             step = self._progress.step(answer, trouble=trouble)
-            if self.left and isinstance(step, RunBody | Record | Keep):
+            if self.left and isinstance(step, RunBody | Record | Keep | Hold):
                 self.answer = step.state if isinstance(step, Record) else Ending()
             elif isinstance(step, RunBody):
                 self._begun = True

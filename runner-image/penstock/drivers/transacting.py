@@ -129,7 +129,7 @@ def drive(steps: Steps[T], *, part: object) -> T:
         answer = trouble = None
         try:
             if isinstance(effect, Pause):
-                pause(effect.seconds, scope=current_scope.get())
+                pause(effect.seconds, scope=current_scope.get(), early=effect.early)
             else:
                 answer = perform(effect, cast("LiveCall", part))
         except BaseException as error:  # the rule decides what it means
@@ -149,7 +149,7 @@ async def drive_async(steps: Steps[T], *, part: object) -> T:
         answer = trouble = None
         try:
             if isinstance(effect, Pause):
-                await pause(effect.seconds, scope=current_scope.get())
+                await pause(effect.seconds, scope=current_scope.get(), early=effect.early)
             else:
                 answer = await perform(effect, cast("LiveCall", part))
         except BaseException as error:  # the same

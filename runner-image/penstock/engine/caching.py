@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from penstock.engine.cache_terms import CacheQuestion, CacheRule, Keeping
-from penstock.engine.effects import Complain, Keep, Lookup, Steps
+from penstock.engine.effects import Complain, Hold, Keep, Lookup, Steps
 from penstock.engine.final import in_words
 from penstock.engine.locking import Lock, await_lock, let_go
 from penstock.engine.results import Entry, Slot
@@ -48,12 +48,8 @@ def cached_or(
     lock = yield from _locked(keeping, slot, transaction=transaction)
     try:
         state, entry = yield from _found_or_run(keeping.rule, slot, run, transaction())
-        around = transaction()
-        if entry is not None and around is not None and not around.is_over():
-            around.hold(slot, entry, lock=lock)
+        if entry is not None and (yield from _hold_or_keep(slot, entry, lock, transaction())):
             return state
-        if entry is not None and not (around and around.is_rolled_back()):
-            yield from keep(slot, entry)
     except GeneratorExit:
         if lock is not None:
             lock.release()  # the call was dropped: nobody carries effects out any more
@@ -67,20 +63,32 @@ def cached_or(
     return state
 
 
+def _hold_or_keep(
+    slot: Slot, entry: Entry, lock: Lock | None, around: Transaction | None
+) -> Steps[bool]:
+    """Keep a result, now or at the commit; tell whether the lock is held until then."""
+    if around is None or around.is_committed():
+        yield from keep(slot, entry)
+        return False
+    if around.is_rolled_back():
+        return False
+    yield Hold(around, slot, entry)
+    is_held = around.results.find(slot) is entry  # it is not, of a stream that was left
+    if is_held and lock is not None:
+        around.locks.append(lock)
+    return is_held
+
+
 def _locked(
     keeping: Keeping, slot: Slot, *, transaction: Callable[[], Transaction | None]
 ) -> Steps[Lock | None]:
     """Wait until no other call of the key runs, if that is asked for; return the lock."""
     if keeping.locks is None:
         return None
-    lock = Lock(keeping.locks, slot.key)
-
-    def is_staged() -> bool:
-        around = transaction()
-        return around is not None and around.results.find(slot) is not None
-
+    lock, around = Lock(keeping.locks, slot.key), transaction()
     try:
-        return lock if (yield from await_lock(lock, unless=is_staged)) else None
+        is_held = await_lock(lock, unless=lambda: around is not None and slot in around.results)
+        return lock if (yield from is_held) else None
     except Exception as error:
         yield Complain(f"{slot.name} runs without a lock: it cannot be had: {in_words(error)}")
         return None

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from penstock.engine.ending import Ending
 from penstock.engine.hooks import Hook
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import Link
 from penstock.engine.locking import Lock
-from penstock.engine.results import Entry, Results
+from penstock.engine.results import Entry, Results, Slot
 from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.engine.transactions import Transaction
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -154,6 +157,15 @@ class Keep(Effect[None]):
 
     results: Results
     key: str
+    entry: Entry
+
+
+@dataclass(slots=True, eq=False)
+class Hold(Effect[None]):
+    """Have a result wait for the commit of a transaction."""
+
+    transaction: Transaction
+    slot: Slot
     entry: Entry
 
 

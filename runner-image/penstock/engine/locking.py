@@ -59,9 +59,13 @@ def await_lock(lock: Lock, *, unless: Callable[[], bool]) -> Steps[bool]:
     while not (yield from Acquire(lock)):
         if unless():
             return False
-        yield Pause(pause)
+        yield Pause(pause, early=_by_time_alone)
         pause = min(2 * pause, _LONGEST_PAUSE)
     return True
+
+
+def _by_time_alone(_: Callable[[], None]) -> None:
+    """Say nothing of a holder that may be anywhere. That this is asked keeps the run here."""
 
 
 def let_go(lock: Lock) -> Steps[None]:

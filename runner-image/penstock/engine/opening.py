@@ -39,25 +39,27 @@ def opened(
 def _lock(transaction: Transaction, slot: Slot, locks: LockManager) -> Steps[None]:
     """Wait for the lock, unless what it guards was done in the same outermost transaction."""
     lock, results = Lock(locks, slot.key), transaction.results
-    if (yield from await_lock(lock, unless=lambda: results.find(slot) is not None)):
-        transaction.lock = lock
+    if (yield from await_lock(lock, unless=lambda: slot in results)):
+        transaction.locks.append(lock)
 
 
 def _look_up(transaction: Transaction, slot: Slot, *, overwrite: bool, keeps: bool) -> Steps[None]:
     """Take what is kept for the block's own, or note where its value is to be kept."""
-    lock = transaction.lock
     try:
         if not overwrite or transaction.is_committed():
             yield from _take(transaction, slot)
     except BaseException:
-        if lock is not None:
-            yield from let_go(lock)
+        yield from _unlock(transaction)
         raise
-    if not transaction.is_committed():
-        transaction.slot = slot if keeps else None
-    elif lock is not None:
-        transaction.lock = None
-        yield from let_go(lock)
+    if transaction.is_committed():
+        yield from _unlock(transaction)
+    elif keeps:
+        transaction.slot = slot
+
+
+def _unlock(transaction: Transaction) -> Steps[None]:
+    while transaction.locks:
+        yield from let_go(transaction.locks.pop())
 
 
 def _take(transaction: Transaction, slot: Slot) -> Steps[None]:

@@ -21,6 +21,9 @@ class StagedResults:
         """Return what waits for its place."""
         return self._entries.get((id(slot.results), slot.key))
 
+    def __contains__(self, slot: Slot) -> bool:
+        return self.find(slot) is not None
+
     def drop(self, slot: Slot) -> None:
         """Have nothing be found: it is kept, or was undone."""
         self._entries.pop((id(slot.results), slot.key), None)

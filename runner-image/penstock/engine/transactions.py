@@ -63,11 +63,11 @@ class Transaction(Work):
         """Names the call, or the block, in the run's journal."""
         self.slot: Slot | None = None
         """Where a block's value is kept, if it is to be."""
-        self.lock: Lock | None = None
-        """What the block holds until its end."""
+        self.locks: list[Lock] = []
+        """What is held until the end, whatever that will be."""
         self._children: deque[Transaction] = deque()
         self._joined: set[CallKey] = set()
-        self._held: list[tuple[Slot, Entry, Lock | None]] = []
+        self._held: list[tuple[Slot, Entry]] = []
         self.results: StagedResults = parent.results if parent else StagedResults()
         """Shared with all of the outermost transaction."""
         self._ends = count()
@@ -84,9 +84,9 @@ class Transaction(Work):
         children = tuple(self._children)
         return bool(self._on_commit or self._on_rollback) or any(c.has_hooks() for c in children)
 
-    def hold(self, slot: Slot, entry: Entry, *, lock: Lock | None = None) -> None:
-        """Have a result wait for the commit, and its lock for the end, whatever that will be."""
-        self._held.append((slot, entry, lock))
+    def hold(self, slot: Slot, entry: Entry) -> None:
+        """Have a result wait for the commit; only the outermost transaction finds it till then."""
+        self._held.append((slot, entry))
         self.results.add(slot, entry)
 
     def ending(self, *, failed: bool) -> Steps[None]:
@@ -185,21 +185,16 @@ class Transaction(Work):
             yield from self._children.pop().rolling_back()
 
     def _let_go(self, *, kept: bool) -> Steps[None]:
-        """Keep the results that waited, or drop them, and let go of their locks."""
-        while self._held:
-            slot, entry, lock = self._held.pop(0)
+        """Keep the results that waited, or drop them, and let go of the locks."""
+        if self.slot is not None:
+            self._held.append((self.slot, Entry(self.value, None)))
+        for slot, entry in self._held:
             if kept:
                 yield from keep(slot, entry)
             self.results.drop(slot)
-            if lock is not None:
-                yield from let_go(lock)
-        place, lock, self.slot, self.lock = self.slot, self.lock, None, None
-        if place is not None:
-            if kept:
-                yield from keep(place, Entry(self.value, None))
-            self.results.drop(place)
-        if lock is not None:
+        for lock in self.locks:
             yield from let_go(lock)
+        self._held, self.locks, self.slot = [], [], None
 
     def _may_end(self) -> bool:
         """Tell the first who asks, in whatever thread, that the end is theirs to make."""

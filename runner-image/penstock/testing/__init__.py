@@ -1,4 +1,4 @@
-"""For tests of flows: a home of their own, time that a test moves, limits that hold in it.
+"""For tests of flows: a home of their own, time that a test moves, no network.
 
     from penstock.testing import isolated_home, moving_time
 
@@ -6,7 +6,8 @@
         nightly()
         assert time.elapsed == 3600
 
-Under pytest the same are fixtures: ``penstock_home``, ``penstock_time``.
+Under pytest the same are fixtures: ``penstock_home``, ``penstock_time``,
+``penstock_no_network``, ``penstock_round_trips``.
 """
 
 from __future__ import annotations
@@ -17,16 +18,31 @@ if TYPE_CHECKING:
     from penstock.testing.answers import answered
     from penstock.testing.clock import MovingTime, moving_time
     from penstock.testing.homes import isolated_home, limited
+    from penstock.testing.network import NoNetworkError, no_network
     from penstock.testing.serving import served
+    from penstock.testing.trips import round_trips
 
-__all__ = ["MovingTime", "answered", "isolated_home", "limited", "moving_time", "served"]
+__all__ = [
+    "MovingTime",
+    "NoNetworkError",
+    "answered",
+    "isolated_home",
+    "limited",
+    "moving_time",
+    "no_network",
+    "round_trips",
+    "served",
+]
 
 _HOMES = {
     "MovingTime": "clock",
+    "NoNetworkError": "network",
     "answered": "answers",
     "isolated_home": "homes",
     "limited": "homes",
     "moving_time": "clock",
+    "no_network": "network",
+    "round_trips": "trips",
     "served": "serving",
 }
 

@@ -59,9 +59,10 @@ class MovingTime:
         """Loops that take part, and their threads."""
         self._news = 0
         self._round: Round | None = None
-        self._after: Timer | None = None
-        """Goes on with what still waits when the test is over."""
-        self._ended_at = 0.0
+        self._ended_at: float | None = None
+        """When the test was over, by real time, which passes from then on."""
+        self._timer: Timer | None = None
+        """Goes on with what waits after that."""
 
     def now(self) -> datetime:
         """Return the moment, in UTC."""
@@ -119,7 +120,7 @@ class MovingTime:
             forget()
 
     def _nanoseconds(self) -> int:
-        if self._after is None:
+        if self._ended_at is None:
             return self._passed
         return self._passed + round((time.monotonic() - self._ended_at) * _BILLION)
 
@@ -135,9 +136,14 @@ class MovingTime:
         with self._lock:
             due = self._passed + round(seconds * _BILLION)
             alarm = self._alarms.add(due, function, rank=rank)
-            if self._after is not None:
-                self._after.call_later(seconds, alarm.ring)
+            if self._ended_at is not None:
+                self._ring_really(alarm, seconds)
             return alarm.forget
+
+    def _ring_really(self, alarm: Alarm, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = Timer(name="penstock-after-moving-time")
+        self._timer.call_later(seconds, alarm.ring)
 
     # Who works and who waits.
 
@@ -217,7 +223,7 @@ class MovingTime:
     def _reach_next(self, answered: Round | None = None) -> list[Alarm]:
         """Return the alarms that are due now, having counted the calling thread as at work."""
         with self._lock:
-            if self._after is not None or not self._threads_rest():
+            if self._ended_at is not None or not self._threads_rest():
                 return []
             loops = [loop for loop in self._loops if self._takes_part(loop)]
             self._loops = {loop: self._loops[loop] for loop in self._loops if not loop.is_closed()}
@@ -281,10 +287,9 @@ class MovingTime:
         """Let real time pass from now on, for those who still wait."""
         with self._lock:
             self._ended_at = time.monotonic()
-            self._after = after = Timer(name="penstock-after-moving-time")
             while due := self._alarms.take_next():
                 for alarm in due:
-                    after.call_later((alarm.due - self._passed) / _BILLION, alarm.ring)
+                    self._ring_really(alarm, (alarm.due - self._passed) / _BILLION)
 
 
 @contextmanager

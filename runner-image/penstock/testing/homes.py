@@ -1,10 +1,4 @@
-"""For tests of flows: a home of their own, and limits that hold in it.
-
-@pytest.fixture(autouse=True)
-def home():
-    with isolated_home() as path:
-        yield path
-"""
+"""A home for each test: nothing that another test, or the machine's user, has left."""
 
 from __future__ import annotations
 
@@ -21,11 +15,14 @@ __all__ = ["isolated_home", "limited"]
 def isolated_home() -> Iterator[Path]:
     """Make ``$PENSTOCK_HOME`` an empty folder, which is removed at the end.
 
-    Variables, secrets, limits and the records of runs inside are nobody else's. The environment
-    is the process's: use this in one test at a time.
+    Variables, secrets, limits, cached results and the records of runs inside are nobody else's,
+    and results that were cached in memory are out of sight. The environment is the process's: use
+    this in one test at a time.
     """
+    from penstock.results import MEMORY
+
     before = os.environ.get("PENSTOCK_HOME")
-    with TemporaryDirectory(prefix="penstock-home-") as folder:
+    with TemporaryDirectory(prefix="penstock-home-") as folder, MEMORY.emptied():
         os.environ["PENSTOCK_HOME"] = folder
         try:
             yield Path(folder)

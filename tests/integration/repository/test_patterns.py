@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.unit.sdk.test_serving import MovedClock, serve
 
 from penstock.serving import Deployment
+from penstock.testing import moving_time, served
 
 PATTERNS = Path(__file__).parents[3] / "examples/patterns"
 
@@ -68,13 +68,13 @@ def test_every_pattern_is_tested_and_listed() -> None:
 
 
 def test_what_is_served_by_cron_runs_when_it_is_due(caplog: pytest.LogCaptureFixture) -> None:
-    """Time is moved from wait to wait, up to the Monday morning at seven in Berlin."""
+    """Time is moved to the Monday morning at seven in Berlin."""
     deployments: list[Deployment] = runpy.run_path(str(PATTERNS / "cron_serve.py"))["deployments"]
     caplog.set_level("INFO", logger="penstock")
+    before = datetime(2026, 11, 23, 5, 58, 30, tzinfo=UTC)
 
-    serve(
-        *deployments, clock=MovedClock(waits=4, start=datetime(2026, 11, 23, 5, 58, 30, tzinfo=UTC))
-    )
+    with moving_time(before) as time, served(*deployments, limit=2):
+        time.move(seconds=120)
 
     printed = [record.message for record in caplog.records]
     assert printed.count("the report of Berlin is morning-report-20261123060000") == 1

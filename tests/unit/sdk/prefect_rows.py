@@ -181,6 +181,15 @@ def policies_of_one_s_own() -> None:
         assert run(policy) == ["Completed", "Cached"]
 
 
+@shows("testing.utilities")
+def harness() -> None:
+    from penstock.testing.utilities import penstock_test_harness
+
+    with penstock_test_harness():
+        Variable.set("inside", 1)
+    assert Variable.get("inside") is None
+
+
 @shows("yield`")
 def streams() -> None:
     @task

@@ -15,15 +15,10 @@ import penstock
 from penstock import absent, flow, task
 from penstock.deployments import run_deployment
 from penstock.flow_runs import wait_for_flow_run
+from penstock.testing.utilities import penstock_test_harness
 
 LINES = (Path(__file__).parent / "prefect_names.txt").read_text().splitlines()
 OF_PREFECT = {module: names for module, *names in map(str.split, LINES)}
-
-
-NOT_YET = {
-    "testing.utilities",
-}  # fmt: skip
-"""Modules and names that are being written."""
 
 
 def replaced(name: str) -> str:
@@ -42,19 +37,17 @@ def refusal_of(module: str, name: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("module", sorted(OF_PREFECT.keys() - NOT_YET))
+@pytest.mark.parametrize("module", OF_PREFECT)
 def test_a_name_of_prefect_s_is_there_or_says_what_to_use(module: str) -> None:
-    refusals = {
-        name: refusal_of(module, name) for name in OF_PREFECT[module] if name not in NOT_YET
-    }
+    refusals = {name: refusal_of(module, name) for name in OF_PREFECT[module]}
 
     silent = {n: words for n, words in refusals.items() if words and "Penstock has no" not in words}
     assert silent == {}
 
 
 def test_a_refusal_is_one_sentence() -> None:
-    for module in OF_PREFECT.keys() - NOT_YET:
-        names = set(OF_PREFECT[module]) - NOT_YET
+    for module in OF_PREFECT:
+        names = OF_PREFECT[module]
         for words in filter(None, (refusal_of(module, name) for name in names)):
             assert words.endswith("."), words
             assert len(words) < 220, words
@@ -127,6 +120,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "deploy": daily.deploy,
     "run_deployment": run_deployment,
     "wait_for_flow_run": wait_for_flow_run,
+    "penstock_test_harness": penstock_test_harness,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 
@@ -297,3 +297,20 @@ def test_policies_that_contradict_each_other_cannot_be_added(tmp_path: Path) -> 
     assert (SERIAL + TASK_SOURCE).isolation_level is IsolationLevel.SERIALIZABLE
     with pytest.raises(ValueError, match="different values of isolation_level"):
         SERIAL + other
+
+
+def test_a_stream_that_its_caller_left_keeps_no_result(request: pytest.FixtureRequest) -> None:
+    began: list[int] = []
+
+    @task(name=request.node.name, cache_policy=SERIAL)
+    def count() -> Generator[int, None, None]:
+        began.append(1)
+        yield from (1, 2, 3)
+
+    with transaction():
+        for _ in count():
+            break
+        assert list(count()) == [1, 2, 3]
+
+    assert list(count()) == [1, 2, 3]
+    assert len(began) == 2

@@ -20,6 +20,7 @@ from penstock.results import ResultStore
 from penstock.shelves.files import path_of
 from penstock.shelves.sqlite import MAX_INLINE
 from penstock.tasks import Task
+from penstock.testing import moving_time
 
 from .diary import Diary, run
 
@@ -192,6 +193,20 @@ def test_expiry_holds_for_whoever_reads(tmp_path: Path) -> None:
 
     assert [first(), first(), counting(**options)()] == [1, 2, 1]
     assert [lasting(), counting(name="lasting", **options)()] == [1, 1]
+
+
+def test_a_result_lasts_as_long_as_it_is_said_to(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"cache_policy": INPUTS, "result_storage": tmp_path}
+    count = counting(cache_expiration=timedelta(hours=1), **options)
+
+    with moving_time() as time:
+        found = [count()]
+        time.move(minutes=59)
+        found.append(count())
+        time.move(minutes=1)
+        found.append(count())
+
+    assert found == [1, 1, 2]
 
 
 def test_what_is_not_to_be_persisted_is_not_in_the_journal(diary: Diary) -> None:

@@ -59,12 +59,12 @@ def _until_somebody_waits() -> None:
 
 def test_no_more_tasks_of_a_tag_run_at_once_than_it_has_slots() -> None:
     set_limit(Limit(name="tag:db", slots=2))
-    meter = Meter()
+    meter, two_inside = Meter(), threading.Barrier(2)
 
     @task(tags=["db"])
     def use(x: int) -> int:
         with meter:
-            time.sleep(0.005)
+            two_inside.wait(timeout=20)
         return x
 
     @flow

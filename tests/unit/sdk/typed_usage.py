@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, assert_type
 
 from penstock import as_completed, flow, task, unmapped, wait
+from penstock.filesystems import FileSystem
 from penstock.futures import PenstockFuture, PenstockFutureList
+from penstock.results import ResultStore
 from penstock.states import State
 from penstock.transactions import AsyncTransaction, Transaction, transaction
 
@@ -141,3 +143,11 @@ async def async_transactions() -> None:
     async with transaction() as txn:
         assert_type(txn, AsyncTransaction)
         assert_type(await txn.commit(), bool)
+
+
+def results(store: ResultStore, files: FileSystem) -> None:
+    kept = task(persist_result=True, result_storage=files, result_serializer="json")(count.fn)
+    assert_type(kept("a"), int)
+    assert_type(store.exists("k"), bool)
+    task(result_storage=3)  # type: ignore[call-overload]
+    flow(result_storage_key="k")  # type: ignore[call-overload]
