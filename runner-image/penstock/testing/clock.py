@@ -13,6 +13,7 @@ moment at which one has gone to sleep and the one that it woke is not up yet.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from asyncio import AbstractEventLoop
@@ -101,8 +102,18 @@ class MovingTime:
             return self._move_in_loop(loop, length.total_seconds())
         gate = self.gate()
         self._set_alarm(length.total_seconds(), gate.set, rank=1)
-        gate.wait()
+        gate.wait_telling(self._tell_who_works, after=self._patience)
         return _Moved()
+
+    def _tell_who_works(self) -> None:
+        """Say what holds the time up, which might do so for ever."""
+        with self._lock:
+            working = self._working.keys() - self._parked
+        names = sorted(each.name for each in threading.enumerate() if each.ident in working)
+        logging.getLogger("penstock.testing").warning(
+            "Time is to be moved, and waits for what works in %s.",
+            f"the threads {', '.join(names)}" if names else "an event loop",
+        )
 
     async def _move_in_loop(self, loop: AbstractEventLoop, seconds: float) -> None:
         moved, thread = asyncio.Event(), threading.get_ident()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time as real
 from collections.abc import Callable, Iterator
@@ -213,6 +214,24 @@ def test_the_patience_with_the_world_ends() -> None:
             return result
 
         assert asyncio.run(run()) == "done"
+
+
+def test_a_move_that_is_held_up_says_by_whom(caplog: pytest.LogCaptureFixture) -> None:
+    release = threading.Event()
+    works = task(lambda: release.wait(5), name="works")
+
+    class Release(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            release.set()
+
+    logger, handler = logging.getLogger("penstock.testing"), Release()
+    logger.addHandler(handler)
+    with moving_time(patience=0.01) as time:
+        works.submit()
+        time.move(seconds=1)
+    logger.removeHandler(handler)
+
+    assert "waits for what works in the threads penstock outside-" in caplog.text
 
 
 def test_moving_in_a_body_is_how_long_it_takes(time: MovingTime) -> None:
