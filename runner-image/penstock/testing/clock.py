@@ -62,6 +62,7 @@ class MovingTime:
         self._round: Round | None = None
         self._ended_at: float | None = None
         """When the test was over, by real time, which passes from then on."""
+        self._at_end: list[Callable[[], None]] = []
         self._timer: Timer | None = None
         """Goes on with what waits after that."""
 
@@ -157,6 +158,10 @@ class MovingTime:
         self._timer.call_later(seconds, alarm.ring)
 
     # Who works and who waits.
+
+    def at_end(self, function: Callable[[], None]) -> None:
+        """Call ``function`` when the test is over."""
+        self._at_end.append(function)
 
     def gate(self) -> Gate:
         """Return a gate: a thread that waits there does not work."""
@@ -301,6 +306,8 @@ class MovingTime:
             while due := self._alarms.take_next():
                 for alarm in due:
                     self._ring_really(alarm, (alarm.due - self._passed) / _BILLION)
+        while self._at_end:
+            self._at_end.pop()()
 
 
 @contextmanager

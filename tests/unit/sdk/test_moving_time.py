@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from penstock import State, Task, concurrency, flow, rate_limit, task
+from penstock import State, Task, concurrency, flow, rate_limit, sleep, sleep_until, task
 from penstock.cache_policies import INPUTS
 from penstock.clock import now
 from penstock.futures import as_completed
@@ -372,6 +372,46 @@ def test_what_still_waits_at_the_end_goes_on_in_real_time() -> None:
 
     future.result()
     assert len(runs) == 2
+
+
+def test_a_test_that_submits_outside_of_flows_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+
+    for _ in range(3):
+        with moving_time() as time:
+            flaky = Flaky(time)
+            flaky.task().submit(0).result()
+            flaky.async_task().submit(0).result()
+
+    deadline = real.monotonic() + 10
+    while threading.active_count() > before and real.monotonic() < deadline:
+        real.sleep(0.001)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("how", ["called", "submitted", "awaited"])
+def test_a_sleep_passes_at_once(time: MovingTime, how: str) -> None:
+    @flow
+    def sleeps() -> None:
+        sleep(3600)
+        sleep_until(START + timedelta(hours=2))
+
+    @flow
+    def submits() -> None:
+        naps = [task(lambda: sleep(7200), name="nap").submit() for _ in range(2)]
+        for nap in naps:
+            nap.result()
+
+    @flow
+    async def awaits() -> None:
+        await asyncio.gather(sleep(7200), sleep(3600))
+
+    if how == "awaited":
+        asyncio.run(awaits())
+    else:
+        (sleeps if how == "called" else submits)()
+
+    assert time.elapsed == 7200
 
 
 def test_time_that_begins_without_a_zone_is_refused() -> None:
