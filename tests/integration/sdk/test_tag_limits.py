@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.sdk.diary import Diary, run
 
 from penstock import flow, tags, task
 from penstock.concurrency import sync
@@ -16,8 +17,6 @@ from penstock.concurrency.limits import Limit, limits_file, set_limit
 from penstock.concurrency.slots import SlotStore
 from penstock.errors import ConcurrencySlotAcquisitionError
 from penstock.execution import RunContext
-
-from .diary import Diary, run
 
 
 @pytest.fixture(autouse=True)
