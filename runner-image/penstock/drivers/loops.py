@@ -239,7 +239,3 @@ async def pause(seconds: float, *, scope: Scope | None, early: Early | None = No
         )
     finally:
         bell.stop()
-
-
-def _never(_: Wake) -> None:
-    """Nothing but time ends a pause."""
