@@ -104,6 +104,8 @@ def _frame_outside(process: int, clock: Clock | None) -> Frame:
     frame = Frame(None, context=RunContext(f"outside-{process}"), runner=None)
     if clock is None:
         atexit.register(_wait_for_tasks, frame)
+    else:
+        clock.at_end(frame.close_when_idle)
     return frame
 
 

@@ -63,6 +63,9 @@ class Clock(Protocol):
     def stint(self) -> Stint:
         """Return work that has to be done before time may pass."""
 
+    def at_end(self, function: Callable[[], None]) -> None:
+        """Call ``function`` when the clock is in force no more."""
+
     def watch(self, loop: AbstractEventLoop, *, thread: int | None) -> None:
         """Note that a wait of ``loop``, which runs in ``thread``, began or is over."""
 

@@ -156,6 +156,16 @@ class Frame:
         failed, self._failed = self._failed, []
         return tuple(root_errors(link for link in failed if link.is_lost()))
 
+    def close_when_idle(self) -> None:
+        """Let the threads end as soon as no task needs them."""
+
+        def close() -> None:
+            self.close()
+
+        self.when_idle(close)
+        if self.is_idle():
+            close()
+
     def runs_loop(self, loop: AbstractEventLoop) -> bool:
         """Tell whether ``loop`` is the one that runs this flow run's submitted tasks."""
         return self._loop_thread is not None and self._loop_thread.loop is loop

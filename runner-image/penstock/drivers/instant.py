@@ -135,7 +135,14 @@ def _left_by(call: LiveCall) -> list[dict[str, Any]]:
         return []
     from penstock.drivers.recording import stored_form
 
-    return stored_form(records)
+    stored = stored_form(records)
+    if len(stored) < len(records):
+        complain(
+            call.run,
+            f"The journal has room for {len(stored)} of the {len(records)} artifacts and events "
+            f"of {call.run.name}: the others are missing if the run is taken up again.",
+        )
+    return stored
 
 
 def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[object]:

@@ -14,6 +14,7 @@ from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import announce
 from penstock.drivers.progress import Progress
 from penstock.drivers.waiting import Early, note_delay
+from penstock.engine.core import run_call
 from penstock.engine.effects import Pause
 from penstock.engine.inputs import Link
 from penstock.states import Cancelled, Pending, State
@@ -63,7 +64,7 @@ class Job:
         """The submitter's context variables, as they were."""
         self.is_cleanup = call.caller is not None and call.caller.origin.cancel_raised
         """Submitted by a body that already knows that it is cancelled."""
-        self._progress: Progress | None = None
+        self._progress: Progress[State[object]] | None = None
         self._stage = _Stage.WAITING
         self._unfinished = 0
         self._is_counted = False
@@ -105,19 +106,20 @@ class Job:
 
         progress = self._begin()
         if progress is not None:
-            self._follow(await loops.resume(progress), progress=progress)
+            step = await loops.resume(progress)
+            self._follow(step, progress=progress)
 
-    def _begin(self) -> Progress | None:
+    def _begin(self) -> Progress[State[object]] | None:
         if self.frame.refuses(self):
             self.drop()
         if not self._move(_Stage.WAITING, to=_Stage.RUNNING):
             return None
         if self._progress is None:
-            self._progress = Progress(self.call)
+            self._progress = Progress(self.call, run_call(self.call))
             cast("TaskRun", self.call.run).awaits = ()
         return self._progress
 
-    def _follow(self, step: State[object] | Pause, *, progress: Progress) -> None:
+    def _follow(self, step: State[object] | Pause, *, progress: Progress[State[object]]) -> None:
         if isinstance(step, Pause):
             if self._move(_Stage.RUNNING, to=_Stage.WAITING):
                 self._wait_out(step)

@@ -25,6 +25,7 @@ from penstock.drivers.waiting import (
     note_delay,
     subscribe_to,
 )
+from penstock.engine.core import run_call
 from penstock.engine.effects import (
     Ask,
     Await,
@@ -44,7 +45,7 @@ T = TypeVar("T")
 
 async def run_awaited(call: LiveCall) -> State[object]:
     """Run ``call`` in the running loop and return its final state."""
-    progress = Progress(call)
+    progress = Progress(call, run_call(call))
     trouble: BaseException | None = None
     while isinstance(step := await resume(progress, trouble=trouble), Pause):
         trouble = None
@@ -57,10 +58,8 @@ async def run_awaited(call: LiveCall) -> State[object]:
     return step
 
 
-async def resume(
-    progress: Progress, *, trouble: BaseException | None = None
-) -> State[object] | Pause:
-    """Go on until the call is final or has to pause; the caller sees to the pause."""
+async def resume(progress: Progress[T], *, trouble: BaseException | None = None) -> T | Pause:
+    """Go on until all is done or a pause is due, which the caller sees to."""
     call = progress.call
     answer: object = None
     while isinstance(step := progress.step(answer, trouble=trouble), Effect):
@@ -240,7 +239,3 @@ async def pause(seconds: float, *, scope: Scope | None, early: Early | None = No
         )
     finally:
         bell.stop()
-
-
-def _never(_: Wake) -> None:
-    """Nothing but time ends a pause."""

@@ -1,37 +1,37 @@
-"""How far the core has come with one call: one step at a time, for either driver."""
+"""How far the core has come: one step at a time, for either driver."""
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import MAX_ABANDONED
-from penstock.engine.core import run_call
 from penstock.engine.definition import Kind
-from penstock.engine.effects import Effect
+from penstock.engine.effects import Effect, Steps
 from penstock.engine.ending import Ending
 from penstock.errors import FlowRunTimeoutError, RunTimeoutError, TaskRunTimeoutError
-from penstock.states import State
+
+T = TypeVar("T")
 
 
-class Progress:
-    """A started core."""
+class Progress(Generic[T]):
+    """Steps of the engine that were begun: those of a call, or those that end a transaction."""
 
     __slots__ = ("_steps", "call")
 
-    def __init__(self, call: LiveCall) -> None:
+    def __init__(self, call: LiveCall, steps: Steps[T]) -> None:
         self.call = call
-        self._steps = run_call(call)
+        self._steps = steps
 
-    def step(
-        self, answer: object, *, trouble: BaseException | None
-    ) -> Effect[object] | State[object]:
-        """Send what came of the last effect; return the next one, or the final state."""
+    def step(self, answer: object, *, trouble: BaseException | None) -> Effect[object] | T:
+        """Send what came of the last effect; return the next one, or what the steps came to."""
         try:
             if trouble is not None:
                 return self._steps.throw(trouble)
             return self._steps.send(answer)
         except StopIteration as stop:
-            state: State[object] = stop.value
-            return state
+            came_to: T = stop.value
+            return came_to
 
     def close(self) -> None:
         """Go no further; the core lets go of what it holds. Tracebacks may keep it for long."""

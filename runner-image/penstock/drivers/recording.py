@@ -30,6 +30,8 @@ MAX_STORED = 100
 """Records of one call that a journal stores: the last."""
 MAX_STORED_CHARACTERS = 16 * 1024
 """Data of a record that a journal stores; of one with more, it stores that there was one."""
+MAX_STORED_IN_ALL = 64 * 1024
+"""Characters of all records of one call in a journal."""
 
 travelling: ContextVar[list[Kept] | None] = ContextVar("penstock_travelling", default=None)
 """What the body that runs in this worker has kept; elsewhere there is no such list."""
@@ -91,14 +93,25 @@ def _makers(scope: Scope) -> list[str]:
     return around
 
 
-def stored_form(records: Iterable[Kept]) -> list[dict[str, Any]]:
-    """Return records as a journal stores them: without what is too large to be kept twice."""
-    return [_cut(as_json(record)) for record in records][-MAX_STORED:]
+def stored_form(records: Sequence[Kept]) -> list[dict[str, Any]]:
+    """Return records as a journal stores them: the last, as far as there is room for them.
+
+    Data that are too large to be kept twice are left out.
+    """
+    kept: list[dict[str, Any]] = []
+    room = MAX_STORED_IN_ALL
+    for record in reversed(records[-MAX_STORED:]):
+        found = _cut(as_json(record), room=min(room, MAX_STORED_CHARACTERS))
+        room -= len(json.dumps(found))
+        if room < 0:
+            break
+        kept.append(found)
+    return kept[::-1]
 
 
-def _cut(found: dict[str, Any]) -> dict[str, Any]:
+def _cut(found: dict[str, Any], *, room: int) -> dict[str, Any]:
     large = "payload" if "event" in found else "data"
-    if len(json.dumps(found[large])) > MAX_STORED_CHARACTERS:
+    if len(json.dumps(found[large])) > room:
         found[large] = {} if large == "payload" else None
     return found
 

@@ -16,6 +16,7 @@ from penstock.drivers.clocks import worked_seconds
 from penstock.drivers.prints import prints_of
 from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
 from penstock.drivers.waiting import pause
+from penstock.engine.core import run_call
 from penstock.engine.effects import Effect, Hold, Keep, Pause, Record, RunBody
 from penstock.engine.ending import Ending
 from penstock.states import State
@@ -101,7 +102,7 @@ class _Streaming:
 
     def __init__(self, call: LiveCall) -> None:
         self._call = call
-        self._progress = Progress(call)
+        self._progress = Progress(call, run_call(call))
         self._begun = False
         self.left = False
         """Whether the caller has left before the end."""

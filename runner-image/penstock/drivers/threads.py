@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from contextvars import copy_context
 from inspect import isawaitable
-from typing import cast
+from typing import TypeVar, cast
 
 from penstock.clock import Stint
 from penstock.drivers.call import LiveCall
@@ -22,10 +22,13 @@ from penstock.drivers.progress import (
 )
 from penstock.drivers.scope import Scope
 from penstock.drivers.waiting import block_until, block_until_final, note_delay, pause
+from penstock.engine.core import run_call
 from penstock.engine.effects import Ask, Await, AwaitTasks, CallHook, Effect, Pause, RunBody, Within
 from penstock.engine.ending import Ending
 from penstock.errors import TaskAbandoned
 from penstock.states import State
+
+T = TypeVar("T")
 
 
 def run_inline(call: LiveCall) -> State[object]:
@@ -38,7 +41,7 @@ def run_inline(call: LiveCall) -> State[object]:
 
 
 def _run_inline(call: LiveCall) -> State[object]:
-    progress = Progress(call)
+    progress = Progress(call, run_call(call))
     trouble: BaseException | None = None
     while isinstance(step := resume(progress, trouble=trouble), Pause):
         trouble = None
@@ -51,8 +54,8 @@ def _run_inline(call: LiveCall) -> State[object]:
     return step
 
 
-def resume(progress: Progress, *, trouble: BaseException | None = None) -> State[object] | Pause:
-    """Go on until the call is final or has to pause; the caller sees to the pause."""
+def resume(progress: Progress[T], *, trouble: BaseException | None = None) -> T | Pause:
+    """Go on until all is done or a pause is due, which the caller sees to."""
     call = progress.call
     answer: object = None
     while isinstance(step := progress.step(answer, trouble=trouble), Effect):

@@ -117,40 +117,30 @@ def transacting(scope: Scope, around: dict[str, object], own: dict[str, object])
 
 def drive(steps: Steps[T], *, part: object) -> T:
     """Carry out, in the calling thread, what ending a transaction takes."""
-    from penstock.drivers.threads import perform
+    from penstock.drivers.progress import Progress
+    from penstock.drivers.threads import resume
     from penstock.drivers.waiting import pause
 
-    answer, trouble = None, None
-    while True:
+    progress, trouble = Progress(cast("LiveCall", part), steps), None
+    while isinstance(step := resume(progress, trouble=trouble), Pause):
+        trouble = None
         try:
-            effect = steps.throw(trouble) if trouble else steps.send(answer)
-        except StopIteration as stop:
-            return cast("T", stop.value)
-        answer = trouble = None
-        try:
-            if isinstance(effect, Pause):
-                pause(effect.seconds, scope=current_scope.get(), early=effect.early)
-            else:
-                answer = perform(effect, cast("LiveCall", part))
+            pause(step.seconds, scope=current_scope.get(), early=step.early)
         except BaseException as error:  # the rule decides what it means
             trouble = error
+    return step
 
 
 async def drive_async(steps: Steps[T], *, part: object) -> T:
     """Carry out, in the running loop, what ending a transaction takes."""
-    from penstock.drivers.loops import pause, perform
+    from penstock.drivers.loops import pause, resume
+    from penstock.drivers.progress import Progress
 
-    answer, trouble = None, None
-    while True:
+    progress, trouble = Progress(cast("LiveCall", part), steps), None
+    while isinstance(step := await resume(progress, trouble=trouble), Pause):
+        trouble = None
         try:
-            effect = steps.throw(trouble) if trouble else steps.send(answer)
-        except StopIteration as stop:
-            return cast("T", stop.value)
-        answer = trouble = None
-        try:
-            if isinstance(effect, Pause):
-                await pause(effect.seconds, scope=current_scope.get(), early=effect.early)
-            else:
-                answer = await perform(effect, cast("LiveCall", part))
+            await pause(step.seconds, scope=current_scope.get(), early=step.early)
         except BaseException as error:  # the same
             trouble = error
+    return step

@@ -41,7 +41,7 @@ from penstock.engine.inputs import (
     values_of,
 )
 from penstock.engine.limiting import within_limits
-from penstock.engine.retry import AttemptsUsed, delay_before_retry, may_retry
+from penstock.engine.retry import AttemptsUsed, delay_before_retry, may_retry, never_began
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.settle import settle
 from penstock.states import AwaitingRetry, Retrying, Running, State
@@ -207,6 +207,8 @@ def _attempts(
         attempt = _attempt(call, args, kwargs)
         state = yield from (within_limits(attempt) if is_limited else attempt)
         if not may_retry(policy, attempt=run.run_count, state=state):
+            return state
+        if never_began(call.definition.body, state):
             return state
         if policy.condition and not (yield from _agrees(policy.condition, call.run, state)):
             return state

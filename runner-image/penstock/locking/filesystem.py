@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.locking.awaited import AwaitedLocks
+
 __all__ = ["FileSystemLockManager"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
@@ -28,7 +30,7 @@ class _Hold:
     expiry: threading.Timer | None
 
 
-class FileSystemLockManager:
+class FileSystemLockManager(AwaitedLocks):
     """Grants locks by key to the processes that use the same folder of one machine."""
 
     waits = False
@@ -57,20 +59,6 @@ class FileSystemLockManager:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return True
-
-    async def aacquire_lock(
-        self,
-        key: str,
-        holder: str,
-        acquire_timeout: float | None = None,
-        hold_timeout: float | None = None,
-    ) -> bool:
-        """Hold the lock of ``key``, without blocking the event loop."""
-        import asyncio
-
-        return await asyncio.to_thread(
-            self.acquire_lock, key, holder, acquire_timeout, hold_timeout
-        )
 
     def release_lock(self, key: str, holder: str) -> None:
         """Let go of the lock; raise ``ValueError`` if it is not the holder's."""
@@ -112,12 +100,6 @@ class FileSystemLockManager:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         return True
-
-    async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - Prefect's
-        """Wait until nobody holds the lock, without blocking the event loop."""
-        import asyncio
-
-        return await asyncio.to_thread(self.wait_for_lock, key, timeout)
 
     def _try(self, key: str, holder: str, hold_timeout: float | None) -> bool:
         with self._lock:

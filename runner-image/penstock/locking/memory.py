@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
+from penstock.locking.awaited import AwaitedLocks
+
 __all__ = ["MemoryLockManager"]
 
 
@@ -17,7 +19,7 @@ class _Hold:
     """In monotonic time."""
 
 
-class MemoryLockManager:
+class MemoryLockManager(AwaitedLocks):
     """Grants locks by key; all managers of a process share them."""
 
     waits = False
@@ -39,20 +41,6 @@ class MemoryLockManager:
             until = None if hold_timeout is None else time.monotonic() + hold_timeout
             self._holds[key] = _Hold(holder, until)
             return True
-
-    async def aacquire_lock(
-        self,
-        key: str,
-        holder: str,
-        acquire_timeout: float | None = None,
-        hold_timeout: float | None = None,
-    ) -> bool:
-        """Hold the lock of ``key``, without blocking the event loop."""
-        import asyncio
-
-        return await asyncio.to_thread(
-            self.acquire_lock, key, holder, acquire_timeout, hold_timeout
-        )
 
     def release_lock(self, key: str, holder: str) -> None:
         """Let go of the lock; raise ``ValueError`` if it is not the holder's."""
@@ -76,12 +64,6 @@ class MemoryLockManager:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
             return self._await_free(key, None, deadline)
-
-    async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - Prefect's
-        """Wait until nobody holds the lock, without blocking the event loop."""
-        import asyncio
-
-        return await asyncio.to_thread(self.wait_for_lock, key, timeout)
 
     def _await_free(self, key: str, holder: str | None, deadline: float | None) -> bool:
         while (hold := self._hold_of(key)) is not None and hold.holder != holder:

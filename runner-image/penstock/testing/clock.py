@@ -13,6 +13,7 @@ moment at which one has gone to sleep and the one that it woke is not up yet.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from asyncio import AbstractEventLoop
@@ -61,6 +62,7 @@ class MovingTime:
         self._round: Round | None = None
         self._ended_at: float | None = None
         """When the test was over, by real time, which passes from then on."""
+        self._at_end: list[Callable[[], None]] = []
         self._timer: Timer | None = None
         """Goes on with what waits after that."""
 
@@ -101,8 +103,18 @@ class MovingTime:
             return self._move_in_loop(loop, length.total_seconds())
         gate = self.gate()
         self._set_alarm(length.total_seconds(), gate.set, rank=1)
-        gate.wait()
+        gate.wait_telling(self._tell_who_works, after=self._patience)
         return _Moved()
+
+    def _tell_who_works(self) -> None:
+        """Say what holds the time up, which might do so for ever."""
+        with self._lock:
+            working = self._working.keys() - self._parked
+        names = sorted(each.name for each in threading.enumerate() if each.ident in working)
+        logging.getLogger("penstock.testing").warning(
+            "Time is to be moved, and waits for what works in %s.",
+            f"the threads {', '.join(names)}" if names else "an event loop",
+        )
 
     async def _move_in_loop(self, loop: AbstractEventLoop, seconds: float) -> None:
         moved, thread = asyncio.Event(), threading.get_ident()
@@ -146,6 +158,10 @@ class MovingTime:
         self._timer.call_later(seconds, alarm.ring)
 
     # Who works and who waits.
+
+    def at_end(self, function: Callable[[], None]) -> None:
+        """Call ``function`` when the test is over."""
+        self._at_end.append(function)
 
     def gate(self) -> Gate:
         """Return a gate: a thread that waits there does not work."""
@@ -290,6 +306,8 @@ class MovingTime:
             while due := self._alarms.take_next():
                 for alarm in due:
                     self._ring_really(alarm, (alarm.due - self._passed) / _BILLION)
+        while self._at_end:
+            self._at_end.pop()()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from asyncio import AbstractEventLoop
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +45,16 @@ class Gate:
             self._time.wake(self)
             if forget:
                 forget()
+
+    def wait_telling(self, tell: Callable[[], None], *, after: float) -> None:
+        """Wait until the gate is open; call ``tell`` if that takes so many real seconds."""
+        self._time.park(self)
+        try:
+            if not self.event.wait(after):
+                tell()
+                self.event.wait()
+        finally:
+            self._time.wake(self)
 
 
 class Stint:

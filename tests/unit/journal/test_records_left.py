@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from penstock.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
-from penstock.drivers.recording import MAX_STORED_CHARACTERS
+from penstock.drivers.recording import MAX_STORED_CHARACTERS, MAX_STORED_IN_ALL, as_json
 from penstock.engine.records import Records
 from penstock.events import emit_event
 from penstock.execution import RunContext, execute
@@ -135,6 +136,27 @@ def test_data_that_are_too_large_to_be_stored_twice_are_missing_in_what_comes_ba
     assert first.artifacts[0].data is not None
     assert (second.artifacts[0].key, second.artifacts[0].data) == ("table", None)
     assert second.events[0].payload == {}
+
+
+def test_there_is_a_bound_to_what_all_records_of_a_call_take_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @task
+    def describe_all() -> None:
+        for number in range(300):
+            create_markdown_artifact("x" * 1000, key=f"a-{number}", description="d" * 1000)
+
+    def body(power: Power) -> None:
+        describe_all()
+        power.cut()
+
+    first, second = _twice(body)
+
+    assert len(first.artifacts) == 300
+    assert 20 < len(second.artifacts) < 60
+    assert second.artifacts[-1].key == "a-299"
+    assert sum(len(json.dumps(as_json(each))) for each in second.artifacts) <= MAX_STORED_IN_ALL
+    assert f"room for {len(second.artifacts)} of the 300 artifacts and events" in caplog.text
 
 
 def test_the_files_of_a_run_have_each_record_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,45 @@ def test_a_cache_key_that_is_no_text_lets_the_task_run_and_says_so(
 
     assert (keyed(1), keyed(2)) == (1, 2)
     assert "cache_key_fn returned 7, and a key is a text, or None." in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "method"])
+def test_arguments_that_do_not_fit_are_not_tried_again(kind: str) -> None:
+    """Prefect 3.8.8: ParameterBindError where the task is called, before any attempt."""
+
+    class Table:
+        @task(retries=5, retry_delay_seconds=60)
+        def read(self, row: int) -> None: ...
+
+    async def read(row: int) -> None: ...
+
+    patient = task(retries=5, retry_delay_seconds=60)
+    reading: Any = {
+        "sync": patient(body), "async": patient(read), "method": Table().read
+    }[kind]  # fmt: skip
+
+    @flow
+    def run() -> str:
+        state = reading.submit(1, column=2, return_state=True)
+        return f"{state.name}: {state.message}"
+
+    assert run().startswith("Failed: TypeError: ")
+    assert "got an unexpected keyword argument 'column'" in run()
+
+
+def test_a_type_error_of_the_body_is_tried_again() -> None:
+    tries = []
+
+    @task(retries=1)
+    def add(x: object) -> object:
+        tries.append(x)
+        return add_up(x)
+
+    def add_up(x: Any) -> object:
+        return x + 1
+
+    assert add("a", return_state=True).is_failed()
+    assert tries == ["a", "a"]
 
 
 def test_a_future_of_another_run_is_a_value_like_any_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time as real
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from penstock import State, Task, concurrency, flow, rate_limit, task
+from penstock import State, Task, concurrency, flow, rate_limit, sleep, sleep_until, task
 from penstock.cache_policies import INPUTS
 from penstock.clock import now
 from penstock.futures import as_completed
@@ -215,6 +216,24 @@ def test_the_patience_with_the_world_ends() -> None:
         assert asyncio.run(run()) == "done"
 
 
+def test_a_move_that_is_held_up_says_by_whom(caplog: pytest.LogCaptureFixture) -> None:
+    release = threading.Event()
+    works = task(lambda: release.wait(5), name="works")
+
+    class Release(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            release.set()
+
+    logger, handler = logging.getLogger("penstock.testing"), Release()
+    logger.addHandler(handler)
+    with moving_time(patience=0.01) as time:
+        works.submit()
+        time.move(seconds=1)
+    logger.removeHandler(handler)
+
+    assert "waits for what works in the threads penstock outside-" in caplog.text
+
+
 def test_moving_in_a_body_is_how_long_it_takes(time: MovingTime) -> None:
     @task(timeout_seconds=10)
     def slow() -> None:
@@ -353,6 +372,46 @@ def test_what_still_waits_at_the_end_goes_on_in_real_time() -> None:
 
     future.result()
     assert len(runs) == 2
+
+
+def test_a_test_that_submits_outside_of_flows_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+
+    for _ in range(3):
+        with moving_time() as time:
+            flaky = Flaky(time)
+            flaky.task().submit(0).result()
+            flaky.async_task().submit(0).result()
+
+    deadline = real.monotonic() + 10
+    while threading.active_count() > before and real.monotonic() < deadline:
+        real.sleep(0.001)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("how", ["called", "submitted", "awaited"])
+def test_a_sleep_passes_at_once(time: MovingTime, how: str) -> None:
+    @flow
+    def sleeps() -> None:
+        sleep(3600)
+        sleep_until(START + timedelta(hours=2))
+
+    @flow
+    def submits() -> None:
+        naps = [task(lambda: sleep(7200), name="nap").submit() for _ in range(2)]
+        for nap in naps:
+            nap.result()
+
+    @flow
+    async def awaits() -> None:
+        await asyncio.gather(sleep(7200), sleep(3600))
+
+    if how == "awaited":
+        asyncio.run(awaits())
+    else:
+        (sleeps if how == "called" else submits)()
+
+    assert time.elapsed == 7200
 
 
 def test_time_that_begins_without_a_zone_is_refused() -> None:

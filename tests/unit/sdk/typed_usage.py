@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, assert_type
 
-from penstock import as_completed, flow, task, unmapped, wait
+from penstock import Flow, as_completed, deploy, flow, task, unmapped, wait
+from penstock.deployments import run_deployment
 from penstock.filesystems import FileSystem
+from penstock.flow_runs import ClusterRun
 from penstock.futures import PenstockFuture, PenstockFutureList
 from penstock.results import ResultStore
+from penstock.serving import Deployment
 from penstock.states import State
 from penstock.transactions import AsyncTransaction, Transaction, transaction
 
@@ -114,6 +117,15 @@ async def fetches(url: str) -> bytes:
     assert_type(await count.submit(url), int)
     assert_type([letter async for letter in stream_later(url)], list[str])
     return await fetch(url)
+
+
+def in_a_cluster() -> None:
+    """Never called: there is none."""
+    assert_type(run_deployment("sizes", parameters={"words": []}, timeout=0), ClusterRun)
+    assert_type(run_deployment("sizes").state.is_completed(), bool)
+    assert_type(flow.from_source(".", "flows.py:sizes"), Flow[..., Any])
+    assert_type(sizes.to_deployment("daily", interval=60, tags=["a"]), Deployment)
+    deploy(sizes.to_deployment("daily"), image="sizes:1")
 
 
 def refused() -> None:

@@ -7,6 +7,7 @@ the plan asks for, and executes. It can be told to die after any of its writes.
 from __future__ import annotations
 
 import copy
+import marshal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -452,7 +453,5 @@ class Operator:
 
 
 def _copied(value: Any) -> Any:
-    """Copy JSON, as an API server does; ``copy.deepcopy`` takes eight times as long."""
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
-    return [_copied(each) for each in value] if isinstance(value, list) else value
+    """Copy JSON; ``copy.deepcopy`` takes thirty times as long."""
+    return marshal.loads(marshal.dumps(value))

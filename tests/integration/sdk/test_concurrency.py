@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.sdk.diary import run
 
 import penstock
 from penstock import flow, task
@@ -23,8 +24,6 @@ from penstock.errors import (
     PenstockError,
 )
 from penstock.execution import RunContext
-
-from .diary import run
 
 penstock_concurrency: Callable[..., Any] = penstock.concurrency  # type: ignore[assignment] # a package
 

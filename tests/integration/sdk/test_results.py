@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.sdk.diary import Diary, run
 
 from penstock import flow, task
 from penstock.cache_policies import INPUTS, NO_CACHE
@@ -21,8 +22,6 @@ from penstock.shelves.files import path_of
 from penstock.shelves.sqlite import MAX_INLINE
 from penstock.tasks import Task
 from penstock.testing import moving_time
-
-from .diary import Diary, run
 
 
 class Counting:
