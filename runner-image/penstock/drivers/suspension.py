@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from penstock.drivers.activity import Activity
+if TYPE_CHECKING:
+    from penstock.drivers.activity import Activity
 
 LINGER_SECONDS = 30.0
 """Waits that are shorter hold the process: a new one would cost more."""
