@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
@@ -27,6 +27,7 @@ from penstock.tracebacks import report_error
 
 if TYPE_CHECKING:
     from penstock.flows import Flow
+    from penstock.journal.large import Files
 
 __all__ = ["Overrides", "RunContext", "execute"]
 
@@ -76,7 +77,9 @@ def _prepared(
     definition: Definition,
 ) -> LiveCall:
     """Return the call; a run that is taken up again gets what it was started with."""
-    journal = context.journal
+    journal, persistence = context.journal, definition.persistence
+    if journal is not None and persistence is not None and persistence.storage is not None:
+        journal.keep_large_in(cast("Files", persistence.storage), run=context.run_id)
     given = journal.given() if journal else None
     if given is not None:
         args, kwargs = given

@@ -31,6 +31,7 @@ from penstock.journal.entries import (
     state_in,
     value_in,
 )
+from penstock.journal.large import MIN_AWAY, Files, LargeResults, fetched
 from penstock.journal.protocol import Epoch
 from penstock.journal.records import Header, Record, decode_record, encode_record
 from penstock.states import State, StateType
@@ -71,6 +72,7 @@ class RunJournal:
         limits: Limits,
     ) -> None:
         self._limits = limits
+        self._large: LargeResults | None = None
         self._size = sum(len(line) for record in records for line in record.lines)
         self._chain = chain
         self._header = header
@@ -87,6 +89,10 @@ class RunJournal:
         """Whether storing takes milliseconds."""
         return self._chain.is_remote
 
+    def keep_large_in(self, files: Files, *, run: str) -> None:
+        """Write results there that are over the limits, and read them from there."""
+        self._large = LargeResults(files, run=run)
+
     def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
         """Return what the call came to, or how far it got."""
         entries = self._entries.get(key.digest_of_path())
@@ -94,6 +100,9 @@ class RunJournal:
             return None
         if "done" in entries:
             return state_in(entries["done"], kind=StateType.COMPLETED)
+        if "away" in entries:
+            whole = fetched(entries["away"], large=self._large)
+            return state_in(whole, kind=StateType.COMPLETED)
         present = self._epoch(epoch)
         if "failed" in entries and epoch_in(entries["failed"]) == present:
             return state_in(entries["failed"], kind=StateType.FAILED)
@@ -111,7 +120,7 @@ class RunJournal:
     ) -> State[object]:
         """Store a final state, and return it as it will be found."""
         if state.is_completed():
-            line = self._within_limits(done_line(key, state), key=key)
+            line = done_line(key, state)
         elif state.is_failed() and isinstance(state.data, Exception):
             try:
                 line = failed_line(key, state, epoch=self._epoch(epoch))
@@ -119,7 +128,8 @@ class RunJournal:
                 return state  # it holds for as long as the process; the call then runs again
         else:
             return state
-        self._append(line, before=left_line(key, left) if left else None)
+        entry = self._within_limits(line, key=key) if state.is_completed() else line
+        self._append(entry, before=left_line(key, left) if left else None)
         return self._as_found(line, state)
 
     def left(self, key: CallKey) -> Sequence[object]:
@@ -193,18 +203,27 @@ class RunJournal:
         )
 
     def _within_limits(self, line: str, *, key: CallKey) -> str:
+        """Return the entry to store: the line, or one that refers to where it was put away."""
+        problem = self._problem_of(line, key=key)
+        if problem is None:
+            return line
+        if self._large is not None and len(line) >= MIN_AWAY:
+            return self._large.put_away(line, name=key.identity)
+        raise UnstorableValue(f"{problem} Return less, or give the flow a result_storage.")
+
+    def _problem_of(self, line: str, *, key: CallKey) -> str | None:
         limits = self._limits
         if limits.result is not None and len(line) > limits.result:
-            raise UnstorableValue(
+            return (
                 f"The result of {key.identity} takes {len(line):,} bytes, and the journal takes "
-                f"{limits.result:,} of one result: return less, such as where the data is."
+                f"{limits.result:,} of one result."
             )
         if limits.run is not None and self._size + len(line) > limits.run:
-            raise UnstorableValue(
+            return (
                 f"The results of this run take more than the {limits.run:,} bytes that its "
-                "journal takes: return less from tasks, such as where the data is."
+                "journal takes."
             )
-        return line
+        return None
 
     def _append(self, line: str, *, before: str | None = None) -> None:
         if self._fenced is not None:
