@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class LocalRuns:
         try:
             self.connection = connect(home / "journal.db")
             self.connection.execute(_SCHEMA)
+        weakref.finalize(self, self.connection.close)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(
                 f"Runs cannot be kept in {home}: {error}. Set PENSTOCK_HOME to a folder of yours."
