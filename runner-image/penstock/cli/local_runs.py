@@ -51,11 +51,11 @@ class LocalRuns:
         try:
             self.connection = connect(home / "journal.db")
             self.connection.execute(_SCHEMA)
-        weakref.finalize(self, self.connection.close)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(
                 f"Runs cannot be kept in {home}: {error}. Set PENSTOCK_HOME to a folder of yours."
             ) from error
+        weakref.finalize(self, self.connection.close)
 
     def add(self, run_id: str, *, journal: str, flow: str, entrypoint: str, folder: str) -> RunRow:
         """Add a run that is about to begin; refuse a name that is taken."""
