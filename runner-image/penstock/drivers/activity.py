@@ -6,10 +6,13 @@ is unwound: no exception reaches user code, no ``finally`` block runs.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio  # below where a loop runs: it takes longer to import than all of Penstock
 
 
 class Activity:
@@ -38,6 +41,8 @@ class Activity:
     async def begin_async(self) -> None:
         """Count a body of the running loop, as ``begin``."""
         if not self._count():
+            import asyncio
+
             await asyncio.get_running_loop().create_future()
 
     def end(self) -> None:
@@ -71,6 +76,8 @@ class Activity:
     @contextmanager
     def parked_in_loop(self) -> Iterator[None]:
         """Note that an asyncio task of a flow's body waits in the engine."""
+        import asyncio
+
         self._loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None, "coroutines run in tasks"
@@ -90,6 +97,8 @@ class Activity:
         return _answer_of(self._loop, self._loop_is_quiet)
 
     def _loop_is_quiet(self) -> bool:
+        import asyncio
+
         return all(
             task in self._parked_tasks or _waits_for_tasks(task)
             for task in asyncio.all_tasks(self._loop)
@@ -103,6 +112,8 @@ class Activity:
 
 def _waits_for_tasks(task: asyncio.Task[object]) -> bool:
     """Tell whether a task awaits nothing but other tasks, each of which is looked at itself."""
+    import asyncio
+
     awaited = getattr(task, "_fut_waiter", None)  # what asyncio.wait_for and debuggers use, too
     children = getattr(awaited, "_children", [awaited])
     return bool(children) and all(isinstance(each, asyncio.Task) for each in children)
