@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from penstock.engine.cache_terms import CacheQuestion
@@ -14,6 +13,8 @@ from penstock.engine.hooks import Hook, Hooks, hook_of_transaction
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from penstock.filesystems import FileSystem
     from penstock.serializers import Serializer
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Sequence
 from typing import Any, cast
-from uuid import uuid4
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.frame import Frame
@@ -103,7 +103,7 @@ def _in_results(effect: Effect[object]) -> object:
         case Hold(transaction, slot, entry):
             transaction.hold(slot, entry)
         case Acquire(lock):
-            lock.holder = lock.holder or uuid4().hex
+            lock.holder = lock.holder or os.urandom(16).hex()
             return lock.locks.acquire_lock(lock.key, lock.holder, acquire_timeout=0)
         case Release(lock):
             lock.release()

@@ -32,7 +32,7 @@ def test_the_sdk_needs_the_standard_library_alone() -> None:
 @pytest.mark.parametrize(
     "call", ["plain(1, None)", "hinted(1, 'a', 2.0)"], ids=["no-hints", "exact-types"]
 )
-def test_pydantic_is_imported_only_when_there_is_something_to_coerce(call: str) -> None:
+def test_what_takes_long_to_import_is_left_until_it_is_needed(call: str) -> None:
     program = (
         "import sys\n"
         "from penstock import flow\n"
@@ -41,10 +41,9 @@ def test_pydantic_is_imported_only_when_there_is_something_to_coerce(call: str) 
         "@flow\n"
         "def hinted(a: int, b: str, c: float, d: 'list[int] | None' = None): ...\n"
         f"{call}\n"
-        "assert 'pydantic' not in sys.modules\n"
-        "assert 'asyncio' not in sys.modules\n"
+        "print({'asyncio', 'pathlib', 'pydantic', 'uuid'} & set(sys.modules))\n"
     )
 
     done = run_script(program)
 
-    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr
