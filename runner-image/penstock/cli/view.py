@@ -33,6 +33,8 @@ STYLES = {
     "Cancelled": "magenta",
 }
 SIGNS = {"Completed": "✔", "Failed": "✘", "Crashed": "✘", "Cancelled": "■", "Suspended": "‖"}
+GOES_ON = {"Sleep", "RetryDelay", "Recovery"}
+"""Waits that end well by themselves."""
 BAR_WIDTH = 32
 SHOWN_FAILURES = 3
 NAME_WIDTH = 40
@@ -211,7 +213,8 @@ def waiting_words(run: Run, *, now: datetime) -> str:
     words = str(status.get("message") or f"It waits for {waiting['kind']}.")
     if until := waiting.get("until"):
         left = max(0.0, (parse_time(until) - now).total_seconds())
-        words += f" It gives up in {human_duration(left)}."
+        what = "goes on" if waiting["kind"] in GOES_ON else "gives up"
+        words += f" It {what} in {human_duration(left)}."
     return words
 
 

@@ -118,6 +118,13 @@ def test_a_run_that_waits_says_for_what_and_until_when() -> None:
     assert lines[1] == "  No image x:1. It gives up in 4m 56s."
 
 
+def test_a_run_that_sleeps_says_when_it_goes_on() -> None:
+    waiting = {"kind": "Sleep", "until": "2026-11-27T12:00:00Z"}
+    lines = drawn(run(state="Suspended", message="The flow sleeps.", waitingFor=waiting))
+
+    assert lines[1].startswith("  The flow sleeps. It goes on in 6d 23h")
+
+
 def test_a_failed_run_shows_what_failed_and_the_traceback() -> None:
     execution = {
         "attempt": 1,
