@@ -161,6 +161,10 @@ def test_every_option_is_on_the_page(options: type) -> None:
     assert [name for name in options.__annotations__ if name not in PAGE] == []
 
 
+def test_every_row_has_four_columns() -> None:
+    assert [cells for cells in LINES if len(cells) != 4] == []
+
+
 def test_rows_are_one_of_three() -> None:
     assert {row[2] for row in ROWS} == {"works", "not yet", "none"}
 
