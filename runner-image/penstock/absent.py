@@ -15,6 +15,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SERVER = "there is no server to ask; read runs with `penstock list`, `penstock watch` or kubectl."
+_AWAITED = "a name has one form: await {twin}(…)."
 _TWIN = "a name has one form: use {twin}; asyncio.to_thread({twin}, …) lets an event loop go on."
 _RESUME = "people resume runs by `kubectl penstock signal RUN resume`."
 _INPUT = "any pydantic model or dataclass will do: wait_for_input(Model), or wait_for_signal."
@@ -46,8 +47,9 @@ _DRAW = "the order of a flow is known when it runs: `penstock run FILE:FLOW` sho
 
 NAMES: tuple[tuple[str, str, str], ...] = (
     ("", "get_client", _SERVER),
-    ("", "aserve apause_flow_run aresume_flow_run asuspend_flow_run", _TWIN),
-    ("", "resume_flow_run", _RESUME),
+    ("", "aserve", _TWIN),
+    ("", "apause_flow_run asuspend_flow_run", _AWAITED),
+    ("", "resume_flow_run aresume_flow_run", _RESUME),
     ("blocks.system", "JSON String DateTime", "keep it as a penstock.variables.Variable."),
     (
         "cache_policies",
@@ -124,7 +126,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ),
     ("filesystems", "NullFileSystem", "give persist_result=False."),
     ("filesystems", "SMB", "use RemoteFileSystem('smb://…')."),
-    ("flow_runs", "resume_flow_run", _RESUME),
+    ("flow_runs", "resume_flow_run aresume_flow_run", _RESUME),
     (
         "input",
         """
@@ -138,7 +140,7 @@ NAMES: tuple[tuple[str, str, str], ...] = (
     ),
     ("input", "send_input", "send a signal: `kubectl penstock signal RUN NAME --payload …`."),
     ("deployments", "initialize_project", "`penstock render FILE:FLOW --image …` writes a Flow."),
-    ("flow_runs", "apause_flow_run aresume_flow_run asuspend_flow_run", _TWIN),
+    ("flow_runs", "apause_flow_run asuspend_flow_run", _AWAITED),
     (
         "flows",
         """
