@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import (
+    TYPE_CHECKING,
     Any,
     Literal,
     ParamSpec,
     TypeVar,
     Unpack,
+    cast,
     overload,
 )
 
 from penstock.absent import refuse_absent
-from penstock.cache_policies import (
-    CachePolicy,
-    key_by,
-    key_of_function,
-    parts_of,
-    task_input_hash,
-)
 from penstock.calls import call_task, waited
 from penstock.decorated import H, Hook
 from penstock.engine.cache_terms import CacheQuestion, CacheRule
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
 from penstock.inline import run_here
-from penstock.options import ResultOptions, RunName, storage_key
+from penstock.options import ResultOptions, RunName
 from penstock.retry_delays import Delay, exponential_backoff
 from penstock.states import State
 from penstock.submitting import Submitting
 
+if TYPE_CHECKING:
+    from penstock.cache_policies import CachePolicy
+
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
+
+_CACHE_OPTIONS = ("cache_policy", "cache_key_fn", "cache_expiration", "result_storage_key")
 
 __all__ = ["Task", "TaskOptions", "exponential_backoff", "task", "task_input_hash"]
 
@@ -101,31 +108,11 @@ class Task(Submitting[P, R]):
         )
 
     def _cache_rule(self) -> CacheRule | None:
-        options = self.options
-        policy, key_fn = options.get("cache_policy"), options.get("cache_key_fn")
-        template = options.get("result_storage_key")
-        key_of: Callable[[CacheQuestion], str | None]
-        if template is not None:
-            key_of = partial(storage_key, template)
-        elif key_fn is not None:
-            key_of = partial(key_of_function, key_fn)
-        elif policy is not None and parts_of(policy):
-            key_of = partial(key_by, policy)
-        else:
-            if options.get("cache_expiration") is not None:
-                warnings.warn(
-                    "cache_expiration is of no use where nothing is cached: give a cache_policy, "
-                    "such as INPUTS, or a cache_key_fn too.",
-                    stacklevel=6,
-                )
+        if all(self.options.get(option) is None for option in _CACHE_OPTIONS):
             return None
-        never_read = policy is not None and not parts_of(policy)
-        return CacheRule(
-            key_of=key_of,
-            expiration=options.get("cache_expiration"),
-            refresh=never_read or bool(options.get("refresh_cache")),
-            **_configured(policy),
-        )
+        from penstock.cache_rules import rule_of
+
+        return rule_of(cast("Any", self.options))
 
     def on_commit(self, hook: H) -> H:
         """Call ``hook(transaction)`` when what a run did is committed."""
@@ -195,18 +182,11 @@ class Task(Submitting[P, R]):
         return run_here(call, return_state=return_state)
 
 
-def _configured(policy: CachePolicy | None) -> dict[str, Any]:
-    """Return what a policy says beside the key."""
-    if policy is None or (policy.isolation_level is None and policy.key_storage is None):
-        return {}
-    from penstock.filesystems import filesystem_for
+def task_input_hash(context: CacheQuestion, parameters: Mapping[str, object]) -> str:
+    """Use as ``cache_key_fn``: the task's inputs and its source decide."""
+    from penstock.cache_policies import task_input_hash as hash_of
 
-    place = policy.key_storage
-    return {
-        "storage": None if place is None else filesystem_for(place),
-        "is_serial": policy.isolation_level == "SERIALIZABLE",
-        "locks": policy.lock_manager,
-    }
+    return hash_of(context, parameters)
 
 
 @overload

@@ -7,8 +7,7 @@ asks.
 
 from __future__ import annotations
 
-import hashlib
-import uuid
+import os
 
 from penstock.drivers.scope import Scope
 from penstock.engine.runs import FlowRun
@@ -17,6 +16,8 @@ from penstock.errors import MissingContextError
 
 def idempotency_key(scope: Scope) -> str:
     """Return what a system outside may know this task's work by, however often it is begun."""
+    import hashlib
+
     path = call_path(scope)
     digest = hashlib.blake2b(path.encode(), digest_size=16).hexdigest()
     return f"{path.partition('/')[0]}-{digest}"
@@ -55,4 +56,4 @@ def _outermost(scope: Scope) -> str:
         raise MissingContextError(
             "runtime.task_run.idempotency_key is to be read in the task's body, before its hooks."
         )
-    return f"outside/{uuid.uuid4().hex}"  # nothing but this call itself can be begun again
+    return f"outside/{os.urandom(16).hex()}"  # nothing but this call itself can be begun again

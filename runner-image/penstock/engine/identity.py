@@ -7,7 +7,6 @@ interchangeable by contract.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -31,6 +30,8 @@ class CallKey:
 
     def digest_of_path(self) -> str:
         """Return the key in 32 hexadecimal digits, for where it is stored."""
+        import hashlib  # here, since a run that keeps nothing needs none of it
+
         return hashlib.blake2b(self.path.encode(), digest_size=16).hexdigest()
 
     def beside(self, what: str) -> CallKey:

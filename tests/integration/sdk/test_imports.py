@@ -41,7 +41,7 @@ def test_what_takes_long_to_import_is_left_until_it_is_needed(call: str) -> None
         "@flow\n"
         "def hinted(a: int, b: str, c: float, d: 'list[int] | None' = None): ...\n"
         f"{call}\n"
-        "print({'asyncio', 'pathlib', 'pydantic', 'uuid'} & set(sys.modules))\n"
+        "print({'asyncio', 'hashlib', 'pathlib', 'pydantic', 'uuid'} & set(sys.modules))\n"
     )
 
     done = run_script(program)
