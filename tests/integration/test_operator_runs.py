@@ -192,13 +192,13 @@ def test_a_run_cancelled_before_its_start_makes_no_job(world: World, operator: O
 def test_a_run_that_takes_too_long_fails(world: World, operator: Operator) -> None:
     world.create_pool()
     world.create_flow()
-    world.create_run("one", timeoutSeconds=1)
+    world.create_run("one", timeoutSeconds=4)
     world.wait_for_job("one-1")
     world.start_job("one-1")
     world.report("one", attempt=1)
     world.wait_for_state("one", "Running")
 
-    status = world.wait_for_state("one", "Failed", within=10)
+    status = world.wait_for_state("one", "Failed", within=20)
 
     assert status["reason"] == "TimedOut"
     eventually(
