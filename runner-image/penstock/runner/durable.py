@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
 from penstock.drivers.suspension import Suspended, Suspension, Wait
+from penstock.errors import JournalFenced
 from penstock.journal.chain import Chain
-from penstock.journal.run_journal import Holder, Limits, open_journal
+from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
 from penstock.runner.board import NoticeBoard
@@ -39,19 +40,14 @@ def make_durable(
     Raises ``JournalError`` where the journal cannot be read. Ends the process (70) if a later
     attempt has the journal.
     """
-    context.journal = open_journal(
-        chain,
-        holder=Holder(attempt=environment.attempt, process=environment.pod_uid),
-        when_fenced=_leave_fenced,
-        limits=LIMITS,
-    )
+    context.journal = journal = _opened(chain, environment)
     server = ApiServer(
         environment.server_host,
         port=environment.server_port,
         credentials=environment.credentials,
     )
     signals = ClusterInbox(server, environment=environment, run=run, board=board)
-    signals.start(context.journal)
+    signals.start(journal)
     context.inbox = signals.inbox
     activity = context.activity = Activity()
     way_out = WayOut(activity, publisher=publisher, board=board)
@@ -61,6 +57,18 @@ def make_durable(
     publisher.on_suspend = way_out.suspend_soon
     if publisher.suspending:
         way_out.suspend_soon(LEAVING_SECONDS)
+
+
+def _opened(chain: Chain, environment: Environment) -> RunJournal:
+    try:
+        return open_journal(
+            chain,
+            holder=Holder(attempt=environment.attempt, process=environment.pod_uid),
+            when_fenced=_leave_fenced,
+            limits=LIMITS,
+        )
+    except JournalFenced:
+        _leave_fenced()
 
 
 def _leave_fenced() -> NoReturn:

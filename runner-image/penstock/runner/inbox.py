@@ -11,6 +11,7 @@ from urllib.parse import quote
 from penstock.drivers.inbox import Inbox, Message
 from penstock.drivers.receiving import NOTE
 from penstock.journal.run_journal import RunJournal
+from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer, UnreachableError
 from penstock.runner.board import NoticeBoard
 from penstock.runner.environment import Environment
@@ -39,6 +40,9 @@ class ClusterInbox:
             f"?fieldSelector={selector}"
         )
         self._verdicts: dict[str, Verdict] = {}
+        self._complaint = ""
+        self._pending: dict[str, str] = {}
+        """Names of the signals of which the API server does not know what became, by uid."""
         self.inbox = Inbox(settle=self._settle)
 
     def start(self, journal: RunJournal) -> None:
@@ -60,20 +64,23 @@ class ClusterInbox:
     def _look(self) -> None:
         try:
             answer = self._server.get(self._path)
-        except UnreachableError:
-            return  # the reporter says so
+        except UnreachableError as error:
+            self._complain(str(error))
+            return
         if not answer.ok:
+            self._complain(answer.sentence)
             return
         pending = [item for item in answer.body.get("items") or () if self._is_for_us(item)]
-        self._board.settled(
-            [
-                (item["metadata"]["name"], *self._verdicts[item["metadata"]["uid"]])
-                for item in pending
-                if item["metadata"]["uid"] in self._verdicts
-            ]
-        )
+        self._pending = {item["metadata"]["uid"]: item["metadata"]["name"] for item in pending}
+        self._tell()
         new = [item for item in pending if item["metadata"]["uid"] not in self._verdicts]
         self.inbox.deliver(_message(item) for item in sorted(new, key=_age))
+
+    def _complain(self, sentence: str) -> None:
+        """Say what keeps signals away, once for each cause."""
+        if sentence != self._complaint:
+            self._complaint = sentence
+            exits.say(f"Signals for the run cannot be read: {sentence}")
 
     def _is_for_us(self, item: Mapping[str, Any]) -> bool:
         """Tell whether a signal is for this run, not for an earlier one of the same name."""
@@ -81,6 +88,17 @@ class ClusterInbox:
 
     def _settle(self, message: Message, state: str, why: str) -> None:
         self._verdicts[message.id] = (cast("Literal['Consumed', 'Rejected']", state), why)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Put into the report what became of signals, as long as their own status does not say."""
+        self._board.settled(
+            [
+                (name, *self._verdicts[uid])
+                for uid, name in self._pending.items()
+                if uid in self._verdicts
+            ]
+        )
 
 
 def _age(item: Mapping[str, Any]) -> tuple[str, str]:

@@ -64,6 +64,7 @@ class FaultyServer:
         }
         self.lenient = False  # without the admission policies
         self.journal = SegmentObjects(page=100)
+        self.signals: list[dict[str, Any]] = []
         self.faults: dict[str, deque[Fault]] = {
             method: deque() for method in ("GET", "PATCH", "POST", "DELETE")
         }
@@ -112,6 +113,8 @@ class FaultyServer:
         if "/journalsegments" in path:
             status, answer = self.journal.respond(method, path, body)
             return _json(status, answer)
+        if "/signals" in path:
+            return _json(200, {"kind": "SignalList", "items": self.signals})
         if self.run is None:
             return Answer(404)
         if method == "GET":

@@ -1,0 +1,191 @@
+"""Attempts of one run as processes: what they leave for the next, and how they leave."""
+
+from __future__ import annotations
+
+import signal
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.runner.faulty_server import Answer, FaultyServer
+from tests.integration.runner.processes import Place, RunnerProcess
+
+STEPS = """
+import time
+from penstock import flow, task
+
+@task
+def step(number):
+    print(f"step {number}", flush=True)
+    time.sleep(0.1)
+    return number
+
+@flow
+def daily(count: int = 8):
+    total = sum(step(number) for number in range(count))
+    print(f"total {total}", flush=True)
+"""
+ASLEEP = """
+from penstock import flow, sleep, task
+
+@task
+def work():
+    print("working", flush=True)
+
+@flow
+def daily():
+    work()
+    sleep(3600)
+"""
+ASKING = """
+from penstock import flow, wait_for_signal
+
+@flow
+def daily():
+    print("asking", flush=True)
+    print("answered", wait_for_signal("go", int), flush=True)
+"""
+
+Attempt = Callable[..., RunnerProcess]
+
+
+@pytest.fixture
+def attempt(server: FaultyServer, tmp_path: Path) -> Iterator[Attempt]:
+    """Start the next attempt of the run, in a pod of its own."""
+    started: list[RunnerProcess] = []
+
+    def attempt(code: str, **env: str) -> RunnerProcess:
+        number = len(started) + 1
+        folder = tmp_path / f"attempt-{number}"
+        folder.mkdir()
+        assert server.run is not None
+        server.run["status"]["attempt"] = number
+        place = Place(
+            folder=folder,
+            host="127.0.0.1",
+            port=server.port,
+            credentials=server.credentials,
+            attempt=number,
+            pod_name=f"daily-{number}-bcdfg",
+            pod_uid=f"u-{number}",
+        )
+        launch: dict[str, object] = {"entrypoint": "flow.py:daily", "parameters": {}}
+        started.append(RunnerProcess(place, code=textwrap.dedent(code), launch=launch, **env))
+        return started[-1]
+
+    yield attempt
+    for process in started:
+        process.close()
+
+
+def last(server: FaultyServer) -> dict[str, Any]:
+    return server.reports[-1]
+
+
+def steps(runner: RunnerProcess) -> list[str]:
+    return [line for line in runner.lines if line.startswith("step ")]
+
+
+def test_a_killed_attempt_leaves_what_it_had_finished_to_the_next(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    first = attempt(STEPS)
+    first.wait_for_line("step 4")
+    first.signal(signal.SIGKILL)
+    first.exit_code()
+
+    second = attempt(STEPS)
+
+    assert second.exit_code() == 0
+    assert "total 28" in second.output
+    assert steps(second)[0] in ("step 4", "step 5")
+    assert last(server)["outcome"]["state"] == "Completed"
+    assert last(server)["progress"] == "8/8"
+
+
+def test_a_run_that_only_sleeps_leaves_its_pod_and_says_until_when(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    runner = attempt(ASLEEP, PENSTOCK_LINGER_SECONDS="0.2")
+
+    assert runner.exit_code() == 0
+    assert "outcome" not in last(server)
+    assert last(server)["suspension"].items() >= {"kind": "Sleep"}.items()
+    assert "until" in last(server)["suspension"]
+    assert last(server)["progress"] == "1/1"
+
+
+def test_a_run_that_is_to_be_suspended_leaves_when_it_is_told(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    first = attempt(STEPS)
+    first.wait_for_line("step 2")
+    assert server.run is not None
+    server.run["spec"]["suspend"] = True
+    first.signal(signal.SIGTERM)
+    code = first.exit_code()
+    suspension = last(server)["suspension"]
+    server.run["spec"]["suspend"] = False
+
+    second = attempt(STEPS)
+
+    assert (code, suspension["kind"]) == (0, "Suspend")
+    assert second.exit_code() == 0
+    assert not set(steps(first)) & set(steps(second))
+    assert len(steps(first)) + len(steps(second)) == 8
+
+
+def test_a_signal_is_received_and_the_server_is_told(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    runner = attempt(ASKING)
+    runner.wait_for_line("asking")
+    server.signals.append(
+        {
+            "metadata": {
+                "name": "daily-abc",
+                "uid": "s-1",
+                "creationTimestamp": "2026-11-20T12:00:00Z",
+            },
+            "spec": {"name": "go", "payload": 7, "sender": "ada"},
+        }
+    )
+
+    assert runner.exit_code() == 0
+    assert "answered 7" in runner.output
+    assert last(server)["signals"] == [{"name": "daily-abc", "state": "Consumed"}]
+
+
+def test_signals_that_cannot_be_read_are_asked_for_again_and_it_is_said(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    runner = attempt(ASKING)
+    runner.wait_for_line("asking")
+    server.faults["GET"].append(Answer(403))
+
+    runner.wait_for_line("Signals for the run cannot be read")
+
+
+def test_a_run_that_waits_for_a_signal_says_which(server: FaultyServer, attempt: Attempt) -> None:
+    runner = attempt(ASKING, PENSTOCK_LINGER_SECONDS="0.2")
+
+    assert runner.exit_code() == 0
+    assert last(server)["suspension"].items() >= {"kind": "Signal", "name": "go"}.items()
+    assert last(server)["suspension"]["signals"] == ["go"]
+
+
+def test_an_attempt_whose_journal_was_taken_over_stops(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    """It writes nothing more, although nobody has told it of the next attempt."""
+    many = STEPS.replace("count: int = 8", "count: int = 60")
+    first = attempt(many)
+    first.wait_for_line("step 1")
+    second = attempt(many)
+    second.wait_for_line("step ")
+
+    assert first.exit_code() == 70
+    assert second.exit_code() == 0
+    assert last(server)["outcome"]["state"] == "Completed"
