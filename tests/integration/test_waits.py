@@ -73,13 +73,13 @@ def test_a_sleep_ends_when_it_was_to_end_although_its_process_went_away() -> Non
     assert first.reason is not None
     assert first.reason.wait.kind == "Sleep"
     assert second.result == "awake"
-    assert 0.5 <= time.monotonic() - began < 1.5
+    assert 0.5 <= time.monotonic() - began < 10
 
 
 def test_a_sleep_that_is_over_is_not_slept_again() -> None:
     @flow(retries=1)
     def retried() -> int:
-        sleep(0.2)
+        sleep(1)
         naps.append(1)
         if len(naps) == 1:
             raise ConnectionError("not now")
@@ -91,7 +91,7 @@ def test_a_sleep_that_is_over_is_not_slept_again() -> None:
     result = retried()
 
     assert result == 2
-    assert time.monotonic() - began < 0.39
+    assert time.monotonic() - began < 1.9
 
 
 @flow

@@ -147,7 +147,7 @@ def test_a_run_that_only_waits_may_end_its_process(folder: Path) -> None:
 
 
 def test_a_run_that_is_running_is_not_run_twice_but_by_force(folder: Path) -> None:
-    process = begun(folder, tasks=40)
+    process = begun(folder, tasks=90)
 
     refused, _, why = finish("run", "--resume", "slow-1", folder=folder)
     taken, stdout, _ = finish("run", "--resume", "slow-1", "--force", "-o", "json", folder=folder)
@@ -155,7 +155,7 @@ def test_a_run_that_is_running_is_not_run_twice_but_by_force(folder: Path) -> No
 
     assert refused == 2
     assert f"The run slow-1 is running, as process {process.pid}." in why
-    assert (taken, stdout) == (0, "780\n")
+    assert (taken, stdout) == (0, "4005\n")
     assert process.returncode == 3
     assert "Another process has taken slow-1 over." in stderr
 
