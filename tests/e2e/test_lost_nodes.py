@@ -62,7 +62,7 @@ def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
     refused = [
         event["responseStatus"]["code"]
         for event in namespace.cluster.audit()
-        if event["verb"] == "patch"
+        if event["verb"] in ("patch", "create")  # its report, or the next record of its journal
         and [old_pod] == event["user"].get("extra", {}).get(POD_NAME)
         and event["responseStatus"]["code"] >= 400
     ]
