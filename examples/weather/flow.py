@@ -41,7 +41,8 @@ def dataset() -> Path:
     return Path(package.submodule_search_locations[0]) / "_data" / "seattle-weather.csv"
 
 
-@task(retries=2, retry_delay_seconds=1)
+# A later attempt reads them anew: they are larger than what a journal takes of one result.
+@task(retries=2, retry_delay_seconds=1, persist_result=False)
 def load() -> dict[str, list[Day]]:
     """Read the measurements, by year."""
     years: dict[str, list[Day]] = {}
