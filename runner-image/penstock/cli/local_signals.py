@@ -11,7 +11,7 @@ from typing import Any
 
 from penstock.cli.local_runs import LocalRuns
 from penstock.drivers.inbox import Inbox, Message
-from penstock.drivers.receiving import NOTE
+from penstock.drivers.receiving import NOTE, consumed_in
 from penstock.home import home
 from penstock.journal.run_journal import RunJournal
 
@@ -46,9 +46,8 @@ def local_inbox(runs: LocalRuns, *, journal_id: str, journal: RunJournal) -> Inb
     """Return the inbox of a run, filled by a thread while somebody waits."""
     runs.connection.execute(_SCHEMA)
     inbox = Inbox()
-    for noted in journal.notes(NOTE):
-        if isinstance(noted, dict) and "id" in noted:
-            inbox.remember(noted["id"], name=noted["name"], key=noted["key"])
+    for message in consumed_in(journal.notes(NOTE)):
+        inbox.remember(message)
     threading.Thread(
         target=_fill, args=(inbox, runs, journal_id), name="penstock-inbox", daemon=True
     ).start()

@@ -39,12 +39,12 @@ class Inbox:
         self.is_wanted = threading.Event()
         """Set while somebody waits: those that have to ask for signals need not ask otherwise."""
 
-    def remember(self, message_id: str, *, name: str, key: str | None) -> None:
+    def remember(self, message: Message) -> None:
         """Note that an earlier attempt has consumed a signal."""
         with self._lock:
-            self._known.add(message_id)
-            if key is not None:
-                self._keys.add((name, key))
+            self._known.add(message.id)
+            if message.idempotency_key is not None:
+                self._keys.add((message.name, message.idempotency_key))
 
     def deliver(self, messages: Iterable[Message]) -> None:
         """Add what has arrived; what is known already is left out."""

@@ -6,7 +6,7 @@ taken up again finds the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -163,6 +163,11 @@ def message_of(noted: dict[str, Any]) -> Message:
         sent_at=datetime.fromisoformat(noted["sentAt"]),
         idempotency_key=noted["key"],
     )
+
+
+def consumed_in(notes: Iterable[object]) -> list[Message]:
+    """Return the signals that earlier attempts consumed, as their journal notes tell."""
+    return [message_of(noted) for noted in notes if isinstance(noted, dict) and "id" in noted]
 
 
 def receive(expected: Expected, *, scope: Scope, inbox: Inbox) -> object:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from penstock.drivers.inbox import Inbox, Message
-from penstock.drivers.receiving import NOTE
+from penstock.drivers.receiving import NOTE, consumed_in
 from penstock.journal.run_journal import RunJournal
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer, UnreachableError
@@ -47,11 +47,9 @@ class ClusterInbox:
 
     def start(self, journal: RunJournal) -> None:
         """Ask for signals from now on; those that the journal knows are consumed already."""
-        for noted in journal.notes(NOTE):
-            if isinstance(noted, dict) and "id" in noted:
-                name = noted.get("name", "")
-                self.inbox.remember(noted["id"], name=name, key=noted.get("key"))
-                self._verdicts[noted["id"]] = ("Consumed", "")
+        for message in consumed_in(journal.notes(NOTE)):
+            self.inbox.remember(message)
+            self._verdicts[message.id] = ("Consumed", "")
         threading.Thread(target=self._work, name="penstock-inbox", daemon=True).start()
 
     def _work(self) -> None:

@@ -12,7 +12,7 @@ from tests.unit.journal.runs import PowerCut
 
 from penstock import Flow, flow, wait_for_input, wait_for_signal
 from penstock.drivers.inbox import Inbox, Message
-from penstock.drivers.receiving import NOTE
+from penstock.drivers.receiving import NOTE, consumed_in
 from penstock.engine.outcome import Outcome
 from penstock.errors import MissingContextError, SignalTimeoutError
 from penstock.execution import RunContext, execute
@@ -45,9 +45,8 @@ class Mail:
         holder = Holder(attempt=self.attempts, process=f"process {self.attempts}")
         context.journal = journal = open_journal(self.chain, holder=holder)
         context.inbox = Inbox(settle=self._settle)
-        for noted in journal.notes(NOTE):
-            if isinstance(noted, dict) and "id" in noted:
-                context.inbox.remember(noted["id"], name=noted["name"], key=noted["key"])
+        for message in consumed_in(journal.notes(NOTE)):
+            context.inbox.remember(message)
         context.inbox.deliver(self.messages)
         return execute(flow, parameters={}, context=context)
 
