@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import MissingLibraryError
-from penstock.schedules import Cron, Interval, RRule, Schedule, ScheduleError, next_ticks
+from penstock.schedules import (
+    Cron,
+    Gap,
+    Interval,
+    Overlap,
+    RRule,
+    Schedule,
+    ScheduleError,
+    next_ticks,
+    ticks_after,
+)
 
 FORWARD = datetime(2026, 3, 29, 1, tzinfo=UTC)  # 02:00 becomes 03:00 in Berlin
 BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)  # 03:00 becomes 02:00
@@ -122,6 +133,86 @@ def first_shown_or_leapt(moment: datetime, zone: ZoneInfo) -> list[datetime]:
         walls.append(wall)
         wall -= STEP
     return walls
+
+
+@given(
+    edge=st.sampled_from(EDGES),
+    minutes=st.sets(st.sampled_from(range(0, 60, 5)), min_size=1, max_size=4),
+    hours=st.sets(st.integers(0, 23), min_size=1, max_size=6),
+    before=st.integers(0, 40 * 12),
+    gap=st.sampled_from(Gap),
+    overlap=st.sampled_from(Overlap),
+)
+def test_each_policy_agrees_with_a_clock_that_is_read_every_five_minutes(
+    edge: tuple[str, datetime],
+    minutes: set[int],
+    hours: set[int],
+    before: int,
+    gap: Gap,
+    overlap: Overlap,
+) -> None:
+    zone, start = ZoneInfo(edge[0]), edge[1] - before * STEP
+    wanted = [
+        moment
+        for moment in (start + step * STEP for step in range(1, 60 * 12))
+        if any(
+            wall.minute in minutes and wall.hour in hours
+            for wall in walls_due(moment, zone, gap=gap, overlap=overlap)
+        )
+    ]
+    line = f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *"
+
+    ticks = next_ticks(Cron(line, timezone=edge[0], gap=gap, overlap=overlap), start, len(wanted))
+
+    assert ticks == wanted
+
+
+def walls_due(moment: datetime, zone: ZoneInfo, *, gap: Gap, overlap: Overlap) -> list[datetime]:
+    """Return what the wall shows at this moment, and what it leaps over, as the policy has it."""
+    shown, previous = moment.astimezone(zone), (moment - STEP).astimezone(zone)
+    wall = shown.replace(tzinfo=None, fold=0)
+    walls = []
+    if gap is Gap.RUN_ONCE_AFTER and not shown.fold:
+        leapt = previous.replace(tzinfo=None) + STEP
+        while leapt < wall:
+            walls.append(leapt)
+            leapt += STEP
+    twice = {wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
+    wanted = {Overlap.FIRST: {0}, Overlap.SECOND: {1}, Overlap.BOTH: {0, 1}}[overlap]
+    if len(twice) == 1 or shown.fold in wanted:
+        walls.append(wall)
+    return walls
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Cron("*/30 * * * *", timezone="Europe/Berlin"),
+        RRule("FREQ=MINUTELY;INTERVAL=30;BYSECOND=0", timezone="Europe/Berlin"),
+    ],
+)
+def test_what_repeats_within_each_hour_goes_on_while_the_clock_shows_it_again(
+    schedule: Schedule,
+) -> None:
+    around = BACK - timedelta(minutes=90)
+
+    ticks = next_ticks(schedule, around, 5)
+
+    assert ticks == [around + n * timedelta(minutes=30) for n in range(1, 6)]
+
+
+def test_a_gap_that_is_skipped_has_no_run() -> None:
+    line = Cron("30 2 * * *", timezone="Europe/Berlin", gap=Gap.SKIP)
+
+    assert next_ticks(line, FORWARD - timedelta(hours=9), 1) == [clock(2026, 3, 30, 0, 30)]
+
+
+def test_several_schedules_make_one_row_of_ticks_without_doubles() -> None:
+    noon, evening = Cron("0 12 * * *"), Cron("0 12,18 * * *")
+
+    ticks = list(islice(ticks_after(clock(2026, 1, 1), noon, evening), 3))
+
+    assert ticks == [clock(2026, 1, 1, 12), clock(2026, 1, 1, 18), clock(2026, 1, 2, 12)]
 
 
 @given(
