@@ -27,6 +27,7 @@ from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_document, say
 from penstock.cli.running import run
 from penstock.cli.talking import approve, reject, resume, signal, suspend
+from penstock.cli.ticks import next_runs
 
 
 class Program(TyperGroup):
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.command()(run)
 for command in (signal, approve, reject, suspend, resume):
     app.command(rich_help_panel="Runs that wait")(command)
+app.command(name="next")(next_runs)
 app.add_typer(limits, name="limit")
 
 

@@ -1,0 +1,118 @@
+"""`penstock next`: what a rule means, and when it is due, without a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from penstock.cli.errors import CommandError
+from penstock.cli.output import Document, console, print_document
+from penstock.errors import PenstockError
+from penstock.schedules import Cron, Gap, Overlap, RRule, ticks_after
+
+
+def next_runs(
+    rule: Annotated[
+        str,
+        typer.Argument(
+            metavar="RULE", help="A cron line ('0 9 * * 1-5'), or a rule ('FREQ=DAILY;BYHOUR=9')."
+        ),
+    ],
+    zone: Annotated[
+        str, typer.Option("--tz", "--timezone", metavar="ZONE", help="Whose clock is meant.")
+    ] = "UTC",
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 5,
+    after: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            metavar="MOMENT",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="Begin there, on the clock of that zone, instead of now.",
+        ),
+    ] = None,
+    gap: Annotated[
+        Gap, typer.Option(case_sensitive=False, help="For a time that the clock leaves out.")
+    ] = Gap.RUN_ONCE_AFTER,
+    overlap: Annotated[
+        Overlap | None,
+        typer.Option(
+            case_sensitive=False,
+            help="For a time that it shows twice: First, but Both for a rule that names no hours.",
+        ),
+    ] = None,
+    output: Annotated[
+        Document | None, typer.Option("-o", "--output", help="Format, if not a table.")
+    ] = None,
+) -> None:
+    """Explain a rule of a schedule, and say when it is due next."""
+    now = datetime.now(UTC)
+    try:
+        kind = RRule if "FREQ=" in rule.upper() else Cron
+        schedule = kind(rule, timezone=zone, gap=gap, overlap=overlap)
+        start = now if after is None else after.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        ticks = list(islice(ticks_after(start, schedule), number))
+    except PenstockError as error:
+        raise CommandError(str(error)) from error
+    meaning = _meaning(rule) if kind is Cron else None
+    if output is not None:
+        moments = [f"{tick:%Y-%m-%dT%H:%M:%SZ}" for tick in ticks]
+        print_document({"meaning": meaning, "timeZone": zone, "ticks": moments}, form=output)
+        return
+    _print(ticks, zone=ZoneInfo(zone), meaning=meaning, now=now)
+
+
+def _meaning(line: str) -> str | None:
+    from cron_descriptor import Options, get_description
+
+    if line.strip().startswith("@"):
+        return None  # says it in a word
+    options = Options()
+    options.use_24hour_time_format = True
+    meaning: str = get_description(line, options)
+    return meaning
+
+
+def _print(
+    ticks: Iterable[datetime], *, zone: ZoneInfo, meaning: str | None, now: datetime
+) -> None:
+    from rich.table import Table
+
+    out = console()
+    if meaning:
+        out.print(f"{meaning} ({zone.key})\n")
+    rows = [_row(tick, zone=zone, now=now) for tick in ticks]
+    table = Table("DAY", "TIME", "OFFSET", "UTC", "IN", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table if rows else "It is never due after that.")
+
+
+def _row(tick: datetime, *, zone: ZoneInfo, now: datetime) -> tuple[str, ...]:
+    shown = tick.astimezone(zone)
+    return (
+        f"{shown:%a %Y-%m-%d}",
+        f"{shown:%H:%M:%S}",
+        _offset(shown),
+        f"{tick:%Y-%m-%dT%H:%M:%SZ}",
+        _span(tick - now) if tick > now else "-",
+    )
+
+
+def _offset(shown: datetime) -> str:
+    return f"{shown:%z}"[:3] + ":" + f"{shown:%z}"[3:5]
+
+
+def _span(span: timedelta) -> str:
+    minutes = round(span.total_seconds()) // 60
+    if minutes < 1:
+        return f"{round(span.total_seconds())}s"
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days}d{hours % 24}h"
+    return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"
