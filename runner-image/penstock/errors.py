@@ -90,6 +90,11 @@ class JournalFenced(JournalError):
 class UnreadableResult(JournalError):
     """What a finished call left in the journal cannot be read any more."""
 
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+        """Of the call."""
+
 
 class UpstreamNotCompleted(PenstockError):
     """A task never ran because one of its inputs failed; the message names it."""

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import RunContext
 from penstock.drivers.runlog import complain
+from penstock.drivers.suspension import Problem
 from penstock.drivers.threads import run_inline
 from penstock.engine.definition import Definition
 from penstock.engine.final import in_words
 from penstock.engine.outcome import Outcome, OutcomeReason
 from penstock.engine.runs import Reporter
-from penstock.errors import JournalError, ParameterError, UnstorableValue
+from penstock.errors import JournalError, ParameterError, UnreadableResult, UnstorableValue
 from penstock.logging import show_by_default
 from penstock.states import Crashed, Failed, State, StateType
 from penstock.tracebacks import report_error
@@ -58,6 +60,8 @@ def execute(
     if reporter is not None:
         context.reporters = (reporter,)
     definition = _overridden(flow.definition, overrides or Overrides())
+    if context.journal is not None:
+        context.journal.when_unreadable = partial(_need_mending, context)
     try:
         call = _prepared(flow, parameters, context=context, definition=definition)
     except ParameterError as error:
@@ -67,6 +71,10 @@ def execute(
         return _outcome(Crashed(message=str(error), data=error), OutcomeReason.JOURNAL_UNUSABLE)
     state = _run(call)
     return _outcome(state, _reason(state))
+
+
+def _need_mending(context: RunContext, error: UnreadableResult) -> None:
+    context.need_person(Problem(reason="ResultUnreadable", name=error.name, message=str(error)))
 
 
 def _prepared(

@@ -364,8 +364,22 @@ def test_a_generated_name_is_taken(api: ApiServer, namespace: str) -> None:
 def test_a_run_cannot_be_changed(api: ApiServer, namespace: str, change: Object) -> None:
     create(api, namespace, run(parameters={"rows": {"limit": 2}}))
 
-    with pytest.raises(Refused, match="cannot be changed, except to suspend or cancel it"):
+    with pytest.raises(Refused, match="cannot be changed, except to suspend, resume or cancel it"):
         api.merge(f"{GROUP}/namespaces/{namespace}/flowruns/good", {"spec": change})
+
+
+def test_a_run_is_let_go_on_by_naming_the_attempt_that_told_what_to_mend(
+    api: ApiServer, namespace: str
+) -> None:
+    create(api, namespace, run())
+    path = f"{GROUP}/namespaces/{namespace}/flowruns/good"
+
+    api.merge(path, {"spec": {"resume": {"attempt": 3}}})
+    changed = api.merge(path, {"spec": {"resume": {"attempt": 4, "accept": True}}})
+
+    assert changed["spec"]["resume"] == {"attempt": 4, "accept": True}
+    with pytest.raises(Refused, match="attempt"):
+        api.merge(path, {"spec": {"resume": {"attempt": 0}}})
 
 
 def test_a_run_is_cancelled_once_and_for_all(api: ApiServer, namespace: str) -> None:
@@ -526,7 +540,7 @@ def test_kubectl_explains_a_run(api: ApiServer) -> None:
     done = api.kubectl("explain", "flowrun.spec")
 
     told = " ".join(done.stdout.split())
-    assert "Nothing of it can be changed afterwards but suspend and cancel." in told
+    assert "Nothing of it can be changed afterwards but suspend, resume and cancel." in told
     assert "Parameters of the flow function by name. They take precedence over the Flow's." in told
 
 

@@ -171,11 +171,19 @@ class Suspension(Part):
                 "has(self.name) || self.kind != 'Signal'",
                 "A wait for a signal says the signal's name.",
             ),
+            must(
+                "has(self.reason) || self.kind != 'Person'",
+                "A wait for a person says for what reason.",
+            ),
         )
     )
 
-    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend"]
-    """What the run waits for. Suspend: spec.suspend of the run was true."""
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend", "Person"]
+    """What the run waits for. Suspend: spec.suspend of the run was true. Person: somebody has to
+    mend something."""
+
+    reason: Annotated[str, Field(max_length=64, pattern="^[A-Z][A-Za-z]*$")] | None = None
+    """One CamelCase word for what a person has to mend."""
 
     name: Annotated[str, Field(max_length=128)] | None = None
     """Of what is waited for: a signal, a task, or what a sleep was called."""

@@ -28,8 +28,18 @@ def _known_reason(value: object) -> object:
     return value if value in {str(reason) for reason in Reason} else None
 
 
+class Resume(Part):
+    """A person's word that a run goes on which waits for that."""
+
+    attempt: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """The attempt that told what has to be mended. A problem of a later one needs a new word."""
+
+    accept: bool = False
+    """Whether the run goes on although its flow no longer makes the calls that it made."""
+
+
 class FlowRunSpec(Part):
-    """What is run. Nothing of it can be changed afterwards but suspend and cancel."""
+    """What is run. Nothing of it can be changed afterwards but suspend, resume and cancel."""
 
     model_config = ConfigDict(
         json_schema_extra=refuse_unless(
@@ -39,8 +49,8 @@ class FlowRunSpec(Part):
                 " && (!has(self.parameters) || self.parameters == oldSelf.parameters)"
                 " && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds)"
                 " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",
-                "A run's spec cannot be changed, except to suspend or cancel it; create another"
-                " run.",
+                "A run's spec cannot be changed, except to suspend, resume or cancel it; create"
+                " another run.",
             ),
             must(
                 "!oldSelf.cancel || self.cancel",
@@ -62,6 +72,9 @@ class FlowRunSpec(Part):
     suspend: bool = False
     """Set it to true to let the run leave its pod, and to false to let it go on. Nothing is undone:
     what has finished stays finished."""
+
+    resume: Resume | None = None
+    """Lets a run go on that waits for a person (waitingFor.kind: Person)."""
 
     cancel: bool = False
     """Set it to true to cancel the run. It cannot be taken back."""
@@ -162,7 +175,7 @@ class FlowRun(Part):
 
     metadata: ObjectMeta
     spec: FlowRunSpec
-    """What is run. Nothing of it can be changed afterwards but suspend and cancel."""
+    """What is run. Nothing of it can be changed afterwards but suspend, resume and cancel."""
 
     status: FlowRunStatus = Field(default=FlowRunStatus())
     """How the run stands. The operator writes it, but for execution, which the run's pod writes."""

@@ -48,7 +48,10 @@ class Reason(StrEnum):
     POD_NOT_STARTING = "PodNotStarting"
     # Running
     RUNNING = "Running"
-    # Suspended; the last one also while the run's pod still has its time to end
+    # Suspended; the last one also while the run's pod still has its time to end. A person has to
+    # mend the next two, or to say that the run goes on nevertheless.
+    RESULT_UNREADABLE = "ResultUnreadable"
+    NON_DETERMINISM = "NonDeterminism"
     SLEEPING = "Sleeping"
     WAITING_FOR_SIGNAL = "WaitingForSignal"
     WAITING_FOR_RETRY = "WaitingForRetry"
@@ -104,7 +107,7 @@ class ConditionStatus(StrEnum):
 
 
 class WaitKind(StrEnum):
-    """What a run waits for that is not running. The last four need no pod meanwhile."""
+    """What a run waits for that is not running. From Sleep on, they need no pod meanwhile."""
 
     FLOW = "Flow"
     WORK_POOL = "WorkPool"
@@ -117,6 +120,7 @@ class WaitKind(StrEnum):
     SIGNAL = "Signal"
     RETRY_DELAY = "RetryDelay"
     SUSPEND = "Suspend"
+    PERSON = "Person"
 
 
 class SignalState(StrEnum):

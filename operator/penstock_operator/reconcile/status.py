@@ -22,6 +22,8 @@ _MENDED_BY_A_PERSON = frozenset(
         Reason.QUOTA_EXCEEDED,
         Reason.POD_REFUSED,
         Reason.POD_NOT_STARTING,
+        Reason.RESULT_UNREADABLE,
+        Reason.NON_DETERMINISM,
     }
 )
 """A run that waits for one of these is Stalled: it does not go on by itself."""

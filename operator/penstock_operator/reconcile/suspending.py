@@ -29,12 +29,16 @@ _REASONS = {
     "RetryDelay": Reason.WAITING_FOR_RETRY,
     "Suspend": Reason.SUSPEND_REQUESTED,
 }
+_PROBLEMS = {str(each): each for each in (Reason.RESULT_UNREADABLE, Reason.NON_DETERMINISM)}
+"""What a runner may want a person to mend; a word it should not know counts as the first."""
 
 
 def wait_without_pod(case: RunCase, suspension: Suspension) -> Plan:
     """Keep a run waiting that has left its pod, or launch it again."""
     if suspension.kind == "Suspend":
         return wake(case, cause="Resumed", words="The run is no longer suspended.")
+    if suspension.kind == "Person" and _is_let_go_on(case):
+        return wake(case, cause="Resumed", words="Somebody let the run go on.")
     signal = awaited_signal(case)
     if signal is not None:
         words = f"The signal {signal.signal} has come (Signal {signal.name})."
@@ -121,11 +125,16 @@ def _rest(case: RunCase, standing: Standing, *, due: datetime | None) -> Plan:
     return after(min(times) - case.now, *actions)
 
 
+def _is_let_go_on(case: RunCase) -> bool:
+    word = case.run.spec.resume
+    return word is not None and word.attempt >= case.status.attempt
+
+
 def _due(case: RunCase, suspension: Suspension) -> datetime | None:
     """Return when the run is to be launched again: later than it says if it says so too often."""
     if suspension.until is None:
         # A sleep without an end was refused by the API server.
-        return None if suspension.kind == "Signal" else case.now
+        return None if suspension.kind in ("Signal", "Person") else case.now
     until = next_second(suspension.until)
     wait = _known_wait(case, suspension)
     if wait is not None:
@@ -150,8 +159,22 @@ def _standing(case: RunCase, suspension: Suspension, *, due: datetime | None) ->
         since=known.since if known is not None else second(min(suspension.since, case.now)),
         until=due,
     )
+    if suspension.kind == "Person":
+        return Standing(State.SUSPENDED, _problem(suspension), _mend(case, suspension), wait)
     words = suspension.message or _words(suspension)
     return Standing(State.SUSPENDED, _REASONS[suspension.kind], words, wait)
+
+
+def _problem(suspension: Suspension) -> Reason:
+    return _PROBLEMS.get(suspension.reason or "", Reason.RESULT_UNREADABLE)
+
+
+def _mend(case: RunCase, suspension: Suspension) -> str:
+    said = suspension.message or f"Somebody has to look after {suspension.name or 'the run'}."
+    go_on = f"kubectl penstock resume {case.name}"
+    if _problem(suspension) == Reason.NON_DETERMINISM:
+        return f"{said} Then let the run go on: {go_on}, or, as the flow is now: {go_on} --accept."
+    return f"{said} Then let the run go on: {go_on}."
 
 
 def _words(suspension: Suspension) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, chdir, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,7 +33,7 @@ from penstock.runner.report import rfc3339
 
 if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
-    from penstock.drivers.suspension import Suspended
+    from penstock.drivers.suspension import Problem, Suspended
     from penstock.engine.outcome import Outcome
     from penstock.flows import Flow
     from penstock.journal.run_journal import RunJournal
@@ -56,6 +57,8 @@ class Order:
     resume: str | None = None
     force: bool = False
     exit_on_wait: bool = False
+    accept: bool = False
+    """Go on although the flow no longer makes the calls that it made."""
     timeout_seconds: int | None = None
     form: str | None = None
 
@@ -160,6 +163,8 @@ class LocalRun:
         context.first_run_id = self._row.journal
         context.home = home()
         context.activity = activity = Activity()
+        context.on_problem = partial(self._leave_for_person, activity)
+        context.accepts_changes = order.accept
         if order.exit_on_wait:
             context.suspension = Suspension(
                 activity, leave=self._leave_waiting, linger_seconds=EXIT_LINGER_SECONDS
@@ -227,6 +232,11 @@ class LocalRun:
             "Signal": f"It waits for penstock signal --here {self._id} {name}",
         }
         self._leave(f"{what.get(reason.wait.kind, 'It waits')}{moment}.")
+
+    def _leave_for_person(self, activity: Activity, problem: Problem) -> NoReturn:
+        """Leave until somebody has mended something; what the run has finished is stored."""
+        activity.leave(grace_seconds=GRACE_SECONDS)
+        self._leave(problem.message)
 
     def _leave(self, message: str = "") -> NoReturn:
         """Leave the process as a crash would: everything that is finished is stored."""

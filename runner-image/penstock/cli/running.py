@@ -63,6 +63,14 @@ def run(
             rich_help_panel=HERE,
         ),
     ] = None,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help="Resume although the flow no longer makes the calls that it made.",
+            rich_help_panel=HERE,
+        ),
+    ] = False,
     force: Annotated[
         bool,
         typer.Option("--force", help="Take a run over that is running.", rich_help_panel=HERE),
@@ -92,6 +100,7 @@ def run(
             run_id=run_id,
             resume=resume,
             force=force,
+            accept=accept,
             exit_on_wait=exit_on_wait,
             timeout_seconds=timeout,
             form=output,
@@ -99,9 +108,10 @@ def run(
         raise typer.Exit(run_here(order))
     if flow is None:
         raise CommandError("Say what to run: penstock run FILE:FLOW, or a flow in the cluster.")
-    if run_id or force or exit_on_wait:
+    if run_id or force or accept or exit_on_wait:
         raise CommandError(
-            "--run-id, --force and --exit-on-wait are of runs here: penstock run FILE:FLOW."
+            "--run-id, --force, --accept and --exit-on-wait are of runs here: penstock run "
+            "FILE:FLOW."
         )
     _run_in_cluster(target, flow, parameters, timeout_seconds=timeout, watch=watch, form=output)
 

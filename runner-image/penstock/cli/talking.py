@@ -93,11 +93,18 @@ def suspend(
 def resume(
     ctx: typer.Context,
     runs: RunNames,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept", help="Go on although the flow no longer makes the calls that it made."
+        ),
+    ] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Let suspended runs go on."""
+    """Let runs go on that are suspended, or wait for somebody to mend something."""
     from penstock.cli.signals import suspend_runs
 
-    suspend_runs(connect(target_of(ctx, namespace, context, kubeconfig)), runs, suspend=False)
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+    suspend_runs(cluster, runs, suspend=False, accept=accept)

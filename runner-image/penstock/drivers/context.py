@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from penstock.engine.records import Records
 from penstock.engine.runs import Deployed, Reporter
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from penstock.drivers.activity import Activity
     from penstock.drivers.inbox import Inbox
-    from penstock.drivers.suspension import Suspension
+    from penstock.drivers.suspension import Problem, Suspension
     from penstock.journal.protocol import Journal
     from penstock.journal.run_journal import RunJournal
 
@@ -48,6 +48,10 @@ class RunContext:
         """Set where the process may be left while the run goes on in another one."""
         self.suspension: Suspension | None = None
         """Set where the process is left when the run only waits."""
+        self.on_problem: Callable[[Problem], NoReturn] | None = None
+        """Leaves the process until a person has mended something, where that is possible."""
+        self.accepts_changes = False
+        """Whether a person has said that the run goes on although its flow calls other tasks."""
         self.inbox: Inbox | None = None
         """Where signals for the run arrive."""
         self.reporters: tuple[Reporter, ...] = ()
@@ -76,6 +80,14 @@ class RunContext:
             wakers = list(self._wakers)
         for wake in wakers:
             wake()
+
+    def need_person(self, problem: Problem) -> None:
+        """Leave the process until a person has mended a problem.
+
+        Returns only where nobody could let the run go on later: then it is an error.
+        """
+        if self.on_problem is not None:
+            self.on_problem(problem)
 
     def abandon(self, thread: threading.Thread) -> None:
         """Note that nobody waits for ``thread`` any more."""

@@ -22,15 +22,29 @@ _LOOKS_PER_SECOND = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What keeps a run from going on until a person has mended it, or has said to go on."""
+
+    reason: str
+    """One CamelCase word, for programs: ``ResultUnreadable``, ``NonDeterminism``."""
+    name: str
+    """The task, or whatever else it is about."""
+    message: str
+    """A sentence that says what is wrong and what would mend it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Something that a run waits for, other than work of its own."""
 
-    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend"]
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend", "Person"]
     name: str = ""
     """Which signal, or what retries."""
     since: datetime
     until: datetime | None
     """When it ends by itself; ``None``: never."""
+    problem: Problem | None = None
+    """What a ``Person`` has to mend."""
 
 
 @dataclass(frozen=True, slots=True)

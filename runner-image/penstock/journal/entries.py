@@ -109,9 +109,11 @@ def _value(fields: dict[str, object]) -> object:
     try:
         return decode(serializer, base64.b64decode(stored))
     except (UnreadableValue, ValueError) as error:
+        name = str(fields.get("name", "the flow"))
         raise UnreadableResult(
-            f"What {fields.get('name', 'the flow')} left in the journal cannot be read any more: "
-            f"{error} Bring the class back that it needs, or start a new run."
+            f"What {name} left in the journal cannot be read any more: {error} Bring back what it "
+            "needs.",
+            name=name,
         ) from error
 
 

@@ -74,5 +74,6 @@ def _unreadable(reference: str, *, because: str) -> UnreadableResult:
     fields = json.loads(reference)
     return UnreadableResult(
         f"The result of {fields['name']} is in the file {fields['path']} of the flow's "
-        f"result_storage, and cannot be read ({because}). Bring it back, or start a new run."
+        f"result_storage, and cannot be read ({because}). Bring it back.",
+        name=str(fields["name"]),
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
-from penstock.errors import JournalError, JournalFenced, UnstorableValue
+from penstock.errors import JournalError, JournalFenced, UnreadableResult, UnstorableValue
 from penstock.journal.chain import MAX_RECORD_BYTES, Chain, ChainConflict
 from penstock.journal.commits import Commits
 from penstock.journal.entries import (
@@ -78,6 +79,8 @@ class RunJournal:
         self._header = header
         self._number = len(records)
         self._when_fenced = when_fenced
+        self.when_unreadable: Callable[[UnreadableResult], None] = lambda _: None
+        """Called by the thread that meets an entry which cannot be read any more."""
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
         self._entries: dict[str, dict[str, str]] = {}
@@ -98,6 +101,12 @@ class RunJournal:
         entries = self._entries.get(key.digest_of_path())
         if entries is None:
             return None
+        with self._reading():
+            return self._found_in(entries, epoch=epoch)
+
+    def _found_in(
+        self, entries: Mapping[str, str], *, epoch: Epoch
+    ) -> State[object] | AttemptsUsed | None:
         if "done" in entries:
             return state_in(entries["done"], kind=StateType.COMPLETED)
         if "away" in entries:
@@ -146,7 +155,10 @@ class RunJournal:
     def noted(self, key: CallKey) -> object:
         """Return the value noted under the key; ``None`` if there is none."""
         stored = self._entries.get(key.digest_of_path(), {}).get("note")
-        return None if stored is None else value_in(stored)
+        if stored is None:
+            return None
+        with self._reading():
+            return value_in(stored)
 
     def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
         """Return the value noted under the key; if there is none, store what is made."""
@@ -174,7 +186,8 @@ class RunJournal:
         stored = self._entries.get("-", {}).get("given")
         if stored is None:
             return None
-        args, kwargs = cast("tuple[list[object], dict[str, object]]", value_in(stored))
+        with self._reading():
+            args, kwargs = cast("tuple[list[object], dict[str, object]]", value_in(stored))
         return tuple(args), kwargs
 
     def record_given(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Given:
@@ -183,6 +196,14 @@ class RunJournal:
         given = self.given()
         assert given is not None, "it was just stored"
         return given
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except UnreadableResult as unreadable:
+            self.when_unreadable(unreadable)
+            raise
 
     def _epoch(self, epoch: Epoch) -> str:
         return f"{self._header.epoch}.{epoch()}"

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
-from penstock.drivers.suspension import Suspended, Suspension, Wait
+from penstock.drivers.suspension import Problem, Suspended, Suspension, Wait
 from penstock.errors import JournalFenced
 from penstock.journal.chain import Chain
 from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
@@ -54,9 +54,15 @@ def make_durable(
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
     )
+    context.on_problem = way_out.wait_for_person
+    context.accepts_changes = _accepts_changes(run)
     publisher.on_suspend = way_out.suspend_soon
     if publisher.suspending:
         way_out.suspend_soon(LEAVING_SECONDS)
+
+
+def _accepts_changes(run: Mapping[str, Any]) -> bool:
+    return bool((run["spec"].get("resume") or {}).get("accept"))
 
 
 def _opened(chain: Chain, environment: Environment) -> RunJournal:
@@ -86,9 +92,28 @@ class WayOut:
     def suspend_soon(self, seconds: float) -> None:
         """Leave because somebody asked for it; bodies that run may take so long to end."""
         asked = Wait(kind="Suspend", since=datetime.now(UTC), until=None)
+        self._suspend_beside(asked, seconds)
+
+    def wait_for_person(self, problem: Problem) -> NoReturn:
+        """Leave because a person has to mend something; the calling thread goes no further."""
+        exits.say(problem.message)
+        self._suspend_beside(
+            Wait(
+                kind="Person",
+                name=problem.name,
+                since=datetime.now(UTC),
+                until=None,
+                problem=problem,
+            ),
+            LEAVING_SECONDS,
+        )
+        threading.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    def _suspend_beside(self, wait: Wait, seconds: float) -> None:
         threading.Thread(
             target=self.suspend,
-            args=(Suspended(asked, ()),),
+            args=(Suspended(wait, ()),),
             kwargs={"grace_seconds": seconds},
             name="penstock-way-out",
             daemon=True,
@@ -113,4 +138,6 @@ def _words(reason: Suspended) -> str:
             return f"{wait.name} waits for its retry{until}"
         case "Signal":
             return f"it waits for the signal {wait.name}{until}"
+        case "Person":
+            return "somebody has to mend what is said above"
     return "it was suspended"

@@ -236,6 +236,9 @@ def _suspension(suspended: Suspended) -> dict[str, Any]:
         parts["name"] = clip(wait.name, 128)
     if wait.until is not None:
         parts["until"] = rfc3339(wait.until)
+    if wait.problem is not None:
+        parts["reason"] = wait.problem.reason
+        parts["message"] = clip(wait.problem.message, 512)
     if suspended.signals:
         parts["signals"] = list(suspended.signals[:MAX_SIGNALS])
     return parts

@@ -114,6 +114,41 @@ def test_a_failed_run_goes_on_as_a_linked_run_from_its_failure(folder: Path) -> 
     assert listed(folder) == {"slow-1.2": "Completed", "slow-1": "Failed"}
 
 
+def test_a_result_that_cannot_be_read_suspends_the_run_until_that_is_mended(folder: Path) -> None:
+    whole = """
+from pathlib import Path
+from penstock import flow, task
+
+class Order(Exception):
+    pass
+
+@task
+def load() -> Order:
+    return Order("7")
+
+@flow
+def daily() -> None:
+    order = load()
+    if Path("closed").exists():
+        raise SystemExit(1)
+    print("loaded", order)
+"""
+    (folder / "daily.py").write_text(whole)
+    (folder / "closed").touch()
+    finish("run", "daily.py:daily", "--run-id", "daily-1", folder=folder)
+    (folder / "closed").unlink()
+    (folder / "daily.py").write_text(whole.replace("class Order", "Order = None\nclass Purchase"))
+
+    suspended, _, stderr = finish("run", "--resume", "daily-1", folder=folder)
+    states = listed(folder)
+    (folder / "daily.py").write_text(whole)
+    mended, stdout, _ = finish("run", "--resume", "daily-1", folder=folder)
+
+    assert (suspended, states["daily-1.2"]) == (5, "Suspended")
+    assert "What load(load) left in the journal cannot be read any more" in stderr
+    assert (mended, stdout) == (0, "loaded 7\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_run_that_is_interrupted_is_suspended_and_says_how_to_go_on(
     folder: Path, number: int

@@ -47,6 +47,23 @@ def daily():
     print("asking", flush=True)
     print("answered", wait_for_signal("go", int), flush=True)
 """
+LOADED = """
+import time
+from penstock import flow, task
+
+class Order(Exception):
+    pass
+
+@task
+def load():
+    return Order("7")
+
+@flow
+def daily():
+    print("loaded", load(), flush=True)
+    while True:
+        time.sleep(1)
+"""
 
 Attempt = Callable[..., RunnerProcess]
 
@@ -189,3 +206,23 @@ def test_an_attempt_whose_journal_was_taken_over_stops(
     assert first.exit_code() == 70
     assert second.exit_code() == 0
     assert last(server)["outcome"]["state"] == "Completed"
+
+
+def test_a_result_whose_class_is_gone_stops_the_run_until_somebody_has_mended_it(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    first = attempt(LOADED)
+    first.wait_for_line("loaded 7")
+    first.signal(signal.SIGKILL)
+    first.exit_code()
+
+    second = attempt(LOADED.replace("class Order(", "class Purchase("))
+    code, suspension = second.exit_code(), last(server)["suspension"]
+    third = attempt(LOADED)
+    third.wait_for_line("loaded 7")
+
+    assert code == 0
+    assert suspension.items() >= {"kind": "Person", "reason": "ResultUnreadable"}.items()
+    assert suspension["name"] == "load(load)"
+    assert "Order" in suspension["message"]
+    assert "outcome" not in last(server)
