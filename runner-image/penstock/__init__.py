@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         wait_for_signal,
     )
     from penstock.logging import get_run_logger
+    from penstock.published import get_state_value, set_state_value
     from penstock.serving import serve
     from penstock.states import State
     from penstock.tasks import Task, exponential_backoff, task
@@ -49,12 +50,14 @@ __all__ = [
     "exponential_backoff",
     "flow",
     "get_run_logger",
+    "get_state_value",
     "opaque",
     "pause_flow_run",
     "quote",
     "rate_limit",
     "runtime",
     "serve",
+    "set_state_value",
     "sleep",
     "sleep_until",
     "suspend_flow_run",
@@ -80,9 +83,11 @@ _HOMES = {
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",
+    "get_state_value": "published",
     "opaque": "annotations",
     "quote": "annotations",
     "serve": "serving",
+    "set_state_value": "published",
     "rate_limit": "concurrency.sync",
     "pause_flow_run": "input",
     "sleep": "waits",

@@ -42,6 +42,17 @@ def test_a_run_sleeps_without_a_pod_and_goes_on_when_it_is_due(
     assert world.status("one")["recoveries"] == 0
 
 
+def test_what_a_run_published_can_be_read_while_it_has_no_pod(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+    world.leave("one", "Signal", attempt=1, name="approve", values={"stage": "asked", "of": [None]})
+
+    status = world.wait_for_reason("one", "WaitingForSignal")
+
+    assert status["execution"]["values"] == {"stage": "asked", "of": [None]}
+
+
 def test_a_sleep_takes_four_writes(world: World, operator: Operator) -> None:
     start(world)
     assert operator.calls is not None

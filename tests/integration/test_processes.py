@@ -16,7 +16,16 @@ from uuid import UUID
 
 import pytest
 
-from penstock import PenstockFuture, flow, get_run_logger, runtime, tags, task
+from penstock import (
+    PenstockFuture,
+    flow,
+    get_run_logger,
+    get_state_value,
+    runtime,
+    set_state_value,
+    tags,
+    task,
+)
 from penstock.artifacts import (
     Artifact,
     create_markdown_artifact,
@@ -372,6 +381,8 @@ def leave_records(progress: UUID | None, *, fails: bool = False) -> None:
     kept = Artifact.get("report")
     assert kept is not None
     emit_event("written", {"penstock.resource.id": str(kept.data)})
+    set_state_value("fails", fails)
+    assert get_state_value("fails") is fails
     if progress:
         update_progress_artifact(progress, 50)
     if fails:
@@ -403,6 +414,7 @@ def test_artifacts_and_events_made_in_a_worker_join_the_run_s(
     ]
     assert first.data != f"# From {os.getpid()}"
     assert [event.event for event in context.records.events] == ["written"] * 2
+    assert [each.value for each in context.records.published] == [True]
     assert len(lines) == 4
 
 

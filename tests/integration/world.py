@@ -324,6 +324,7 @@ class World:
         attempt: int,
         seconds: float | None = None,
         settled: dict[str, str] | None = None,
+        values: Object | None = None,
         **more: Any,
     ) -> Object:
         """Report that the run waits without a pod, and end its Job as a pod that exits with 0."""
@@ -332,7 +333,9 @@ class World:
         if seconds is not None:
             suspension["until"] = (began + timedelta(seconds=seconds)).isoformat()
         signals = [{"name": name, "state": state} for name, state in (settled or {}).items()]
-        reported = self.report(run, attempt=attempt, suspension=suspension, signals=signals)
+        reported = self.report(
+            run, attempt=attempt, suspension=suspension, signals=signals, values=values or {}
+        )
         self.complete_job(f"{run}-{attempt}")
         return reported
 

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from penstock_operator.model.schema import (
     Count,
+    FreeObject,
     Part,
     SignalName,
     Timestamp,
@@ -277,6 +278,12 @@ class Execution(Part):
 
     events: Events | None = None
     """The events that the run has emitted."""
+
+    values: FreeObject = Field(default_factory=dict)
+    """What the flow has published, by key: set_state_value()."""
+
+    unshown_values: Count | None = None
+    """How many more it has published, for which there is no room here."""
 
     error: FlowError | None = None
     """The exception that ended the flow."""

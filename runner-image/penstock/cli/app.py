@@ -145,12 +145,19 @@ def list_runs(
 
 @app.command(name="runs")
 def local_runs(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="Only this one, with what it has published."),
+    ] = None,
     output: Annotated[Format, typer.Option("-o", "--output", help="Format.")] = Format.TABLE,
 ) -> None:
     """List the runs of this machine, the newest first."""
-    from penstock.cli.local_listing import print_local_runs
+    from penstock.cli.local_listing import print_local_run, print_local_runs
 
-    print_local_runs(form=output)
+    if run is None:
+        print_local_runs(form=output)
+    else:
+        print_local_run(run, form=output)
 
 
 @app.command()
@@ -174,6 +181,22 @@ def artifacts(
         cluster = connect(target_of(ctx, namespace, context, kubeconfig))
         entries = artifacts_in_cluster(cluster, run)
     print_artifacts(entries, run=run, form=output)
+
+
+@app.command()
+def values(
+    ctx: typer.Context,
+    run: RunName,
+    output: Annotated[Format, typer.Option("-o", "--output", help="Format.")] = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print what a run has published by set_state_value, the latest at the end."""
+    from penstock.cli.values import print_values, values_in_cluster
+
+    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+    print_values(values_in_cluster(cluster, run), run=run, form=output)
 
 
 @app.command()

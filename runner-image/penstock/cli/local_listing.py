@@ -13,6 +13,24 @@ INTERRUPTED = "Interrupted"
 """The state of a run that nobody has ended and no process holds."""
 
 
+def print_local_run(run: str, *, form: str) -> None:
+    """Print one run and what it has published."""
+    from penstock.cli.values import print_value_table, values_here
+
+    runs = LocalRuns(home())
+    row = runs.find(run)
+    state, values = _state_of(row, runs=runs), values_here(run)
+    if form != Format.TABLE:
+        print_document(asdict(row) | {"state": state, "values": values}, form=form)
+        return
+    _print_table([(row, state)])
+    if row.message:
+        console().print(f"\n{row.message}", markup=False)
+    if values:
+        console().print()
+        print_value_table(values)
+
+
 def print_local_runs(*, form: str) -> None:
     """Print the runs in a format."""
     runs = LocalRuns(home())

@@ -139,8 +139,8 @@ def _left_by(call: LiveCall) -> list[dict[str, Any]]:
     if len(stored) < len(records):
         complain(
             call.run,
-            f"The journal has room for {len(stored)} of the {len(records)} artifacts and events "
-            f"of {call.run.name}: the others are missing if the run is taken up again.",
+            f"The journal has room for {len(stored)} of the {len(records)} artifacts, events "
+            f"and values of {call.run.name}: the others are missing if the run is taken up again.",
         )
     return stored
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from penstock.drivers.runlog import FLOW_RUNS, TASK_RUNS, extra_of
-from penstock.engine.records import Event, Kept, KeptArtifact, RecordReporter
+from penstock.engine.records import Event, Kept, KeptArtifact, Published, RecordReporter
 from penstock.engine.runs import TaskRun
 from penstock.home import home_if_set, locked, write_text
 
@@ -37,10 +37,11 @@ travelling: ContextVar[list[Kept] | None] = ContextVar("penstock_travelling", de
 """What the body that runs in this worker has kept; elsewhere there is no such list."""
 
 
-def keep(record: Kept, *, says: str, scope: Scope) -> None:
-    """Log a record and keep it in the run whose body makes it."""
-    logger = TASK_RUNS if isinstance(scope.run, TaskRun) else FLOW_RUNS
-    logger.info("%s", says, extra=extra_of(scope.run))
+def keep(record: Kept, *, says: str | None, scope: Scope) -> None:
+    """Keep a record in the run whose body makes it, and log what it ``says``."""
+    if says is not None:
+        logger = TASK_RUNS if isinstance(scope.run, TaskRun) else FLOW_RUNS
+        logger.info("%s", says, extra=extra_of(scope.run))
     away = travelling.get()
     if away is not None:
         away.append(record)
@@ -66,7 +67,7 @@ def restore(
     The files of the run have it already, unless it is another run that goes on.
     """
     for found in left:
-        record = event_of(found) if "event" in found else artifact_of(found)
+        record = record_of(found)
         _remember(record, context=context, makers=_makers(caller) if caller else ())
         root, home = (record.flow_run_id or "").partition("/")[0], context.home or home_if_set()
         if home is not None and root != context.run_id:
@@ -110,6 +111,8 @@ def stored_form(records: Sequence[Kept]) -> list[dict[str, Any]]:
 
 
 def _cut(found: dict[str, Any], *, room: int) -> dict[str, Any]:
+    if "value" in found:  # its size was limited when it was published
+        return found
     large = "payload" if "event" in found else "data"
     if len(json.dumps(found[large])) > room:
         found[large] = {} if large == "payload" else None
@@ -129,8 +132,11 @@ def _report(record: Kept, reporter: RecordReporter) -> None:
         logging.getLogger("penstock").exception("A reporter failed; the run goes on.")
 
 
+_FILES = {KeptArtifact: "artifacts", Event: "events", Published: "values"}
+
+
 def _write(record: Kept, *, home: Path, run_id: str) -> None:
-    kind = "events" if isinstance(record, Event) else "artifacts"
+    kind = _FILES[type(record)]
     path = records_file(home, run_id, kind=kind)
     line = json.dumps(as_json(record), ensure_ascii=False)
     with locked(path.with_name(f".{kind}.lock")), path.open("a", encoding="utf-8") as file:
@@ -167,6 +173,18 @@ def read_latest(home: Path, key: str) -> KeptArtifact | None:
     except FileNotFoundError:
         return None
     return artifact_of(json.loads(text))
+
+
+def record_of(found: Mapping[str, Any]) -> Kept:
+    """Return the record that a line tells of, whichever kind it is."""
+    if "event" in found:
+        return event_of(found)
+    return published_of(found) if "value" in found else artifact_of(found)
+
+
+def published_of(found: Mapping[str, Any]) -> Published:
+    """Return the published value that a line tells of."""
+    return Published(**{**found, "updated": datetime.fromisoformat(found["updated"])})
 
 
 def event_of(found: Mapping[str, Any]) -> Event:

@@ -1,4 +1,4 @@
-"""What a run leaves to be read: its artifacts and events, as values, and where it keeps them."""
+"""What a run leaves to be read: artifacts, events, published values, and where it keeps them."""
 
 from __future__ import annotations
 
@@ -60,24 +60,39 @@ class Event:
         return [self.resource, *self.related]
 
 
-Kept = KeptArtifact | Event
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A value that the run shows to whoever asks, under a key, as it was set last."""
+
+    id: str
+    """As those of other records: what is set again takes the place of what was."""
+    key: str
+    value: Any
+    """Of JSON's types."""
+    updated: datetime
+    flow_run_id: str | None = None
+    task_run_id: str | None = None
+
+
+Kept = KeptArtifact | Event | Published
 
 
 @runtime_checkable
 class RecordReporter(Protocol):
-    """A reporter that wants to hear of artifacts and events, too."""
+    """A reporter that wants to hear of artifacts, events and published values, too."""
 
     def record_kept(self, record: Kept) -> None:
-        """Take note that the run kept an artifact, a new version of one, or an event."""
+        """Take note that the run kept an artifact, a version of one, an event or a value."""
 
 
 class Records:
-    """The artifacts and events of one run. Threads may add to it at the same time."""
+    """The records of one run. Threads may add to it at the same time."""
 
     def __init__(self) -> None:
         self._artifacts: dict[UUID, KeptArtifact] = {}
         self._events: deque[Event] = deque(maxlen=EVENTS)
-        self._left: dict[str, dict[UUID, Kept]] = {}
+        self._published: dict[str, Published] = {}
+        self._left: dict[str, dict[UUID | str, Kept]] = {}
 
     @property
     def artifacts(self) -> list[KeptArtifact]:
@@ -88,6 +103,15 @@ class Records:
     def events(self) -> list[Event]:
         """The latest, in the order in which they were emitted."""
         return list(self._events)
+
+    @property
+    def published(self) -> list[Published]:
+        """The value of each key, the one that was set last at the end."""
+        return list(self._published.values())
+
+    def value(self, key: str) -> Published | None:
+        """Return what was published last under a key."""
+        return self._published.get(key)
 
     def artifact(self, artifact_id: UUID) -> KeptArtifact | None:
         """Return the latest version of an artifact."""
@@ -105,6 +129,9 @@ class Records:
         """
         if isinstance(record, Event):
             self._events.append(record)
+        elif isinstance(record, Published):
+            self._published.pop(record.key, None)
+            self._published[record.key] = record
         else:
             before = self._artifacts.pop(record.id, None)
             if before is not None:

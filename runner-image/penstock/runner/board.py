@@ -52,7 +52,7 @@ class NoticeBoard:
         self._tell()
 
     def record_kept(self, record: Kept) -> None:
-        """Take note of an artifact or an event."""
+        """Take note of an artifact, an event or a published value."""
         with self._lock:
             self._tally.records.add(record)
         self._tell()

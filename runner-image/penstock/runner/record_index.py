@@ -1,4 +1,4 @@
-"""What the report says of a run's artifacts and events: the last of each, without their data.
+"""What the report says of a run's records: the last artifacts and events, without their data.
 
 An artifact's data may be of any size; here is its beginning, which is what fits.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from penstock.engine.records import Event, Kept, KeptArtifact
+from penstock.engine.records import Event, Kept, KeptArtifact, Published
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -52,6 +52,8 @@ class RecordIndex:
         self._known: set[UUID] = set()
         self.events: deque[EventLine] = deque(maxlen=EVENTS)
         self.events_emitted = 0
+        self.values: dict[str, Any] = {}
+        """What was published, by key, the latest at the end."""
 
     @property
     def artifacts_made(self) -> int:
@@ -68,6 +70,10 @@ class RecordIndex:
         if isinstance(record, Event):
             self.events_emitted += 1
             self.events.append(_event_line(record))
+            return
+        if isinstance(record, Published):
+            self.values.pop(record.key, None)
+            self.values[record.key] = record.value
             return
         self._known.add(record.id)
         name = record.key or str(record.id)

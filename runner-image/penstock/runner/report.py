@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from penstock.drivers.suspension import Suspended
@@ -24,6 +25,9 @@ LIMIT = 32 * 1024
 OTHERS = "(other tasks)"
 MAX_SETTLED = 50
 """Signals of which the operator is told at once what became of them."""
+MAX_VALUES = 50
+MAX_VALUE_BYTES = 2048
+"""Of one published value; what is larger, or for which there is no room, is counted."""
 MAX_SIGNALS = 32
 """Names of signals that a suspended run may be woken by."""
 
@@ -42,15 +46,17 @@ class Bounds:
     artifacts: int
     artifact_text: int
     events: int
+    values: int
+    """Bytes of published values in all."""
 
 
 LADDER = (
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 50, 256, 10),
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 20, 64, 5),
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 5, 0, 2),
-    Bounds(50, 20, 128, 128, 1024, 4096, 512, 5, 0, 2),
-    Bounds(20, 10, 64, 64, 512, 2048, 128, 5, 0, 2),
-    Bounds(0, 0, 64, 0, 512, 1024, 0, 0, 0, 0),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 50, 256, 10, 4096),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 20, 64, 5, 4096),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 5, 0, 2, 4096),
+    Bounds(50, 20, 128, 128, 1024, 4096, 512, 5, 0, 2, 4096),
+    Bounds(20, 10, 64, 64, 512, 2048, 128, 5, 0, 2, 2048),
+    Bounds(0, 0, 64, 0, 512, 1024, 0, 0, 0, 0, 0),
 )
 """From what the schema allows to what always fits."""
 
@@ -96,6 +102,7 @@ def render_report(
             "updatedAt": rfc3339(now),
             **_work(tally, bounds),
             **_records(tally.records, bounds),
+            **_values(tally.records.values, bounds),
             **_signals(settled, bounds),
             **_ending(ending, bounds),
         }
@@ -184,6 +191,23 @@ def _records(index: RecordIndex, bounds: Bounds) -> dict[str, Any]:
             "count": index.events_emitted,
             "recent": [_event(each, bounds) for each in last],
         }
+    return parts
+
+
+def _values(published: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
+    """Return the published values for which there is room, those that were set last first."""
+    if not published:
+        return {}
+    shown: dict[str, Any] = {}
+    room = bounds.values
+    for key, value in islice(reversed(published.items()), MAX_VALUES):
+        size = stored_size({key: value})
+        if size <= min(room, MAX_VALUE_BYTES):
+            shown[key] = value
+            room -= size
+    parts: dict[str, Any] = {"values": dict(reversed(shown.items()))}
+    if len(shown) < len(published):
+        parts["unshownValues"] = len(published) - len(shown)
     return parts
 
 

@@ -156,7 +156,7 @@ def test_there_is_a_bound_to_what_all_records_of_a_call_take_and_the_log_says_so
     assert 20 < len(second.artifacts) < 60
     assert second.artifacts[-1].key == "a-299"
     assert sum(len(json.dumps(as_json(each))) for each in second.artifacts) <= MAX_STORED_IN_ALL
-    assert f"room for {len(second.artifacts)} of the 300 artifacts and events" in caplog.text
+    assert f"room for {len(second.artifacts)} of the 300 artifacts, events and" in caplog.text
 
 
 def test_the_files_of_a_run_have_each_record_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from penstock.drivers.suspension import Suspended, Wait
 from penstock.engine.outcome import ErrorReport
-from penstock.engine.records import Event, KeptArtifact
+from penstock.engine.records import Event, KeptArtifact, Published
 from penstock.engine.runs import TaskRun
 from penstock.runner.ownership import Claim
 from penstock.runner.report import (
@@ -278,6 +278,34 @@ def test_a_report_never_exceeds_its_bounds(
         assert len(report["outcome"]["message"]) <= 2048
         assert len(report["error"]["traceback"]) <= 8192
         assert len(report["error"]["type"]) <= 128
+
+
+def publish(tally: Tally, key: str, value: object) -> None:
+    tally.records.add(Published(id=f"value {key}", key=key, value=value, updated=NOW))
+
+
+def test_a_report_shows_the_last_value_of_each_key() -> None:
+    tally = Tally()
+    for key, value in (("stage", "load"), ("rows", 3), ("stage", {"name": "clean", "of": None})):
+        publish(tally, key, value)
+
+    report = render(tally)
+
+    assert list(report["values"].items()) == [("rows", 3), ("stage", {"name": "clean", "of": None})]
+    assert "unshownValues" not in report
+
+
+def test_values_without_room_are_counted() -> None:
+    tally = Tally()
+    publish(tally, "too-large", "x" * 2048)
+    for number in range(60):
+        publish(tally, f"row-{number}", "y" * 100)
+
+    report = render(tally)
+
+    assert list(report["values"])[-1] == "row-59"
+    assert stored_size(report["values"]) <= 4096
+    assert report["unshownValues"] == 61 - len(report["values"])
 
 
 def test_the_narrowest_bounds_fit_the_worst_text() -> None:

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from typing import Any, assert_type
 
-from penstock import Flow, as_completed, deploy, flow, task, unmapped, wait
+from penstock import (
+    Flow,
+    as_completed,
+    deploy,
+    flow,
+    get_state_value,
+    set_state_value,
+    task,
+    unmapped,
+    wait,
+)
 from penstock.deployments import run_deployment
 from penstock.filesystems import FileSystem
 from penstock.flow_runs import ClusterRun
@@ -63,6 +73,8 @@ class Ruler:
 
 @flow
 def sizes(words: list[str]) -> list[int]:
+    set_state_value("words", len(words))
+    assert_type(get_state_value("words", 0), Any)
     assert_type(count("a", factor=2), int)
     assert_type(count("a", return_state=True), State[int])
     assert_type(count.submit("a"), PenstockFuture[int])
