@@ -5,6 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE # pytest would rewrite every module again each time: 3 s
+
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 

@@ -3,6 +3,7 @@
 PENSTOCK_HYPOTHESIS=thorough tries a hundred times as many examples. Both try others each time.
 """
 
+import gc
 import os
 
 import pytest
@@ -18,3 +19,9 @@ settings.load_profile(os.environ.get("PENSTOCK_HYPOTHESIS", "quick"))
 def pytest_configure(config: pytest.Config) -> None:
     """Shuffle the tests, but seed no generator before each: it costs more than many a test."""
     config.option.randomly_reset_seed = False
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from what stays: modules, tests and their parameters."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ def test_the_definitions_are_what_the_models_say(folder: str) -> None:
     """Run `make crds` after each change of a model."""
     written = {path.name: path.read_text() for path in (ROOT / folder).iterdir()}
 
-    assert written == render()
+    assert written == _rendered()
+
+
+@cache
+def _rendered() -> dict[str, str]:
+    return render()
 
 
 def test_the_definitions_are_small() -> None:

@@ -107,14 +107,14 @@ def test_no_more_runs_than_the_limit_go_on_at_once(caplog: pytest.LogCaptureFixt
 
     with (
         isolated_home(),
-        limited("gate", 1, decay=0.01),
+        limited("gate", 1, decay=0.05),
         caplog.at_level(logging.WARNING, "penstock"),
     ):
         rate_limit("gate")
-        serve(deployment_of(slow, "slow", interval=5), seconds=20, limit=2)
+        serve(deployment_of(slow, "slow", interval=1), seconds=4, limit=2)
 
     assert len(started) == 2
-    assert "Skipped the run of slow at 2026-11-20 08:00:15+00:00: 2 runs go on" in caplog.text
+    assert "Skipped the run of slow at 2026-11-20 08:00:03+00:00: 2 runs go on" in caplog.text
 
 
 def test_what_was_slept_through_runs_once_and_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.unit.operator.reconcile.cluster import Cluster, Object, Operator, wire_time
+from tests.unit.operator.reconcile.cluster import Cluster, Object, Operator, wire_time, written
 
 
 def running(**flow: object) -> tuple[Cluster, Operator]:
@@ -284,7 +284,7 @@ def test_a_job_that_is_gone_is_no_loss_once_its_outcome_is_reported() -> None:
 def test_a_job_is_only_believed_gone_after_a_look_at_the_api_server() -> None:
     _, operator = running()
     operator.refresh()
-    operator.seen["jobs"] = {}
+    operator.seen["jobs"] = written({})
 
     plan = operator.plan()
 
