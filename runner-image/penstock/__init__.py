@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from penstock.logging import get_run_logger
     from penstock.published import get_state_value, set_state_value
+    from penstock.scopes import scope
     from penstock.serving import serve
     from penstock.states import State
     from penstock.tasks import Task, exponential_backoff, task
@@ -56,6 +57,7 @@ __all__ = [
     "quote",
     "rate_limit",
     "runtime",
+    "scope",
     "serve",
     "set_state_value",
     "sleep",
@@ -86,6 +88,7 @@ _HOMES = {
     "get_state_value": "published",
     "opaque": "annotations",
     "quote": "annotations",
+    "scope": "scopes",
     "serve": "serving",
     "set_state_value": "published",
     "rate_limit": "concurrency.sync",

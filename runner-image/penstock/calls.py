@@ -18,6 +18,7 @@ from penstock.drivers.scope import Scope, enter_engine
 from penstock.drivers.tagging import current_tags
 from penstock.drivers.waiting import block_until
 from penstock.engine.definition import Definition
+from penstock.engine.identity import Spread
 from penstock.engine.inputs import Link
 from penstock.engine.results import Persistence
 from penstock.engine.runs import FlowRun, TaskRun
@@ -72,6 +73,7 @@ def submit_task(
     *,
     wait_for: Sequence[object],
     index: int | None = None,
+    spread: Spread | None = None,
 ) -> PenstockFuture[object]:
     """Submit a task to the runner of the flow around, and return its future."""
     caller = enter_engine()
@@ -86,6 +88,7 @@ def submit_task(
         context=caller.context if caller else None,
         wait_for=wait_for,
         index=index,
+        spread=spread,
         submitted=True,
     )
     future: PenstockFuture[object] = PenstockFuture(run, lock=frame.lock)
@@ -164,7 +167,11 @@ def call_flow(
         context=context,
         wait_for=wait_for,
         own_frame=Frame(
-            run, context=context, runner=runner, persistence=_persistence(definition, caller)
+            run,
+            context=context,
+            runner=runner,
+            persistence=_persistence(definition, caller),
+            strict=_is_strict(definition, caller),
         ),
     )
 
@@ -173,6 +180,14 @@ def _persistence(definition: Definition, caller: Scope | None) -> Persistence | 
     own = definition.persistence
     around = caller.frame.persistence if caller and caller.frame else None
     return around if own is None else own.within(around)
+
+
+def _is_strict(definition: Definition, caller: Scope | None) -> bool:
+    if definition.is_strict is not None:
+        return definition.is_strict
+    if caller is not None and caller.frame is not None:
+        return caller.frame.strict
+    return os.environ.get("PENSTOCK_STRICT", "0") not in ("", "0")
 
 
 def _refuse_endless_recursion(definition: Definition, caller: Scope | None) -> None:

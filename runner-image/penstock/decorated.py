@@ -88,10 +88,13 @@ class Decorated(Generic[P, R]):
         options, kind = self.options, self._kind
         own_name = getattr(function, "__name__", type(function).__name__)
         name = options.get("name") or self._default_name(own_name)
+        task_key = options.get("task_key")
         return Definition(
             kind=kind,
             name=name,
-            identity=f"{name}({getattr(function, '__qualname__', own_name)})",
+            identity=task_key or f"{name}({getattr(function, '__qualname__', own_name)})",
+            is_keyed=task_key is not None,
+            is_strict=options.get("strict"),
             body=collected(function, stream=generator_of(function)),
             stream=generator_of(function),
             is_async=is_coroutine_function(function),

@@ -14,6 +14,7 @@
     │       ├── JournalFenced          … another attempt of the run has taken it over
     │       └── UnreadableResult       … a result in it needs a class that is gone
     ├── ResultNotFound           a key under which no result is kept (also a LookupError)
+    ├── UndigestibleArgument     an argument that tells no call from another (also a TypeError)
     ├── UnstorableValue          a result that has no stored form (also a TypeError)
     ├── UpstreamNotCompleted     the result of a task whose inputs did not complete
     ├── DeadlockError            a wait for what waits for the waiting body itself
@@ -28,11 +29,15 @@
         ├── FlowRunTimeoutError
         └── TaskRunTimeoutError
 
+    RuntimeWarning
+    └── AmbiguousOrder           calls that nothing but their order tells apart, and it is open
+
     BaseException
     ├── CancelledRun             raised once in a flow that is cancelled, at its next engine call
     └── TaskAbandoned            raised by engine calls inside a body whose time has run out
 
-The last two are no ``Exception``, so that ``except Exception`` does not swallow them.
+The warning is raised in flows that are ``strict``. The last two are no ``Exception``, so that
+``except Exception`` does not swallow them.
 """
 # ruff: noqa: N818 - the names without "Error" are Prefect's
 
@@ -128,6 +133,10 @@ class UnstorableValue(PenstockError, TypeError):
     """A value cannot be serialised; the message names its type."""
 
 
+class UndigestibleArgument(PenstockError, TypeError):
+    """A call is known by an argument whose content cannot be compared; the message names it."""
+
+
 class UnreadableValue(PenstockError):
     """What is stored cannot be made a value again; the message says what is missing or broken."""
 
@@ -150,6 +159,10 @@ class FlowRunTimeoutError(RunTimeoutError):
 
 class TaskRunTimeoutError(RunTimeoutError):
     """A task took longer than its ``timeout_seconds``."""
+
+
+class AmbiguousOrder(RuntimeWarning):
+    """Only their order tells some calls apart, and it may be another one on the next launch."""
 
 
 class CancelledRun(BaseException):

@@ -61,6 +61,7 @@ class FlowOptions(ResultOptions, total=False):
     flow_run_name: RunName | None
     task_runner: TaskRunner | None
     log_prints: bool | None
+    strict: bool | None
     on_running: Sequence[Hook] | None
     on_completion: Sequence[Hook] | None
     on_failure: Sequence[Hook] | None
@@ -275,7 +276,8 @@ class FlowDecorator:
         """Make a function a flow: ``@flow`` or ``@flow(retries=2)``.
 
         A retried flow runs its body again, but no task that has finished. ``timeout_seconds``
-        bounds one attempt. ``flow_run_name`` is a template such as ``"load {day}"``.
+        bounds one attempt. ``flow_run_name`` is a template such as ``"load {day}"``. ``strict``
+        makes errors of what may lead the run astray when it is taken up again.
         """
         if fn is None:
             return lambda function: Flow(function, **options)

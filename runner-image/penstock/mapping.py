@@ -7,6 +7,7 @@ from io import IOBase
 from typing import cast
 
 from penstock.annotations import allow_failure, unmapped
+from penstock.engine.identity import Spread
 from penstock.errors import MappingError
 from penstock.futures import PenstockFuture
 
@@ -15,18 +16,24 @@ Arguments = tuple[tuple[object, ...], dict[str, object]]
 
 def argument_lists(
     task_name: str, args: tuple[object, ...], kwargs: dict[str, object]
-) -> Iterator[Arguments]:
-    """Return the arguments of each call; raise ``MappingError`` where they do not match."""
+) -> tuple[Iterator[Arguments], Spread]:
+    """Return the arguments of each call, and what they have in common.
+
+    Raises ``MappingError`` where they do not match.
+    """
     positional = [_Mapped(f"argument {place}", value) for place, value in enumerate(args, 1)]
     named = {name: _Mapped(name, value) for name, value in kwargs.items()}
     length = _common_length(task_name, [*positional, *named.values()])
-    return (
+    places: list[tuple[int | str, _Mapped]] = [*enumerate(positional), *named.items()]
+    elements = frozenset(place for place, argument in places if argument.values is not None)
+    each = (
         (
             tuple(argument.at(index) for argument in positional),
             {name: argument.at(index) for name, argument in named.items()},
         )
         for index in range(length)
     )
+    return each, Spread(elements)
 
 
 class _Mapped:

@@ -108,6 +108,11 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, int | float) and value >= 0,
         "a number of at least 0: 0.5 stretches a delay by up to a half",
     ),
+    "task_key": (
+        lambda value: isinstance(value, str) and value != "",
+        'a text, such as task_key="load", by which runs know the task whatever its name',
+    ),
+    "strict": (lambda value: isinstance(value, bool), "True, False or None"),
     "persist_result": (lambda value: isinstance(value, bool), "True, False or None"),
     "cache_result_in_memory": (lambda value: isinstance(value, bool), "True, False or None"),
     "result_storage_key": (

@@ -152,9 +152,12 @@ class Submitting(Decorated[P, R]):
         ``return_state=True`` this waits and returns the final states, which takes their failures.
         """
         upstreams = waited(wait_for)
+        listed, spread = argument_lists(self.name, args, kwargs)
         futures: PenstockFutureList[Any] = PenstockFutureList(
-            submit_task(self.definition, each, named, wait_for=upstreams, index=index)
-            for index, (each, named) in enumerate(argument_lists(self.name, args, kwargs))
+            submit_task(
+                self.definition, each, named, wait_for=upstreams, index=index, spread=spread
+            )
+            for index, (each, named) in enumerate(listed)
         )
         if not return_state:
             return futures

@@ -72,6 +72,7 @@ class TaskOptions(ResultOptions, total=False):
     on_commit: Sequence[Hook] | None
     on_rollback: Sequence[Hook] | None
     task_run_name: RunName | None
+    task_key: str | None
 
 
 class Task(Submitting[P, R]):
@@ -83,6 +84,7 @@ class Task(Submitting[P, R]):
     options: TaskOptions
     # Options that Task.__getattr__ reads, as type checkers see them.
     task_run_name: RunName | None
+    task_key: str | None
     cache_policy: CachePolicy | None
     cache_key_fn: Callable[[CacheQuestion, dict[str, Any]], str | None] | None
     cache_expiration: timedelta | None
@@ -201,7 +203,8 @@ def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) ->
     ``retries`` attempts follow a failed one after ``retry_delay_seconds`` (a number, a list, or a
     function of the number of retries), stretched at random by up to ``retry_jitter_factor`` of
     itself, unless ``retry_condition_fn(task, task_run, state)`` says no. ``timeout_seconds``
-    bounds one attempt.
+    bounds one attempt. Runs know the task by ``task_key``, where it is given, and by its name and
+    its function's where not.
     """
     if fn is None:
         return lambda function: Task(function, **options)

@@ -63,7 +63,7 @@ def _sleep(end: Callable[[], datetime], *, digest: str) -> Awaitable[None]:
     scope = enter_engine()
     key = None
     if scope is not None and scope.journal is not None:
-        key = scope.occurrences.draw(scope.path, identity="sleep", digest=digest)
+        key = scope.draw(identity="sleep", digest=digest)
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - public in CPython for this
         return _sleep_in_loop(end, key=key, scope=scope)

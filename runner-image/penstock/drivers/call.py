@@ -15,8 +15,8 @@ from penstock.drivers.slots import Slots
 from penstock.engine.cache_terms import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
 from penstock.engine.effects import Pause
-from penstock.engine.identity import CallKey
-from penstock.engine.inputs import Link, holds_marks, links_in
+from penstock.engine.identity import Branch, CallKey, Spread
+from penstock.engine.inputs import Link, holds_links, holds_marks, links_in
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
@@ -31,8 +31,10 @@ class LiveCall:
     """A call as the core sees it, and what a driver needs to carry its effects out."""
 
     __slots__ = (
+        "_branch",
         "_inner_journal",
         "_key",
+        "_ordinal",
         "_transaction",
         "abandoned",
         "args",
@@ -48,6 +50,7 @@ class LiveCall:
         "run",
         "scope",
         "slots",
+        "spread",
         "submitted",
         "tag_slots",
         "upstreams",
@@ -66,6 +69,7 @@ class LiveCall:
         wait_for: Sequence[object] = (),
         own_frame: Frame | None = None,
         index: int | None = None,
+        spread: Spread | None = None,
         submitted: bool = False,
     ) -> None:
         self.definition = definition
@@ -80,6 +84,8 @@ class LiveCall:
         """What the flow run has going, if a flow is called."""
         self.index = index
         """Place in the ``.map`` that made the call."""
+        self.spread = spread
+        """What the calls of that have in common."""
         self.submitted = submitted
         self.tag_slots: TagSlots | None = None
         """What the call holds, or waits for, of the limits of its tags."""
@@ -101,6 +107,8 @@ class LiveCall:
             for link in links_in((args, kwargs, wait_for), tolerated_only=True):
                 link.take()
         self._inner_journal: Journal | None = None
+        self._branch: Branch
+        self._ordinal: int
         self._transaction: Transaction | None = None
         if (
             definition.hooks
@@ -111,8 +119,8 @@ class LiveCall:
 
             self._transaction = transaction_of(self)
         self._key: CallKey | None = None
-        if not self.upstreams:
-            self._key = self.draw_key(args, kwargs)
+        if self.journal is not None:
+            self._take_number()
 
     def may_meet_links(self) -> bool:
         """Tell whether the run has made futures or states; outside any run nobody knows."""
@@ -121,6 +129,14 @@ class LiveCall:
             return True
         return holds_marks(self.args, self.kwargs)
 
+    def _take_number(self) -> None:
+        """Take the call's place among its scope's; also its key, if the arguments are known."""
+        if self.caller is not None:
+            self._branch = self.caller.open_branch()
+            self._ordinal = self._branch.number()
+        if not self.upstreams or not holds_links((self.args, self.kwargs)):
+            self.draw_key(self.args, self.kwargs)
+
     def draw_key(self, args: tuple[object, ...], kwargs: dict[str, object]) -> CallKey | None:
         """Return the call's key: drawn when called if the arguments were known, else now."""
         if self._key is not None or self.journal is None:
@@ -128,15 +144,9 @@ class LiveCall:
         if self.caller is None:
             self._key = CallKey("", self.definition.identity, "", 0)
             return self._key
-        from penstock.engine.digest import digest_of_call
+        from penstock.drivers.keys import key_of
 
-        self._key = self.caller.occurrences.draw(
-            self.caller.path,
-            identity=self.definition.identity,
-            digest=digest_of_call(
-                args, kwargs, index=self.index, owner=owner_of(self.definition.body)
-            ),
-        )
+        self._key = key_of(self, args, kwargs, branch=self._branch, ordinal=self._ordinal)
         return self._key
 
     def own_transaction(self) -> Transaction | None:
@@ -320,14 +330,10 @@ def _bound(
 
     bound = inspect.signature(body).bind(*args, **kwargs)
     bound.apply_defaults()
+    from penstock.drivers.keys import owner_of
+
     owner = owner_of(body)
     if owner is None:
         return dict(bound.arguments)
     method = cast("MethodType", inspect.unwrap(body))
     return {next(iter(inspect.signature(method.__func__).parameters)): owner, **bound.arguments}
-
-
-def owner_of(body: Callable[..., object]) -> object:
-    """Return the instance or class that a method belongs to; ``None`` for a function."""
-    method = getattr(body, "__wrapped__", body)
-    return method.__self__ if isinstance(method, MethodType) else None

@@ -38,14 +38,15 @@ def _path_of(scope: Scope) -> str:
     around = call_path(parent)
     if parent.journal is not None:
         return around + scope.path.removeprefix(parent.path)
-    from penstock.engine.digest import digest_of_call
+    from penstock.engine.digest import digest_of_call, digests_of
 
-    digest = digest_of_call(*scope.arguments, index=None)
+    digest = digest_of_call(digests_of(*scope.arguments))
     if scope.frame is not None or isinstance(parent.run, FlowRun):
         return f"{around}/{run.id}:{digest}"
     # In a body elsewhere, calls are not numbered.
-    name = scope.path
-    return around + parent.occurrences.draw("", identity=name, digest=digest).path
+    return around + parent.branch.draw(identity=scope.path, digest=digest).path.removeprefix(
+        parent.path
+    )
 
 
 def _outermost(scope: Scope) -> str:

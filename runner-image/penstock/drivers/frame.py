@@ -39,6 +39,7 @@ class Frame:
         context: RunContext,
         runner: TaskRunner | None,
         persistence: Persistence | None = None,
+        strict: bool = False,
     ) -> None:
         self.run = run
         """``None``: tasks that were submitted outside any flow."""
@@ -46,6 +47,8 @@ class Frame:
         self.context = context
         self.persistence = persistence
         """How the flow's tasks keep their results where they do not say."""
+        self.strict = strict
+        """Whether what may lead a resumed run astray is an error."""
         self.lock = threading.Lock()
         """Guards the futures of this run."""
         self.stopped = False

@@ -113,8 +113,7 @@ class Receiving:
         )
 
     def _draw(self, identity: str) -> CallKey:
-        digest = self._expected.name
-        return self._scope.occurrences.draw(self._scope.path, identity=identity, digest=digest)
+        return self._scope.draw(identity=identity, digest=self._expected.name)
 
     def _note(self, fields: dict[str, object]) -> None:
         if self._journal is not None:

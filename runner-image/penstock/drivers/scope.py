@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
-from penstock.engine.identity import Occurrences
+from penstock.engine.identity import Branch, CallKey
 from penstock.engine.runs import FlowRun
-from penstock.errors import CancelledRun, TaskAbandoned
+from penstock.errors import AmbiguousOrder, CancelledRun, TaskAbandoned
 
 if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
@@ -30,6 +33,7 @@ class Scope:
         "abandoned",
         "arguments",
         "body",
+        "branch",
         "cancel_raised",
         "context",
         "frame",
@@ -37,7 +41,6 @@ class Scope:
         "is_beside",
         "journal",
         "log_prints",
-        "occurrences",
         "origin",
         "parent",
         "path",
@@ -80,7 +83,8 @@ class Scope:
         self.log_prints = log_prints
         self.slots = slots
         """Where the stack's place among the running bodies is counted; of an origin only."""
-        self.occurrences = Occurrences()
+        self.branch = Branch(path)
+        """Counts the calls that the body makes."""
         self.holds_slots = False
         """Whether the body has slots of the limits of its tags."""
         self.abandoned = False
@@ -92,6 +96,38 @@ class Scope:
         self.is_beside = False
         """This is no attempt, but a hook that is called in the run's name."""
         self.token: Token[Scope | None] | None = None
+
+    def open_branch(self) -> Branch:
+        """Return what counts the calls that are made here and now: a block's, or the body's."""
+        block = open_scope.get()
+        return block[1] if block is not None and block[0] is self else self.branch
+
+    def draw(
+        self,
+        *,
+        identity: str,
+        digest: str = "",
+        ordinal: int | None = None,
+        branch: Branch | None = None,
+    ) -> CallKey:
+        """Return the key of a call that nothing but its number tells from equal ones.
+
+        Where two threads or asyncio tasks make such calls, each number would be whose came first.
+        """
+        branch = branch or self.open_branch()
+        if branch.is_shared(identity=identity, digest=digest, drawer=_drawer()):
+            self._warn_of_order(identity)
+        return branch.draw(identity=identity, digest=digest, ordinal=ordinal)
+
+    def _warn_of_order(self, identity: str) -> None:
+        message = (
+            f"{self.run.name} calls {identity} from more than one thread or asyncio task, and only "
+            "their order tells these calls apart: when the run is taken up again, one may get the "
+            'other\'s result. Give each of them a scope of its own: with scope("a"): …'
+        )
+        if self.frame is not None and self.frame.strict:
+            raise AmbiguousOrder(message)
+        warnings.warn(message, AmbiguousOrder, stacklevel=4)
 
     def parking(self) -> Activity | None:
         """Return where a wait of this body is noted: a flow's that no task is waiting for."""
@@ -132,6 +168,17 @@ open_block: ContextVar[tuple[Scope | None, Transaction] | None] = ContextVar(
     "penstock_transaction", default=None
 )
 """The innermost ``with transaction()`` around, and the body that it stands in."""
+
+
+open_scope: ContextVar[tuple[Scope, Branch] | None] = ContextVar("penstock_block", default=None)
+"""The innermost ``with scope()`` around, and the body that it stands in."""
+
+
+def _drawer() -> int:
+    """Tell asyncio tasks, and outside of them threads, apart."""
+    asyncio = sys.modules.get("asyncio")
+    loop = asyncio._get_running_loop() if asyncio is not None else None  # noqa: SLF001 - public in CPython for this
+    return threading.get_ident() if loop is None else id(asyncio.current_task(loop))  # type: ignore[union-attr] # it is there if a loop is
 
 
 def enter_engine() -> Scope | None:

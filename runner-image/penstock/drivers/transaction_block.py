@@ -162,4 +162,4 @@ class Block:
 def _key_of_block(scope: Scope | None, key: str | None) -> CallKey | None:
     if scope is None or scope.journal is None:
         return None
-    return scope.occurrences.draw(scope.path, identity="transaction", digest=key or "")
+    return scope.draw(identity="transaction", digest=key or "")

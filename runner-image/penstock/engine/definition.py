@@ -44,6 +44,10 @@ class Definition:
     name: str
     identity: str
     """Tells bodies apart in a journal: the name and the function's ``__qualname__``."""
+    is_keyed: bool = False
+    """The author named the identity (``task_key``), and answers for which calls are equal."""
+    is_strict: bool | None = None
+    """Whether what may lead a resumed run astray is an error; ``None``: as in the caller's."""
     body: Callable[..., object]
     is_async: bool
     stream: Callable[..., object] | None = None

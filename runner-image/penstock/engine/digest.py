@@ -19,21 +19,59 @@ from typing import Any, cast
 
 from penstock.annotations import allow_failure, opaque, quote, unmapped
 from penstock.engine.columns import plain_value_of
+from penstock.engine.identity import Arguments, Spread
 
 Digest = Callable[[object], bytes]
 
 _SIZE = 16
 
 
-def digest_of_call(
-    args: tuple[object, ...], kwargs: dict[str, object], *, index: int | None, owner: object = None
-) -> str:
-    """Return the digest of a call's arguments; ``index`` is its place in a ``.map``.
+def digests_of(
+    args: tuple[object, ...], kwargs: dict[str, object], *, spread: Spread | None = None
+) -> Arguments:
+    """Return the digest of each argument, those by name in the order of their names."""
+    if spread is not None:
+        return (
+            *[("", _shared(place, value, spread)) for place, value in enumerate(args)],
+            *[(name, _shared(name, kwargs[name], spread)) for name in sorted(kwargs)],
+        )
+    positional = [("", digest_of(value)) for value in args]
+    if not kwargs:
+        return tuple(positional)
+    return (*positional, *[(name, digest_of(kwargs[name])) for name in sorted(kwargs)])
+
+
+def _shared(place: int | str, value: object, spread: Spread) -> bytes:
+    """Digest an argument of one call of a ``.map``; what all its calls share, once."""
+    if place in spread.elements:
+        return digest_of(value)
+    same = spread.same.get(place)
+    if same is None:
+        same = spread.same[place] = digest_of(value)
+    return same
+
+
+def digest_of_call(arguments: Arguments, *, index: int | None = None, owner: object = None) -> str:
+    """Return the digest of a call, of those of its arguments; ``index``: its place in a ``.map``.
 
     ``owner`` is what a method belongs to.
     """
-    own = (args, kwargs, index)
-    return digest_of(own if owner is None else (*own, digest_of_owner(owner))).hex()
+    hasher = hashlib.blake2b(digest_size=_SIZE)
+    for name, digest in arguments:
+        hasher.update(f"{len(name)} {name}".encode() if name else b"-")
+        hasher.update(digest)
+    if index is not None:
+        hasher.update(f"[{index}]".encode())
+    if owner is not None:
+        hasher.update(b"self")
+        hasher.update(digest_of_owner(owner))
+    return hasher.hexdigest()
+
+
+def is_digestible(value: object) -> bool:
+    """Tell whether the content of a value, or of a part of it, counts in its digest."""
+    kind = type(value)
+    return kind in _EXACT or digest_of(value) != _unknown(kind)
 
 
 def digest_of(value: object) -> bytes:

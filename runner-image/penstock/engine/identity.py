@@ -8,8 +8,23 @@ interchangeable by contract.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
+
+Arguments = tuple[tuple[str, bytes], ...]
+"""The digest of each argument; the name is empty for a positional one."""
+
+
+class Spread:
+    """What the calls of one ``.map`` have in common."""
+
+    __slots__ = ("elements", "same")
+
+    def __init__(self, elements: frozenset[int | str]) -> None:
+        self.elements = elements
+        """The places and names of the arguments that differ from call to call."""
+        self.same: dict[int | str, bytes] = {}
+        """The digests of the others, as far as anybody asked for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,9 @@ class CallKey:
     digest: str
     occurrence: int
     """How many equal calls the scope made before this one."""
+    ordinal: int | None = field(default=None, compare=False)
+    """How many calls of any kind it made before; ``None`` for what is no call of its own."""
+    arguments: Arguments = field(default=(), compare=False)
 
     @property
     def path(self) -> str:
@@ -39,15 +57,36 @@ class CallKey:
         return CallKey(self.path, what, "", 0)
 
 
-class Occurrences:
-    """Counts equal calls in one scope, for one attempt of its body."""
+class Branch:
+    """Counts the calls of one scope, for one attempt of its body."""
 
-    __slots__ = ("_counters",)
+    __slots__ = ("_counters", "_drawers", "_ordinals", "path")
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        """Names the scope in the keys of its calls."""
         self._counters: dict[tuple[str, str], Iterator[int]] = {}
+        self._drawers: dict[tuple[str, str], object] = {}
+        self._ordinals = count()
 
-    def draw(self, scope: str, *, identity: str, digest: str) -> CallKey:
-        """Return the key of the scope's next call of this identity and digest."""
+    def number(self) -> int:
+        """Return the number of the scope's next call."""
+        return next(self._ordinals)
+
+    def draw(
+        self,
+        *,
+        identity: str,
+        digest: str,
+        arguments: Arguments = (),
+        ordinal: int | None = None,
+    ) -> CallKey:
+        """Return the key of a call of this identity and digest; ``ordinal``: its number."""
         counter = self._counters.setdefault((identity, digest), count())
-        return CallKey(scope, identity, digest, next(counter))
+        if ordinal is None:
+            ordinal = next(self._ordinals)
+        return CallKey(self.path, identity, digest, next(counter), ordinal, arguments)
+
+    def is_shared(self, *, identity: str, digest: str, drawer: object) -> bool:
+        """Tell whether another thread or asyncio task has drawn such a key before ``drawer``."""
+        return self._drawers.setdefault((identity, digest), drawer) != drawer

@@ -17,6 +17,7 @@ class MemoryJournal:
     """
 
     is_remote = False
+    is_durable = False
 
     def __init__(self) -> None:
         self._states: dict[CallKey, State[object]] = {}

@@ -20,6 +20,10 @@ class Journal(Protocol):
     def is_remote(self) -> bool:
         """Whether storing takes milliseconds, so that an event loop must not wait for it."""
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether it outlives the process, or stands in for one that does."""
+
     def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
         """Return what the call came to in this run, or how far it got; ``None`` if it is new."""
 

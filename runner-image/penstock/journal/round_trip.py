@@ -25,6 +25,8 @@ def is_asked_for() -> bool:
 class RoundTripJournal(MemoryJournal):
     """Keeps results as text, and reads them anew each time."""
 
+    is_durable = True
+
     def __init__(self) -> None:
         super().__init__()
         self._lines: dict[CallKey, str] = {}

@@ -63,6 +63,8 @@ class Limits:
 class RunJournal:
     """The engine's journal over a chain. Made by ``open_journal``."""
 
+    is_durable = True
+
     def __init__(
         self,
         chain: Chain,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.journal.runs import PowerCut, Runs
 
-from penstock import flow, task
+from penstock import flow, opaque, task
 from penstock.artifacts import (
     Artifact,
     create_markdown_artifact,
@@ -101,7 +101,7 @@ def test_a_call_that_was_cut_off_leaves_what_its_second_attempt_leaves() -> None
         create_markdown_artifact("# x", key="report")
         power.cut()
 
-    first, second = _twice(lambda power: cut_off(power))
+    first, second = _twice(lambda power: cut_off(opaque(power)))
 
     assert len(first.artifacts) == len(second.artifacts) == 1
     assert second.artifacts[0].id != first.artifacts[0].id

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from penstock import states
 from penstock.annotations import unmapped
 from penstock.engine.digest import digest_of, undigestible
-from penstock.engine.identity import CallKey, Occurrences
+from penstock.engine.identity import Branch, CallKey
 from penstock.engine.inputs import holds_links, links_in, values_of
 from penstock.errors import CancelledRun, CrashedRun, FailedRun
 from penstock.states import State
@@ -142,9 +142,9 @@ def test_what_cannot_be_digested_counts_by_its_type() -> None:
 
 
 def test_equal_calls_of_a_scope_are_counted() -> None:
-    calls = Occurrences()
+    calls = Branch("scope")
 
-    keys = [calls.draw("scope", identity="a", digest=digest) for digest in ("x", "x", "y")]
+    keys = [calls.draw(identity="a", digest=digest) for digest in ("x", "x", "y")]
 
     assert [key.occurrence for key in keys] == [0, 1, 0]
     assert keys[1].path == "scope/a:x:1"
