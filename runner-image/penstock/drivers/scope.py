@@ -174,11 +174,13 @@ open_scope: ContextVar[tuple[Scope, Branch] | None] = ContextVar("penstock_block
 """The innermost ``with scope()`` around, and the body that it stands in."""
 
 
-def _drawer() -> int:
-    """Tell asyncio tasks, and outside of them threads, apart."""
+def _drawer() -> object:
+    """Return the asyncio task that runs, or outside of them the thread."""
     asyncio = sys.modules.get("asyncio")
     loop = asyncio._get_running_loop() if asyncio is not None else None  # noqa: SLF001 - public in CPython for this
-    return threading.get_ident() if loop is None else id(asyncio.current_task(loop))  # type: ignore[union-attr] # it is there if a loop is
+    if asyncio is None or loop is None:
+        return threading.current_thread()
+    return asyncio.current_task(loop) or loop
 
 
 def enter_engine() -> Scope | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from weakref import ref
 
 Arguments = tuple[tuple[str, bytes], ...]
 """The digest of each argument; the name is empty for a positional one."""
@@ -66,7 +67,7 @@ class Branch:
         self.path = path
         """Names the scope in the keys of its calls."""
         self._counters: dict[tuple[str, str], Iterator[int]] = {}
-        self._drawers: dict[tuple[str, str], object] = {}
+        self._drawers: dict[tuple[str, str], ref[object]] = {}
         self._ordinals = count()
 
     def number(self) -> int:
@@ -89,4 +90,4 @@ class Branch:
 
     def is_shared(self, *, identity: str, digest: str, drawer: object) -> bool:
         """Tell whether another thread or asyncio task has drawn such a key before ``drawer``."""
-        return self._drawers.setdefault((identity, digest), drawer) != drawer
+        return self._drawers.setdefault((identity, digest), ref(drawer))() is not drawer
