@@ -12,6 +12,7 @@
     │   └── JournalError             a run that cannot go on because of its journal
     │       ├── CorruptJournal         … it is damaged
     │       ├── JournalFenced          … another attempt of the run has taken it over
+    │       ├── StoreUnusable          … the place that it is to be kept in cannot hold it
     │       └── UnreadableResult       … a result in it needs a class that is gone
     ├── ResultNotFound           a key under which no result is kept (also a LookupError)
     ├── UndigestibleArgument     an argument that tells no call from another (also a TypeError)
@@ -90,6 +91,10 @@ class CorruptJournal(JournalError):
 
 class JournalFenced(JournalError):
     """Another attempt has taken the run over: this one has to stop."""
+
+
+class StoreUnusable(JournalError):
+    """The place that a journal is to be kept in cannot hold it; the message says what to mend."""
 
 
 class UnreadableResult(JournalError):

@@ -96,7 +96,7 @@ class RemoteFileSystem:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_scheme(urlsplit(self.basepath).scheme, url=self.basepath)
+        check_scheme(urlsplit(self.basepath).scheme, url=self.basepath)
 
     def read_path(self, path: str) -> bytes:
         """Return a file's content; raise ``FileNotFoundError`` if there is none."""
@@ -122,7 +122,8 @@ class RemoteFileSystem:
         return store, f"{root.rstrip('/')}/{path.lstrip('/')}"
 
 
-def _check_scheme(scheme: str, *, url: str) -> None:
+def check_scheme(scheme: str, *, url: str) -> None:
+    """Raise unless fsspec has what the scheme needs (see ``RemoteFileSystem``)."""
     extra = "s3" if scheme in ("s3", "s3a") else "fsspec"
     if find_spec("fsspec") is None:
         raise MissingLibraryError(

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.cli.errors import CommandError
+from penstock.cli.local_journals import keep_journal_in, local_chain, refuse_unusable_store
 from penstock.cli.local_runs import LocalRuns, RunRow
 from penstock.cli.local_signals import local_inbox
 from penstock.cli.outcome import USAGE
@@ -55,6 +56,8 @@ class Order:
     parameters: Mapping[str, Any]
     run_id: str | None = None
     resume: str | None = None
+    journal: str | None = None
+    """The store of a new run's journal; its home, if there is none."""
     force: bool = False
     exit_on_wait: bool = False
     accept: bool = False
@@ -84,13 +87,18 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
         assert order.entrypoint is not None
         run_id = order.run_id or _new_id(order.entrypoint)
         _check(load(order.entrypoint), order.parameters)
-        return runs.add(
+        if order.journal is not None:
+            refuse_unusable_store(order.journal, run_id=run_id)
+        row = runs.add(
             run_id,
             journal=run_id,
             flow=order.entrypoint.rpartition(":")[2],
             entrypoint=order.entrypoint,
             folder=str(Path.cwd()),
         )
+        if order.journal is not None:
+            keep_journal_in(order.journal, run_id=run_id, runs=runs)
+        return row
     row = runs.latest_of(runs.find(order.resume).journal)
     entrypoint = order.entrypoint or row.entrypoint
     if row.state not in ("Failed", "Crashed", "Cancelled"):
@@ -186,12 +194,11 @@ class LocalRun:
 
     def _open_journal(self) -> RunJournal:
         from penstock.journal.run_journal import Holder, open_journal
-        from penstock.journal.sqlite import SqliteChain
 
         process = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(4)}"
         attempt = self._runs.begin_attempt(self._id)
         return open_journal(
-            SqliteChain(self._runs.connection, run=self._row.journal),
+            local_chain(self._row, runs=self._runs),
             holder=Holder(attempt=attempt, process=process),
             anew=self._row.journal != self._id and self._row.attempts == 0,
             when_fenced=lambda: leave(CRASHED, f"Another process has taken {self._id} over."),

@@ -63,6 +63,16 @@ def run(
             rich_help_panel=HERE,
         ),
     ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="PENSTOCK_JOURNAL",
+            help="Where a new run here keeps its journal: a folder or s3://BUCKET/FOLDER, instead "
+            "of PENSTOCK_HOME.",
+            rich_help_panel=HERE,
+        ),
+    ] = None,
     accept: Annotated[
         bool,
         typer.Option(
@@ -99,6 +109,7 @@ def run(
             parameters=parameters,
             run_id=run_id,
             resume=resume,
+            journal=journal,
             force=force,
             accept=accept,
             exit_on_wait=exit_on_wait,

@@ -217,3 +217,32 @@ def test_a_name_is_given_once(folder: Path) -> None:
 
     assert code == 2
     assert "There is a run slow-1 already" in stderr
+
+
+def test_a_run_whose_journal_is_in_a_store_goes_on_from_there(folder: Path) -> None:
+    process = start(
+        *("run", "slow.py:slow", "--run-id", "slow-1", "--journal", "store"), folder=folder
+    )
+    after(3, folder)
+    process.kill()
+    process.communicate()
+
+    code, stdout, _ = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
+
+    assert code == 0
+    assert json.loads(stdout) == sum(range(8))
+    assert max(deeds(folder).values()) <= 2
+    assert sum(deeds(folder).values()) <= 9
+    assert (folder / "store/journals/slow-1/records/0000001").exists()
+
+
+def test_a_store_that_holds_no_journal_leaves_no_run_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_JOURNAL", "gs://bucket")
+
+    code, _, stderr = finish("run", "slow.py:slow", folder=folder)
+
+    assert code == 2
+    assert "gs://bucket cannot hold journals" in stderr
+    assert listed(folder) == {}

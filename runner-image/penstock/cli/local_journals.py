@@ -1,0 +1,65 @@
+"""Where a run of this machine has its journal: beside the others, or in a store that was named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from penstock.cli.errors import CommandError
+from penstock.cli.local_runs import LocalRuns, RunRow
+from penstock.errors import MissingLibraryError, StoreUnusable
+from penstock.journal.chain import Chain
+from penstock.stores import open_store
+from penstock.stores.chain import StoreChain
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS stores (journal TEXT PRIMARY KEY, url TEXT NOT NULL) WITHOUT ROWID
+"""
+PATIENCE = 30.0
+"""Seconds for which a store that does not answer is waited for."""
+
+
+def refuse_unusable_store(url: str, *, run_id: str) -> None:
+    """Refuse a store that cannot hold the journal of a new run, so that no run is left behind."""
+    with _in_words():
+        if StoreChain(open_store(url), folder=_folder(run_id), patience=PATIENCE).read():
+            raise CommandError(
+                f"The journal of a run {run_id} is in {url} already, perhaps another machine's: "
+                "choose another --run-id."
+            )
+
+
+def keep_journal_in(url: str, *, run_id: str, runs: LocalRuns) -> None:
+    """Remember where the journal of a run is, for as long as there is the run."""
+    place = url if "://" in url else str(Path(url).absolute())
+    runs.connection.execute(_SCHEMA)
+    runs.connection.execute("REPLACE INTO stores VALUES (?, ?)", (run_id, place))
+
+
+def local_chain(row: RunRow, *, runs: LocalRuns) -> Chain:
+    """Return the chain of a run's journal."""
+    runs.connection.execute(_SCHEMA)
+    found = runs.connection.execute(
+        "SELECT url FROM stores WHERE journal = ?", (row.journal,)
+    ).fetchone()
+    if found is None:
+        from penstock.journal.sqlite import SqliteChain
+
+        return SqliteChain(runs.connection, run=row.journal)
+    with _in_words():
+        chain = StoreChain(open_store(found[0]), folder=_folder(row.journal), patience=PATIENCE)
+        chain.read()
+        return chain
+
+
+def _folder(run_id: str) -> str:
+    return f"journals/{run_id}"
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (StoreUnusable, MissingLibraryError) as error:
+        raise CommandError(str(error)) from error
