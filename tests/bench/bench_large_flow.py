@@ -1,57 +1,46 @@
-"""What a flow of 10,000 tasks makes its runner write: how often, and how much of it is kept.
+"""What flows of 10,000 and 100,000 mapped tasks take: time, memory, reports, objects.
 
-The API server is the one of the runner's own tests, in this process.
+The runner is the real one and writes its journal to a real API server with a pod's token.
 """
 
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 
 from tests.bench.figures import Figure
-from tests.integration.runner.faulty_server import FaultyServer
-from tests.integration.runner.processes import Place, RunnerProcess
+from tests.bench.stage import api_server, namespace
+from tests.integration import charts
+from tests.integration.forgery import admit_runners
+from tests.integration.journals import create_journal
+from tests.integration.large import run_large
 
-from penstock.runner.report import stored_size
-
-CODE = """
-import time
-from penstock import flow, task
-
-@task
-def one(number: int) -> int:
-    time.sleep(0.005)
-    if number % 100 == 0:
-        raise ValueError("ä<" * 1000)
-    return number
-
-@flow
-def large() -> int:
-    futures = one.map(range(10_000))
-    return len([future.result(raise_on_failure=False) for future in futures])
-"""
+BUDGETS = {10_000: (30, 40), 100_000: (300, 100)}
+"""Seconds, and objects at the end."""
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        server = FaultyServer(Path(folder))
-        server.start()
-        place = Place(
-            folder=Path(folder), host="127.0.0.1", port=server.port, credentials=server.credentials
-        )
-        runner = RunnerProcess(
-            place, code=CODE, launch={"entrypoint": "flow.py:large", "parameters": {}}
-        )
-        try:
-            runner.exit_code(timeout=120)
-        finally:
-            runner.close()
-            server.stop()
-    assert server.reports[-1]["progress"] == "10000/10000", server.reports[-1]
-    largest = max(stored_size(report) for report in server.reports)
-    # The first and the last report are not kept waiting.
-    gaps = [later - earlier for earlier, later in pairwise(server.times[1:-1])]
-    Figure("largest report of 10,000 tasks", largest / 1024, "KiB", 32).print()
-    Figure("shortest time between its reports", min(gaps), "s", 0.99, better="more").print()
+    with (
+        api_server() as server,
+        charts.rights(server) as release,
+        namespace(server, "bench-large") as world,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        admit_runners(server, world.namespace, release=release)
+        for count, (seconds, objects) in BUDGETS.items():
+            name = f"large-{count}"
+            journal = create_journal(server, world.namespace, name, Path(folder) / name)
+            journal.wait_until_in_force()
+            cost = run_large(journal, count=count)
+            done = cost.execution["counts"]
+            assert sum(done.values()) == count, done
+            assert not cost.unstored, cost.unstored
+            of = f"of {count:,} mapped tasks in the cluster"
+            Figure(f"time {of}", cost.seconds, "s", seconds).print()
+            Figure(f"runner's memory {of}", cost.peak_mib, "MiB", 150 + count / 200).print()
+            Figure(f"largest report {of}", cost.report_bytes / 1024, "KiB", 32).print()
+            Figure(f"reports a second {of}", cost.reports_a_second, "", 1).print()
+            Figure(f"journal objects at the end {of}", cost.objects, "", objects).print()
+            Figure(f"journal {of}", cost.journal_bytes / 1e6, "MB", 16).print()
+            journal.close()
 
 
 if __name__ == "__main__":
