@@ -36,6 +36,7 @@ from penstock_operator.reconcile.observed import (
     Refusal,
 )
 from penstock_operator.reconcile.pools import plan_pool
+from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import plan_signal_collection
@@ -151,6 +152,11 @@ class Reconcilers:
             pool=pool,
             jobs=tuple(map(reading.read_job, self.caches.jobs.members(name))),
             signals=tuple(map(reading.read_signal, self.caches.signals.members(name))),
+            relatives={
+                each: reading.read_relative(known)
+                for each in names_of_relatives(run)
+                if (known := self.caches.runs.get(Name(namespace, each))) is not None
+            },
         )
 
     async def _reconcile_flow(self, key: Key) -> Plan | None:
@@ -194,7 +200,12 @@ class Reconcilers:
         if not isinstance(flow, Flow):
             return None
         finished = await lookups.finished_runs(self.client, namespace=key.namespace, flow=key.name)
-        plan = plan_history(finished, history=flow.spec.history, now=self.now())
+        unfinished = frozenset(
+            name.name for name in self.caches.runs.names() if name.namespace == key.namespace
+        )
+        plan = plan_history(
+            finished, history=flow.spec.history, now=self.now(), unfinished=unfinished
+        )
         await self.executor.carry_out(plan.actions)
         if plan.actions:
             namespace = key.namespace if self.namespaces else ""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from penstock_operator.app.keys import Key, Kind
-from penstock_operator.kube.caches import Caches, Name, name_of, text_at
+from penstock_operator.kube.caches import Caches, Name, children_of, name_of, text_at
 from penstock_operator.kube.client import Object
 from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS, Resource
 from penstock_operator.reconcile.names import RUN_LABEL
@@ -80,6 +80,7 @@ class Triggers:
         namespace, name = name_of(obj)
         if resource == RUNS:
             yield Key(Kind.RUN, namespace, name)
+            yield from self._relatives_of(obj)
         elif resource == JOBS:
             if run := (obj["metadata"].get("labels") or {}).get(RUN_LABEL):
                 yield Key(Kind.RUN, namespace, run)
@@ -91,6 +92,17 @@ class Triggers:
             yield Key(Kind.POOL, namespace, name)
             for flow in self._caches.flows.members(Name(namespace, name)):
                 yield from self._flow_and_its_runs(flow)
+
+    def _relatives_of(self, run: Object) -> Iterator[Key]:
+        """Name the runs that a run's end, or its cancellation, means something to."""
+        name = name_of(run)
+        is_over = self._caches.runs.get(name) is None
+        if is_over and (parent := text_at(run, "spec", "parentRef", "name")):
+            yield Key(Kind.RUN, name.namespace, parent)
+        spec = run.get("spec")
+        if is_over or (isinstance(spec, dict) and spec.get("cancel")):
+            for child in self._caches.runs.members(children_of(name)):
+                yield Key(Kind.RUN, *name_of(child))
 
     def _flow_and_its_runs(self, flow: Object) -> Iterator[Key]:
         namespace, name = name_of(flow)

@@ -58,7 +58,8 @@ def _as_it_is(obj: Object) -> Object:
 class Cache:
     """Objects of one kind by name, with one index.
 
-    `index` names what an object belongs to (a run's flow, a Job's run), within its namespace.
+    `index` names what an object belongs to (a run's flow and parent, a Job's run), within its
+    namespace.
     `belongs` tells whether an object is one that the watch would show: what is not is gone.
     `trimmed` leaves out what no plan reads, so that ten thousand objects fit into memory.
     """
@@ -147,8 +148,15 @@ def _without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": meta}
 
 
-def _flow_of(run: Object) -> Iterable[str]:
-    return [text_at(run, "spec", "flowRef", "name")]
+def children_of(run: Name) -> Name:
+    """Return under what the children of a run are indexed: a flow is never called so."""
+    return Name(run.namespace, f"children/{run.name}")
+
+
+def _flow_and_parent_of(run: Object) -> Iterable[str]:
+    parent = text_at(run, "spec", "parentRef", "name")
+    flow = text_at(run, "spec", "flowRef", "name")
+    return [flow, children_of(Name("", parent)).name] if parent else [flow]
 
 
 def _pool_of(flow: Object) -> Iterable[str]:
@@ -186,7 +194,7 @@ class Caches:
     def __init__(self) -> None:
         self.flows = Cache(index=_pool_of)
         self.pools = Cache()
-        self.runs = Cache(index=_flow_of, belongs=_is_unfinished, trimmed=trim_run)
+        self.runs = Cache(index=_flow_and_parent_of, belongs=_is_unfinished, trimmed=trim_run)
         self.jobs = Cache(index=_run_of, trimmed=trim_job)
         self.signals = Cache(index=_run_of_signal, belongs=_is_unsettled, trimmed=trim_signal)
 

@@ -30,6 +30,7 @@ from penstock_operator.reconcile.names import (
     ATTEMPT_LABEL,
     FLOW_LABEL,
     MANAGED_BY,
+    PARENT_LABEL,
     RUN_LABEL,
     RUNNER_ACCOUNT,
     snapshot_name,
@@ -47,10 +48,12 @@ from penstock_operator.reconcile.observed import (
     PodView,
     RunName,
     RunnerAccess,
+    RunView,
     SignalView,
     SnapshotView,
 )
 from penstock_operator.reconcile.pools import binding_name
+from penstock_operator.reconcile.relatives import names_of_relatives
 
 
 async def look_for_run(
@@ -77,6 +80,9 @@ async def look_for_run(
     if Look.SOURCE in need:
         source = await _source_of(client, observed.flow)
         observed = replace(observed, source=source)
+    if Look.RELATIVES in need:
+        relatives = await _relatives_of(client, observed, witness=witness)
+        observed = replace(observed, relatives=relatives)
     return observed
 
 
@@ -168,6 +174,19 @@ async def _live_jobs(
     return tuple(reading.read_job(job) for job in found)
 
 
+async def _relatives_of(
+    client: Client, observed: ObservedRun, *, witness: Witness
+) -> dict[str, RunView | None]:
+    """Get what is not known; no watch shows a run that has ended."""
+    relatives = dict(observed.relatives)
+    for name in names_of_relatives(observed.run) - relatives.keys():
+        found = await _get(client, RUNS, observed.run.metadata.namespace, name)
+        if found is not None:
+            witness.saw(RUNS, found)
+        relatives[name] = reading.read_relative(found) if found is not None else None
+    return relatives
+
+
 async def _get(client: Client, resource: Resource, namespace: str, name: str) -> Object | None:
     try:
         return await client.get(resource, namespace=namespace, name=name)
@@ -251,6 +270,7 @@ def _finished_run(run: Object, *, successful: bool) -> FinishedRun:
         uid=meta["uid"],
         successful=successful,
         finished_at=_finished_at(meta),
+        parent=(meta.get("labels") or {}).get(PARENT_LABEL, ""),
     )
 
 

@@ -169,8 +169,8 @@ class Suspension(Part):
                 "A sleep and a retry delay say until when they last.",
             ),
             must(
-                "has(self.name) || self.kind != 'Signal'",
-                "A wait for a signal says the signal's name.",
+                "has(self.name) || !(self.kind in ['Signal', 'Run'])",
+                "A wait for a signal or a run says its name.",
             ),
             must(
                 "has(self.reason) || self.kind != 'Person'",
@@ -179,7 +179,7 @@ class Suspension(Part):
         )
     )
 
-    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend", "Person"]
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Run", "Suspend", "Person"]
     """What the run waits for. Suspend: spec.suspend of the run was true. Person: somebody has to
     mend something."""
 
@@ -187,7 +187,7 @@ class Suspension(Part):
     """One CamelCase word for what a person has to mend."""
 
     name: Annotated[str, Field(max_length=128)] | None = None
-    """Of what is waited for: a signal, a task, or what a sleep was called."""
+    """Of what is waited for: a signal, a task, a run, or what a sleep was called."""
 
     since: Timestamp
     """When the attempt began to wait, by its own clock."""
@@ -200,6 +200,12 @@ class Suspension(Part):
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
     """Names of the signals that wake the run, if there are others than the one in name."""
+
+    runs: Annotated[
+        tuple[Annotated[str, Field(max_length=52)], ...],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Names of the runs whose end wakes the run, if there are others than the one in name."""
 
     message: Message | None = None
     """A sentence for people."""

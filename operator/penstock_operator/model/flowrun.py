@@ -1,6 +1,6 @@
 """FlowRun: one run of a flow."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from penstock_operator.model.schema import (
     FreeObject,
     Generation,
     ImageName,
+    ObjectName,
     Part,
     PositiveSeconds,
     Sentence,
@@ -38,6 +39,20 @@ class Resume(Part):
     """Whether the run goes on although its flow no longer makes the calls that it made."""
 
 
+class ParentRef(Part):
+    """The run that started a run, and what its end means for that."""
+
+    name: ObjectName
+    """Name of the parent, of the same namespace."""
+
+    uid: Annotated[str, Field(min_length=1, max_length=64)]
+    """Its unique identifier: a later run of the same name is another parent."""
+
+    close_policy: Literal["Cancel", "Abandon"] = "Cancel"
+    """What becomes of this run when its parent ends or is cancelled: it is cancelled, or goes on.
+    """
+
+
 class FlowRunSpec(Part):
     """What is run. Nothing of it can be changed afterwards but suspend, resume and cancel."""
 
@@ -48,7 +63,9 @@ class FlowRunSpec(Part):
                 " && has(self.parameters) == has(oldSelf.parameters)"
                 " && (!has(self.parameters) || self.parameters == oldSelf.parameters)"
                 " && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds)"
-                " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",
+                " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)"
+                " && has(self.parentRef) == has(oldSelf.parentRef)"
+                " && (!has(self.parentRef) || self.parentRef == oldSelf.parentRef)",
                 "A run's spec cannot be changed, except to suspend, resume or cancel it; create"
                 " another run.",
             ),
@@ -68,6 +85,9 @@ class FlowRunSpec(Part):
     timeout_seconds: PositiveSeconds | None = None
     """How long the run may take from its first start, waits and relaunches included. Replaces the
     Flow's limit."""
+
+    parent_ref: ParentRef | None = None
+    """The run that has started this one, as run_flow does."""
 
     suspend: bool = False
     """Set it to true to let the run leave its pod, and to false to let it go on. Nothing is undone:

@@ -55,9 +55,11 @@ class Reason(StrEnum):
     SLEEPING = "Sleeping"
     WAITING_FOR_SIGNAL = "WaitingForSignal"
     WAITING_FOR_RETRY = "WaitingForRetry"
+    WAITING_FOR_RUN = "WaitingForRun"
     SUSPEND_REQUESTED = "SuspendRequested"
     # Cancelling and Cancelled
     CANCEL_REQUESTED = "CancelRequested"
+    PARENT_CLOSED = "ParentClosed"
     # Completed
     COMPLETED = "Completed"
     # Failed
@@ -119,6 +121,7 @@ class WaitKind(StrEnum):
     SLEEP = "Sleep"
     SIGNAL = "Signal"
     RETRY_DELAY = "RetryDelay"
+    RUN = "Run"
     SUSPEND = "Suspend"
     PERSON = "Person"
 

@@ -29,7 +29,7 @@ _REASONS = {
         Reason.TIMED_OUT,
     ),
     State.CRASHED: (Reason.USER_EXIT, Reason.JOURNAL_UNUSABLE),
-    State.CANCELLED: (Reason.CANCEL_REQUESTED,),
+    State.CANCELLED: (Reason.CANCEL_REQUESTED, Reason.PARENT_CLOSED),
 }
 """What a runner may say; a word it should not know counts as the first of its state."""
 
@@ -70,30 +70,36 @@ def end_by_outcome(case: RunCase, outcome: Outcome) -> Plan:
     known = {str(each): each for each in _REASONS[state]}
     reason = known.get(outcome.reason, _REASONS[state][0])
     words = outcome.message or _WORDS[state].format(job=case.status.job_name)
+    if state == State.CANCELLED and case.status.reason == Reason.PARENT_CLOSED:
+        reason = Reason.PARENT_CLOSED  # its runner knows only that it is cancelled
+        words = f"{words.removesuffix('.')}, as its parent has ended."
     finished = min(outcome.finished_at, case.now)
     return end(case, state=state, reason=reason, message=words, finished_at=finished)
 
 
-def cancel(case: RunCase) -> Plan:
-    """End the run's pods; the run is Cancelled once they are gone, or have had their time."""
+def cancel(case: RunCase, *, reason: Reason = Reason.CANCEL_REQUESTED, because: str = "") -> Plan:
+    """End the run's pods; the run is Cancelled once they are gone, or have had their time.
+
+    `because` is a clause, for a run that nobody has cancelled by itself.
+    """
     if case.status.attempt == 0:
-        words = "The run was cancelled before it started."
-        return end(case, state=State.CANCELLED, reason=Reason.CANCEL_REQUESTED, message=words)
+        words = f"The run was cancelled before it started{because}."
+        return end(case, state=State.CANCELLED, reason=reason, message=words)
     live = tuple(each for each in case.jobs if not each.is_finished)
     waited_for = tuple(each for each in live if not is_overdue(each, now=case.now))
     if not waited_for:
         if case.job is None and not case.observed.jobs_are_live:
             raise NeedError(Look.JOBS)
-        words = "The run was cancelled."
+        words = f"The run was cancelled{because}."
         if live:
             words += (
                 f" The pod of the Job {live[0].name} did not end in time, perhaps because its node"
                 " cannot be reached; whatever it still reports is refused."
             )
-        return end(case, state=State.CANCELLED, reason=Reason.CANCEL_REQUESTED, message=words)
-    words = "The run is being cancelled; its pod has its grace period to end."
+        return end(case, state=State.CANCELLED, reason=reason, message=words)
+    words = f"The run is being cancelled{because}; its pod has its grace period to end."
     status = status_with(
-        Standing(State.CANCELLING, Reason.CANCEL_REQUESTED, words),
+        Standing(State.CANCELLING, reason, words),
         run=case.run,
         now=case.now,
         started_at=case.started_at,

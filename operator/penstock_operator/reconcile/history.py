@@ -7,8 +7,18 @@ from penstock_operator.reconcile.actions import DeleteRun, Plan
 from penstock_operator.reconcile.observed import FinishedRun
 
 
-def plan_history(finished: tuple[FinishedRun, ...], *, history: History, now: datetime) -> Plan:
-    """Plan the deletions among the finished runs of one flow, oldest first."""
+def plan_history(
+    finished: tuple[FinishedRun, ...],
+    *,
+    history: History,
+    now: datetime,
+    unfinished: frozenset[str] = frozenset(),
+) -> Plan:
+    """Plan the deletions among the finished runs of one flow, oldest first.
+
+    A child stays as long as its parent is among the `unfinished`: that may not have its result yet.
+    """
+    finished = tuple(each for each in finished if each.parent not in unfinished)
     doomed = _beyond(finished, history=history)
     wait: timedelta | None = None
     if history.ttl_seconds_after_finished is not None:

@@ -10,6 +10,7 @@ FLOW_LABEL = "penstock.dev/flow"
 RUN_LABEL = "penstock.dev/run"
 POOL_LABEL = "penstock.dev/pool"
 ATTEMPT_LABEL = "penstock.dev/attempt"
+PARENT_LABEL = "penstock.dev/parent"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "penstock"}
 
 DEFAULT_POOL = "default"

@@ -45,6 +45,9 @@ class Look(StrEnum):
     """Get the ConfigMap `snapshot_name(flow, status.codeVersion)` → `snapshot`. Immutable: it may
     come from a cache without limit of age, but a missing one must be looked for again."""
 
+    RELATIVES = "Relatives"
+    """Get the runs that `relatives.names_of_relatives` names and no cache has → `relatives`."""
+
     SOURCE = "Source"
     """Get the ConfigMap that the Flow's `source.configMap` names, uncached → `source`."""
 
@@ -188,6 +191,18 @@ class SignalView:
 
 
 @dataclass(frozen=True, slots=True)
+class RunView:
+    """What matters of a run to another one: its parent, or one that waits for it."""
+
+    name: str
+    uid: str
+    is_over: bool
+    state: str = ""
+    cancel: bool = False
+    """spec.cancel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The API server's answer to the creation of the current attempt's Job.
 
@@ -211,6 +226,9 @@ class ObservedRun:
     """All Jobs with the run's label; the plan leaves those of another owner alone."""
     signals: tuple[SignalView, ...] = ()
     """The Pending signals that name the run."""
+    relatives: Mapping[str, RunView | None] = field(default_factory=dict)
+    """Runs that matter to this one, by name: the unfinished ones of the cache, and all others that
+    were looked for; None is a run that does not exist."""
     jobs_are_live: bool = False
     """Whether `jobs` was read from the API server for this plan, not from the cache."""
     source: ConfigMapView | NotLooked | None = NOT_LOOKED
@@ -266,6 +284,8 @@ class FinishedRun:
     """Listed with status.state=Completed."""
     finished_at: datetime
     """Time of penstock-operator's last entry in managedFields, else the creation time."""
+    parent: str = ""
+    """From the label penstock.dev/parent."""
 
 
 class RunName(NamedTuple):

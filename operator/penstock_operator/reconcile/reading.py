@@ -11,7 +11,7 @@ from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.schema import Part
-from penstock_operator.model.states import SignalState
+from penstock_operator.model.states import TERMINAL_STATES, SignalState
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.names import ATTEMPT_LABEL
 from penstock_operator.reconcile.observed import (
@@ -22,6 +22,7 @@ from penstock_operator.reconcile.observed import (
     JobView,
     Malformed,
     PodView,
+    RunView,
     SignalView,
 )
 from penstock_operator.reconcile.text import shorten
@@ -199,6 +200,18 @@ def read_signal(raw: Raw) -> SignalView:
         run_uid=text(raw, "status", "flowRunUID"),
         state=_SIGNAL_STATES.get(text(raw, "status", "state"), SignalState.PENDING),
         message=text(raw, "status", "message"),
+    )
+
+
+def read_relative(raw: Raw) -> RunView:
+    """Read of a run what matters to another."""
+    state = text(raw, "status", "state")
+    return RunView(
+        name=text(raw, "metadata", "name"),
+        uid=text(raw, "metadata", "uid"),
+        is_over=state in TERMINAL_STATES,
+        state=state,
+        cancel=field(raw, "spec", "cancel") is True,
     )
 
 

@@ -35,6 +35,7 @@ from penstock_operator.reconcile.pending import (
     meet_refusal,
     poll_interval,
 )
+from penstock_operator.reconcile.relatives import closing
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
@@ -61,6 +62,9 @@ def _plan(case: RunCase) -> Plan:
         return end_by_outcome(case, case.outcome)
     if case.run.spec.cancel:
         return cancel(case)
+    end_of_parent = closing(case)
+    if end_of_parent is not None:
+        return cancel(case, reason=Reason.PARENT_CLOSED, because=end_of_parent)
     if case.status.attempt == 0:
         return start_run(case)
     return _follow(case)

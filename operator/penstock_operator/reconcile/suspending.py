@@ -15,6 +15,7 @@ from penstock_operator.reconcile.ending import PATIENCE, is_overdue, last_moment
 from penstock_operator.reconcile.launching import launching, on_request, wake
 from penstock_operator.reconcile.observed import JobView, Look
 from penstock_operator.reconcile.pauses import attempt_began
+from penstock_operator.reconcile.relatives import ended_run
 from penstock_operator.reconcile.signals import awaited_signal
 from penstock_operator.reconcile.status import Standing, next_second, second, status_with
 from penstock_operator.reconcile.text import date
@@ -27,6 +28,7 @@ _REASONS = {
     "Sleep": Reason.SLEEPING,
     "Signal": Reason.WAITING_FOR_SIGNAL,
     "RetryDelay": Reason.WAITING_FOR_RETRY,
+    "Run": Reason.WAITING_FOR_RUN,
     "Suspend": Reason.SUSPEND_REQUESTED,
 }
 _PROBLEMS = {str(each): each for each in (Reason.RESULT_UNREADABLE, Reason.NON_DETERMINISM)}
@@ -43,6 +45,9 @@ def wait_without_pod(case: RunCase, suspension: Suspension) -> Plan:
     if signal is not None:
         words = f"The signal {signal.signal} has come (Signal {signal.name})."
         return wake(case, cause="Signal", words=words)
+    ended = ended_run(case, suspension)
+    if ended is not None:
+        return wake(case, cause="Run", words=f"The run {ended} has ended.")
     due = _due(case, suspension)
     if due is not None and case.now >= due:
         return wake(case, cause="Due", words=f"The run waited until {date(due)}.")
@@ -134,7 +139,7 @@ def _due(case: RunCase, suspension: Suspension) -> datetime | None:
     """Return when the run is to be launched again: later than it says if it says so too often."""
     if suspension.until is None:
         # A sleep without an end was refused by the API server.
-        return None if suspension.kind in ("Signal", "Person") else case.now
+        return None if suspension.kind in ("Signal", "Run", "Person") else case.now
     until = next_second(suspension.until)
     wait = _known_wait(case, suspension)
     if wait is not None:
@@ -184,6 +189,8 @@ def _words(suspension: Suspension) -> str:
         case "Signal":
             words = f"The run waits for the signal{name}{until}, without a pod."
             return f"{words} Create a Signal to send it."
+        case "Run":
+            return f"The run waits for the end of the run{name}{until}, without a pod."
         case "RetryDelay":
             return f"The run waits{until} to retry{name or ' a task'}, without a pod."
         case _:

@@ -29,7 +29,7 @@ class Owned:
 
     run: Mapping[str, Any]
     cancelled: bool
-    """Somebody asked for the run to be cancelled."""
+    """The run is to be cancelled: somebody asked for it, or its parent has ended."""
     suspended: bool = False
     """Somebody asked for the run to go on later, without a pod meanwhile."""
 
@@ -66,4 +66,6 @@ def judge(run: Mapping[str, Any], claim: Claim) -> Owned | Reported | Lost:
             "this pod stops without a report."
         )
     spec = run.get("spec") or {}
-    return Owned(run=run, cancelled=bool(spec.get("cancel")), suspended=bool(spec.get("suspend")))
+    # A child ends with its parent: then the operator alone has decided it.
+    cancelled = bool(spec.get("cancel")) or status.get("state") == "Cancelling"
+    return Owned(run=run, cancelled=cancelled, suspended=bool(spec.get("suspend")))

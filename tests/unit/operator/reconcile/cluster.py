@@ -17,6 +17,7 @@ from penstock_operator.reconcile import actions as do
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import pool_name, snapshot_name
 from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal
+from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
 
@@ -58,6 +59,8 @@ class Cluster:
     events: list[Object] = field(default_factory=list)
     config_maps: dict[str, Object] = field(default_factory=dict)
     signals: dict[str, Object] = field(default_factory=dict)
+    others: dict[str, Object] = field(default_factory=dict)
+    """Runs that matter to the run: its parent, its children."""
     writes: list[str] = field(default_factory=list)
     created_jobs: list[str] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
@@ -337,6 +340,13 @@ class Cluster:
         self.signals[name] = self.new(name, spec) | {"status": {"state": "Pending"}}
         return self.signals[name]
 
+    def with_other(self, name: str, state: str = "Running", **spec: Object) -> Object:
+        """Make another run, or change it."""
+        known = self.others.setdefault(name, self.new(name, {"flowRef": {"name": "daily"}}))
+        known["spec"] |= spec
+        known["status"] = {"state": state}
+        return known
+
     def warn(self, kind: str, name: str, reason: str, message: str) -> None:
         self.tell(kind, name, reason, message, type="Warning")
 
@@ -369,7 +379,7 @@ class Operator:
     """Its caches: what `refresh` last copied."""
 
     def refresh(self) -> None:
-        names = ("run", "jobs", "flow", "pool", "signals")
+        names = ("run", "jobs", "flow", "pool", "signals", "others")
         self.seen = {name: written(getattr(self.cluster, name)) for name in names}
 
     def observe(self) -> ObservedRun:
@@ -381,7 +391,18 @@ class Operator:
         jobs = _read_all(reading.read_job, self.seen["jobs"])
         signals = _read_all(reading.read_signal, self.seen["signals"])
         pending = tuple(each for each in signals if each.state == "Pending")
-        return ObservedRun(run=run, flow=flow, pool=pool, jobs=jobs, signals=pending)
+        others = _read_all(reading.read_relative, self.seen["others"])
+        wanted = names_of_relatives(run)
+        return ObservedRun(
+            run=run,
+            flow=flow,
+            pool=pool,
+            jobs=jobs,
+            signals=pending,
+            relatives={
+                each.name: each for each in others if each.name in wanted and not each.is_over
+            },
+        )
 
     def look(self, observed: ObservedRun, need: frozenset[Look]) -> ObservedRun:
         cluster, status = self.cluster, observed.run.status
@@ -407,6 +428,10 @@ class Operator:
         if Look.SOURCE in need:
             found = cluster.config_maps.get("code")
             observed = replace(observed, source=reading.read_config_map(found) if found else None)
+        if Look.RELATIVES in need:
+            live = {name: reading.read_relative(each) for name, each in cluster.others.items()}
+            found = {name: live.get(name) for name in names_of_relatives(observed.run)}
+            observed = replace(observed, relatives=found | observed.relatives)
         return observed
 
     def plan(self, *, refusal: Refusal | None = None) -> do.Plan:
