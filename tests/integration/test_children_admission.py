@@ -111,7 +111,6 @@ def test_the_parent_of_a_run_with_a_long_name_is_known_by_its_pods(
     name = "a" * 51 + "b"
     long = start_pod(api, namespace, f"{job_name(name, attempt=12345)}-bcdfg")
     given = child(
-        namespace,
         labels={"penstock.dev/parent": name},
         spec={"parentRef": {"name": name, "uid": "u"}},
     )
