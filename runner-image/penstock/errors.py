@@ -25,6 +25,7 @@
     ├── UnpicklableError         an argument or result that cannot travel (also a TypeError)
     ├── UnreadableValue          a stored value that can no longer be read
     ├── WorkerDied               the process that ran a task's body is gone
+    ├── TaskInterrupted          a task that begins at most once, and may have begun before
     ├── SignalTimeoutError       a signal that did not come in time (also a TimeoutError)
     └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
         ├── FlowRunTimeoutError
@@ -148,6 +149,10 @@ class UnreadableValue(PenstockError):
 
 class WorkerDied(PenstockError):
     """The process that ran a task's body ended; the message has its exit code."""
+
+
+class TaskInterrupted(PenstockError):
+    """A task with ``at_most_once`` began before in this run, and nobody knows what came of it."""
 
 
 class SignalTimeoutError(PenstockError, TimeoutError):

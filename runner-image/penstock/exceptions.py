@@ -12,6 +12,7 @@ from penstock.errors import (
     PenstockError,
     ResultNotFound,
     SignalTimeoutError,
+    TaskInterrupted,
     TaskRunTimeoutError,
     UnstorableValue,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "PenstockException",
     "SerializationError",
     "SignatureMismatchError",
+    "TaskInterrupted",
     "TaskRunTimeoutError",
 ]
 

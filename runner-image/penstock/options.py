@@ -39,6 +39,23 @@ def checked_timeout(seconds: float | None) -> float | None:
     return None if seconds is None else float(seconds)
 
 
+def checked_at_most_once(options: Mapping[str, object]) -> bool:
+    """Return whether a task begins at most once; refuse what cannot be had beside that."""
+    if not options.get("at_most_once"):
+        return False
+    if options.get("retries"):
+        raise ValueError(
+            "A task with at_most_once has no retries: they would begin it again. Leave one of "
+            "the two out."
+        )
+    if options.get("persist_result") is False:
+        raise ValueError(
+            "A task with at_most_once is stored in the run's journal; leave persist_result=False "
+            "out."
+        )
+    return True
+
+
 def run_namer(
     template: RunName | None, function: Callable[..., object]
 ) -> Callable[[tuple[object, ...], dict[str, object]], str] | None:
@@ -115,6 +132,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "strict": (lambda value: isinstance(value, bool), "True, False or None"),
     "persist_result": (lambda value: isinstance(value, bool), "True, False or None"),
     "cache_result_in_memory": (lambda value: isinstance(value, bool), "True, False or None"),
+    "at_most_once": (lambda value: isinstance(value, bool), "True or False"),
     "result_storage_key": (
         lambda value: isinstance(value, str) and value != "",
         'a text, such as result_storage_key="orders/{parameters[day]}"',

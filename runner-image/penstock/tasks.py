@@ -32,7 +32,7 @@ from penstock.engine.cache_terms import CacheQuestion, CacheRule
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
 from penstock.inline import run_here
-from penstock.options import ResultOptions, RunName
+from penstock.options import ResultOptions, RunName, checked_at_most_once
 from penstock.retry_delays import Delay, exponential_backoff
 from penstock.states import State
 from penstock.submitting import Submitting
@@ -60,6 +60,7 @@ class TaskOptions(ResultOptions, total=False):
     retry_jitter_factor: float | None
     retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
     timeout_seconds: float | None
+    at_most_once: bool
     log_prints: bool | None
     cache_policy: CachePolicy | None
     cache_key_fn: Callable[[CacheQuestion, dict[str, Any]], str | None] | None
@@ -99,7 +100,12 @@ class Task(Submitting[P, R]):
 
     def _define(self, function: Callable[..., object]) -> Definition:
         tags = frozenset(self.options.get("tags") or ())
-        return replace(super()._define(function), tags=tags, cache=self._cache_rule())
+        return replace(
+            super()._define(function),
+            tags=tags,
+            cache=self._cache_rule(),
+            at_most_once=checked_at_most_once(self.options),
+        )
 
     def _retry_policy(self) -> RetryPolicy:
         asked = self.options.get("retry_condition_fn")
@@ -204,7 +210,8 @@ def task(fn: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]) ->
     function of the number of retries), stretched at random by up to ``retry_jitter_factor`` of
     itself, unless ``retry_condition_fn(task, task_run, state)`` says no. ``timeout_seconds``
     bounds one attempt. Runs know the task by ``task_key``, where it is given, and by its name and
-    its function's where not.
+    its function's where not. ``at_most_once`` stores that the task begins, before it does: whatever
+    becomes of its process, it does not begin again in that run, and fails with ``TaskInterrupted``.
     """
     if fn is None:
         return lambda function: Task(function, **options)

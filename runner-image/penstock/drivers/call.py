@@ -147,7 +147,22 @@ class LiveCall:
         from penstock.drivers.keys import key_of
 
         self._key = key_of(self, args, kwargs, branch=self._branch, ordinal=self._ordinal)
+        if self.begins_once:
+            self.journal.claim(self._key)
         return self._key
+
+    @property
+    def begins_once(self) -> bool:
+        """Whether the body never runs again in this run, whatever becomes of its process."""
+        return self.definition.at_most_once
+
+    def is_made_once(self, key: CallKey) -> bool:
+        """Tell whether nobody will make this call again in this process, or ask what it was."""
+        return (
+            key is self._key
+            and self._transaction is None
+            and not (self.caller is not None and self.caller.repeats)
+        )
 
     def own_transaction(self) -> Transaction | None:
         """Return the transaction that the call is, if anything is to be committed or undone."""
@@ -183,6 +198,8 @@ class LiveCall:
     def _is_out(self) -> bool:
         """Tell whether this is a task that says, or whose flow says, not to store its result."""
         around = self.frame.persistence if self.frame else None
+        if self.begins_once:
+            return False
         own = self.definition.persistence or around
         return own is not None and self.own_frame is None and own.within(around).persist is False
 
@@ -286,6 +303,9 @@ class LiveCall:
             transaction=self.own_transaction(),
         )
         self.scope.holds_slots = self.tag_slots is not None
+        self.scope.repeats = self.definition.retry.retries > 0 or (
+            caller is not None and caller.repeats
+        )
         return self.scope
 
     def aside(self) -> Scope:

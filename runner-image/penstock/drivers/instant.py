@@ -14,6 +14,7 @@ from penstock.drivers.runlog import RUN_LOG, complain, rolled_back
 from penstock.engine.effects import (
     Acquire,
     Announce,
+    Begin,
     CloseTasks,
     Complain,
     Draw,
@@ -43,7 +44,7 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
     match effect:
         case Announce(state):
             announce(state, call=call)
-        case Find() | Record() | RecordAttempt() | Undo():
+        case Find() | Begin() | Record() | RecordAttempt() | Undo():
             return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
@@ -73,7 +74,7 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
             return call.has_limits()
         case Acquire(lock) | Release(lock):
             return getattr(lock.locks, "waits", True)
-        case Record() | RecordAttempt() | Undo():
+        case Begin() | Record() | RecordAttempt() | Undo():
             return call.journal is not None and call.journal.is_remote
     return False
 
@@ -83,6 +84,8 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
     match effect:
         case Find(key):
             return _found(key, journal=journal, call=call) if journal else None
+        case Begin(key):
+            return journal is None or journal.begin(key)
         case Record(key, state):
             return _record(key, state, call=call)
         case RecordAttempt(key, used) if journal:
@@ -116,6 +119,8 @@ def _found(
     found = journal.find(key, epoch=call.epoch)
     if isinstance(found, State):
         _restore(journal.left(key), call=call)
+        if call.is_made_once(key):
+            journal.release(key)
     return found
 
 
@@ -149,9 +154,13 @@ def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[obje
     if call.journal is None or call.abandoned:
         return state
     try:
-        return call.journal.record(key, state=state, epoch=call.epoch, left=_left_by(call))
+        recorded = call.journal.record(key, state=state, epoch=call.epoch, left=_left_by(call))
+        if call.is_made_once(key):
+            call.journal.release(key)
+        return recorded
     except UnstorableValue as error:
-        complain(call.run, f"{error} {call.run.name} will run again if the run is resumed.")
+        later = "fail" if call.begins_once else "run again"
+        complain(call.run, f"{error} {call.run.name} will {later} if the run is resumed.")
         return state
 
 

@@ -44,6 +44,7 @@ class Scope:
         "origin",
         "parent",
         "path",
+        "repeats",
         "run",
         "slots",
         "token",
@@ -87,6 +88,8 @@ class Scope:
         """Counts the calls that the body makes."""
         self.holds_slots = False
         """Whether the body has slots of the limits of its tags."""
+        self.repeats = False
+        """Whether this body, or one around it, is retried: then its calls are made again."""
         self.abandoned = False
         """Nobody waits for this body any more: its time ran out."""
         self.cancel_raised: bool = parent is not None and parent.origin.cancel_raised

@@ -35,6 +35,7 @@ class BlockPart:
     """In whose name a block's own hooks are called: the run's, beside the body it stands in."""
 
     abandoned = False
+    begins_once = False
     context = None
     """What the body leaves in the run's record is its own run's to tell."""
 
@@ -54,6 +55,10 @@ class BlockPart:
     def epoch(self) -> str:
         """Tell nothing of attempts: that a block was committed holds in all of them."""
         return ""
+
+    def is_made_once(self, key: CallKey) -> bool:
+        """Tell nothing of other calls: what is recorded of a block may be asked for again."""
+        return False
 
     def aside(self) -> Scope | None:
         """Return the scope of what is called in the run's name; ``None`` outside of any run."""

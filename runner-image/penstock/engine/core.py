@@ -17,6 +17,7 @@ from penstock.engine.effects import (
     Announce,
     Ask,
     Await,
+    Begin,
     CallHook,
     Complain,
     Draw,
@@ -28,7 +29,7 @@ from penstock.engine.effects import (
     Steps,
 )
 from penstock.engine.ending import Ending, Settlement
-from penstock.engine.final import final_state, in_words
+from penstock.engine.final import final_state, in_words, interrupted
 from penstock.engine.hooks import Hook, Hooks
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import (
@@ -204,7 +205,7 @@ def _attempts(
         yield from _await_retry(used)
     is_limited = bool(run.tags) and call.definition.kind is Kind.TASK
     while True:
-        attempt = _attempt(call, args, kwargs)
+        attempt = _attempt(call, args, kwargs, key=key)
         state = yield from (within_limits(attempt) if is_limited else attempt)
         if not may_retry(policy, attempt=run.run_count, state=state):
             return state
@@ -234,10 +235,12 @@ def _await_retry(used: AttemptsUsed) -> Steps[None]:
 
 
 def _attempt(
-    call: Call, args: tuple[object, ...], kwargs: dict[str, object]
+    call: Call, args: tuple[object, ...], kwargs: dict[str, object], *, key: CallKey | None
 ) -> Steps[State[object]]:
     run, hooks = call.run, call.definition.hooks
     run.run_count += 1
+    if call.definition.at_most_once and key is not None and not (yield from Begin(key)):
+        return final_state(Ending(error=interrupted(run.name)), Settlement())
     yield Announce(running := Running() if run.run_count == 1 else Retrying())
     if hooks and run.run_count == 1:
         yield from _call_hooks(hooks.after(running), running)

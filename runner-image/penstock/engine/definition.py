@@ -58,6 +58,8 @@ class Definition:
     run_name: Callable[[tuple[object, ...], dict[str, object]], str] | None
     """Makes the run's name of the arguments."""
     tags: frozenset[str] = frozenset()
+    at_most_once: bool = False
+    """Whether the body never runs again in a run once it has begun."""
     version: str | None = None
     hooks: Hooks = field(default_factory=Hooks)
     cache: CacheRule | None = None

@@ -136,6 +136,13 @@ class Find(Effect[State[object] | AttemptsUsed | None]):
 
 
 @dataclass(slots=True, eq=False)
+class Begin(Effect[bool]):
+    """Store that the body is about to run, for the only time; the answer: it may."""
+
+    key: CallKey
+
+
+@dataclass(slots=True, eq=False)
 class Record(Effect[State[object]]):
     """Store the call's final state in the journal; the answer is the state as it will be found."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.engine.ending import Ending, Settlement
-from penstock.errors import CancelledRun, CrashedRun
+from penstock.errors import CancelledRun, CrashedRun, TaskInterrupted
 from penstock.states import Cancelled, Completed, Crashed, Failed, State, TimedOut
 
 
@@ -42,6 +42,15 @@ def _state_of_error(ending: Ending) -> State[object]:
 
         add_hint(error)
     return Failed(message=in_words(error), data=error)
+
+
+def interrupted(name: str) -> TaskInterrupted:
+    """Return how a body fails that may have begun before, and must not begin twice."""
+    return TaskInterrupted(
+        f"{name}, or an equal call before it, began in this run and left no result: its process "
+        "went away, or it was rolled back. at_most_once keeps it from running again; find out what "
+        "it did, and start a new run if it has to be done."
+    )
 
 
 def is_cancellation(error: BaseException) -> bool:

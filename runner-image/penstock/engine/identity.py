@@ -49,13 +49,21 @@ class CallKey:
 
     def digest_of_path(self) -> str:
         """Return the key in 32 hexadecimal digits, for where it is stored."""
-        import hashlib  # here, since a run that keeps nothing needs none of it
+        return _digest(self.path)
 
-        return hashlib.blake2b(self.path.encode(), digest_size=16).hexdigest()
+    def digest_of_scope(self) -> str:
+        """Return the scope in as many digits."""
+        return _digest(self.scope)
 
     def beside(self, what: str) -> CallKey:
         """Return the key of something that is kept beside the call's result."""
         return CallKey(self.path, what, "", 0)
+
+
+def _digest(path: str) -> str:
+    import hashlib  # here, since a run that keeps nothing needs none of it
+
+    return hashlib.blake2b(path.encode(), digest_size=16).hexdigest()
 
 
 class Branch:

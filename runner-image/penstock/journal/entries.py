@@ -6,6 +6,7 @@
     note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
     forgotten 3f…9a {"name":"load(load)"}
     left 3f…9a {"name":"load(load)","json":[{"key":"report","type":"markdown",…}]}
+    start 3f…9a {"name":"charge(charge)","scope":"c2…07"}
     given - {"json":[[],{"day":"2026-11-20"}]}
 
 Lines are read when they are asked for, and anew each time: what a task returned and somebody
@@ -54,6 +55,12 @@ def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:
     at = used.retry_at.isoformat()
     fields = {"name": key.identity, "epoch": epoch, "attempts": used.attempts, "at": at}
     return f"retry {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
+
+
+def start_line(key: CallKey) -> str:
+    """Return the entry of a call that is about to begin and must not begin twice."""
+    fields = {"name": key.identity, "scope": key.digest_of_scope()}
+    return f"start {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
 
 
 def note_line(key: CallKey, value: object) -> str:

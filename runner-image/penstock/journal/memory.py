@@ -13,7 +13,8 @@ from penstock.states import State
 class MemoryJournal:
     """Keeps results as the objects they are; serialises nothing.
 
-    Errors are not kept: they hold within one attempt only, in which no key occurs twice.
+    Errors are not kept, but of calls that begin once: they hold within one attempt only, in which
+    no key occurs twice.
     """
 
     is_remote = False
@@ -22,6 +23,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._states: dict[CallKey, State[object]] = {}
         self._notes: dict[CallKey, object] = {}
+        self._begun: set[CallKey] = set()
 
     def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | None:
         """Return the completed state of an earlier attempt's equal call."""
@@ -35,8 +37,8 @@ class MemoryJournal:
         epoch: Epoch,
         left: Sequence[object] = (),
     ) -> State[object]:
-        """Keep ``state`` if it is a completed one; what it left, the run itself remembers."""
-        if state.is_completed():
+        """Keep ``state`` if it holds in every attempt; what it left, the run itself remembers."""
+        if state.is_completed() or key in self._begun:
             self._states[key] = state
         return state
 
@@ -56,6 +58,20 @@ class MemoryJournal:
         if key not in self._notes:
             self._notes[key] = make()
         return self._notes[key]
+
+    def claim(self, key: CallKey) -> None:
+        """Note nothing: this process knows what it was about."""
+
+    def begin(self, key: CallKey) -> bool:
+        """Note that a call begins, unless it has begun."""
+        if key in self._begun:
+            return False
+        self._begun.add(key)
+        return True
+
+    def release(self, key: CallKey) -> None:
+        """Keep a call's result no longer."""
+        self._states.pop(key, None)
 
     def forget(self, key: CallKey) -> None:
         """Have the call count as never made."""

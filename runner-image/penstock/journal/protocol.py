@@ -55,5 +55,14 @@ class Journal(Protocol):
     def note(self, key: CallKey, *, make: Callable[[], object]) -> object:
         """Return the value that is stored under the key; if there is none, store what is made."""
 
+    def claim(self, key: CallKey) -> None:
+        """Note that a call of a task that begins at most once is made under this key."""
+
+    def begin(self, key: CallKey) -> bool:
+        """Store that a call begins, at once; tell whether it may: it cannot have begun before."""
+
+    def release(self, key: CallKey) -> None:
+        """Keep what a call came to no longer in memory: it is not made again in this process."""
+
     def forget(self, key: CallKey) -> None:
         """Have the call count as never made, with what is kept beside it (see ``CallKey``)."""

@@ -45,11 +45,16 @@ class RoundTripJournal(MemoryJournal):
         left: Sequence[object] = (),
     ) -> State[object]:
         """Return ``state`` as it is read again; raise ``UnstorableValue`` if it cannot be."""
+        super().record(key, state=state, epoch=epoch, left=left)
         if not state.is_completed():
             return state
-        super().record(key, state=state, epoch=epoch, left=left)
         self._lines[key] = line = done_line(key, state)
         return _state_in(line)
+
+    def release(self, key: CallKey) -> None:
+        """Keep a call's result no longer."""
+        super().release(key)
+        self._lines.pop(key, None)
 
     def forget(self, key: CallKey) -> None:
         """Have the call count as never made."""

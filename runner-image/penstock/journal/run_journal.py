@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
@@ -29,9 +29,11 @@ from penstock.journal.entries import (
     note_line,
     retry_line,
     split_line,
+    start_line,
     state_in,
     value_in,
 )
+from penstock.journal.held import Held
 from penstock.journal.large import MIN_AWAY, Files, LargeResults, fetched
 from penstock.journal.protocol import Epoch
 from penstock.journal.records import Header, Record, decode_record, encode_record
@@ -85,9 +87,7 @@ class RunJournal:
         """Called by the thread that meets an entry which cannot be read any more."""
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
-        self._entries: dict[str, dict[str, str]] = {}
-        for record in records:
-            self._read(record.lines)
+        self._held = Held(line for record in records for line in record.lines)
 
     @property
     def is_remote(self) -> bool:
@@ -100,25 +100,20 @@ class RunJournal:
 
     def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
         """Return what the call came to, or how far it got."""
-        entries = self._entries.get(key.digest_of_path())
-        if entries is None:
-            return None
         with self._reading():
-            return self._found_in(entries, epoch=epoch)
+            return self._found(key.digest_of_path(), epoch=epoch)
 
-    def _found_in(
-        self, entries: Mapping[str, str], *, epoch: Epoch
-    ) -> State[object] | AttemptsUsed | None:
-        if "done" in entries:
-            return state_in(entries["done"], kind=StateType.COMPLETED)
-        if "away" in entries:
-            whole = fetched(entries["away"], large=self._large)
-            return state_in(whole, kind=StateType.COMPLETED)
-        present = self._epoch(epoch)
-        if "failed" in entries and epoch_in(entries["failed"]) == present:
-            return state_in(entries["failed"], kind=StateType.FAILED)
-        if "retry" in entries and epoch_in(entries["retry"]) == present:
-            return attempts_in(entries["retry"])
+    def _found(self, name: str, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
+        held = self._held
+        if done := held.text("done", name):
+            return state_in(done, kind=StateType.COMPLETED)
+        if away := held.text("away", name):
+            return state_in(fetched(away, large=self._large), kind=StateType.COMPLETED)
+        failed, retry = held.text("failed", name), held.text("retry", name)
+        if failed and (epoch_in(failed) == self._epoch(epoch) or held.text("start", name)):
+            return state_in(failed, kind=StateType.FAILED)  # what begins once fails once
+        if retry and epoch_in(retry) == self._epoch(epoch):
+            return attempts_in(retry)
         return None
 
     def record(
@@ -145,8 +140,8 @@ class RunJournal:
 
     def left(self, key: CallKey) -> Sequence[object]:
         """Return what a finished call had left; of the root, what all had."""
-        names = [*self._entries] if not key.scope else [key.digest_of_path()]
-        lines = [text for name in names if (text := self._entries.get(name, {}).get("left"))]
+        own = self._held.text("left", key.digest_of_path())
+        lines = ([own] if own else []) if key.scope else [*self._held.texts("left")]
         found = [each for line in lines for each in cast("list[dict[str, object]]", value_in(line))]
         return list({each["id"]: each for each in found}.values())
 
@@ -156,7 +151,7 @@ class RunJournal:
 
     def noted(self, key: CallKey) -> object:
         """Return the value noted under the key; ``None`` if there is none."""
-        stored = self._entries.get(key.digest_of_path(), {}).get("note")
+        stored = self._held.text("note", key.digest_of_path())
         if stored is None:
             return None
         with self._reading():
@@ -174,18 +169,33 @@ class RunJournal:
     def notes(self, name: str) -> list[object]:
         """Return the values of all notes of a name, in the order of their storing."""
         head = f'{{"name":{json.dumps(name)},'
-        stored = (entries.get("note", "") for entries in self._entries.values())
-        return [value_in(text) for text in stored if text.startswith(head)]
+        return [value_in(text) for text in self._held.texts("note") if text.startswith(head)]
 
     def forget(self, key: CallKey) -> None:
         """Store that what the call did was undone, so that it is run again if it is made again."""
         for each in (key, key.beside("values")):
-            if each.digest_of_path() in self._entries:
+            if self._held.knows(each.digest_of_path()):
                 self._append(forgotten_line(each))
+
+    def claim(self, key: CallKey) -> None:
+        """Note that a call of a task that begins at most once is made under this key."""
+        self._held.claim(key.digest_of_path())
+
+    def begin(self, key: CallKey) -> bool:
+        """Store that a call begins, unless it may have begun before."""
+        name, scope = key.digest_of_path(), key.digest_of_scope()
+        if self._held.may_be_interrupted(name, scope=scope, name=key.identity):
+            return False
+        self._append(start_line(key))
+        return True
+
+    def release(self, key: CallKey) -> None:
+        """Hold what is stored of a call no longer in memory: nobody asks in this process."""
+        self._held.release(key.digest_of_path())
 
     def given(self) -> Given | None:
         """Return what the run was started with; ``None`` if it is new."""
-        stored = self._entries.get("-", {}).get("given")
+        stored = self._held.text("given", "-")
         if stored is None:
             return None
         with self._reading():
@@ -255,15 +265,9 @@ class RunJournal:
         if before is not None:
             self._commits.add(before)
         self._commits.await_stored(self._commits.add(line))
-        self._read((before, line) if before is not None else (line,))
-
-    def _read(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            kind, key, text = split_line(line)
-            if kind == "forgotten":
-                self._entries.pop(key, None)
-            else:
-                self._entries.setdefault(key, {})[kind] = text
+        if before is not None:
+            self._held.add(before)
+        self._held.add(line)
 
     def _store(self, lines: list[str]) -> None:
         for part in _parts(lines):
