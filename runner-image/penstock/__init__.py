@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         wait_for_signal,
     )
     from penstock.logging import get_run_logger
+    from penstock.patches import patched
     from penstock.published import get_state_value, set_state_value
+    from penstock.recorded import now, random, uuid4
     from penstock.scopes import scope
     from penstock.serving import serve
     from penstock.states import State
@@ -52,9 +54,12 @@ __all__ = [
     "flow",
     "get_run_logger",
     "get_state_value",
+    "now",
     "opaque",
+    "patched",
     "pause_flow_run",
     "quote",
+    "random",
     "rate_limit",
     "runtime",
     "scope",
@@ -67,6 +72,7 @@ __all__ = [
     "task",
     "transaction",
     "unmapped",
+    "uuid4",
     "wait",
     "wait_for_input",
     "wait_for_signal",
@@ -88,6 +94,10 @@ _HOMES = {
     "get_state_value": "published",
     "opaque": "annotations",
     "quote": "annotations",
+    "now": "recorded",
+    "patched": "patches",
+    "random": "recorded",
+    "uuid4": "recorded",
     "scope": "scopes",
     "serve": "serving",
     "set_state_value": "published",

@@ -13,6 +13,7 @@
     │       ├── CorruptJournal         … it is damaged
     │       ├── JournalFenced          … another attempt of the run has taken it over
     │       ├── StoreUnusable          … the place that it is to be kept in cannot hold it
+    │       ├── NonDeterminism         … a strict flow calls something else than before
     │       └── UnreadableResult       … a result in it needs a class that is gone
     ├── ResultNotFound           a key under which no result is kept (also a LookupError)
     ├── UndigestibleArgument     an argument that tells no call from another (also a TypeError)
@@ -96,6 +97,10 @@ class JournalFenced(JournalError):
 
 class StoreUnusable(JournalError):
     """The place that a journal is to be kept in cannot hold it; the message says what to mend."""
+
+
+class NonDeterminism(JournalError):
+    """A flow that is strict makes another call than on an earlier launch; see which."""
 
 
 class UnreadableResult(JournalError):

@@ -117,6 +117,14 @@ def _found(
     key: CallKey, *, journal: Journal, call: LiveCall
 ) -> State[object] | AttemptsUsed | None:
     found = journal.find(key, epoch=call.epoch)
+    past = journal.past
+    if past is not None:
+        if found is None:
+            from penstock.drivers.misses import note_miss
+
+            note_miss(key, call=call, past=past)
+        elif isinstance(found, State):
+            past.meet(key)
     if isinstance(found, State):
         _restore(journal.left(key), call=call)
         if call.is_made_once(key):
@@ -153,6 +161,10 @@ def _left_by(call: LiveCall) -> list[dict[str, Any]]:
 def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[object]:
     if call.journal is None or call.abandoned:
         return state
+    if (past := call.journal.past) is not None:
+        from penstock.drivers.misses import tell_near_misses
+
+        tell_near_misses(key.path, call=call, past=past)
     try:
         recorded = call.journal.record(key, state=state, epoch=call.epoch, left=_left_by(call))
         if call.is_made_once(key):

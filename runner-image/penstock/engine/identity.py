@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from weakref import ref
 
+SCOPE_DIGITS = 8
+"""Of the keys in a journal."""
 Arguments = tuple[tuple[str, bytes], ...]
 """The digest of each argument; the name is empty for a positional one."""
 
@@ -48,28 +51,34 @@ class CallKey:
         return f"{self.scope}/{self.identity}:{self.digest}:{self.occurrence}"
 
     def digest_of_path(self) -> str:
-        """Return the key in 32 hexadecimal digits, for where it is stored."""
-        return _digest(self.path)
+        """Return the key in 32 hexadecimal digits, for where it is stored; 8 name the scope."""
+        return scope_digest(self.scope) + _digest(self.path, size=12)
 
     def digest_of_scope(self) -> str:
         """Return the scope in as many digits."""
-        return _digest(self.scope)
+        return _digest(self.scope, size=16)
 
     def beside(self, what: str) -> CallKey:
         """Return the key of something that is kept beside the call's result."""
         return CallKey(self.path, what, "", 0)
 
 
-def _digest(path: str) -> str:
+@lru_cache(maxsize=256)
+def scope_digest(path: str) -> str:
+    """Return the short name of a scope, with which the keys of its calls begin."""
+    return _digest(path, size=SCOPE_DIGITS // 2)
+
+
+def _digest(path: str, *, size: int) -> str:
     import hashlib  # here, since a run that keeps nothing needs none of it
 
-    return hashlib.blake2b(path.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(path.encode(), digest_size=size).hexdigest()
 
 
 class Branch:
     """Counts the calls of one scope, for one attempt of its body."""
 
-    __slots__ = ("_counters", "_drawers", "_ordinals", "path")
+    __slots__ = ("_counters", "_drawers", "_ordinals", "made", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -77,10 +86,14 @@ class Branch:
         self._counters: dict[tuple[str, str], Iterator[int]] = {}
         self._drawers: dict[tuple[str, str], ref[object]] = {}
         self._ordinals = count()
+        self.made = 0
+        """How many calls the scope has made."""
 
     def number(self) -> int:
         """Return the number of the scope's next call."""
-        return next(self._ordinals)
+        ordinal = next(self._ordinals)
+        self.made = ordinal + 1
+        return ordinal
 
     def draw(
         self,
@@ -93,7 +106,7 @@ class Branch:
         """Return the key of a call of this identity and digest; ``ordinal``: its number."""
         counter = self._counters.setdefault((identity, digest), count())
         if ordinal is None:
-            ordinal = next(self._ordinals)
+            ordinal = self.number()
         return CallKey(self.path, identity, digest, next(counter), ordinal, arguments)
 
     def is_shared(self, *, identity: str, digest: str, drawer: object) -> bool:

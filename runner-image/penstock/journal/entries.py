@@ -1,7 +1,7 @@
 """The entries of a journal, one line of text each: a type, the call's key, and JSON.
 
-    done 3f…9a {"name":"load(load)","json":[1,2]}
-    failed 77…01 {"name":"load(load)","epoch":"0.1","state":["Failed","…"],"pickle":"gASV…"}
+    done 3f…9a {"name":"load(load)","call":[0,"a1b2"],"json":[1,2]}
+    failed 77…01 {"name":"load(load)","call":[1,"77aa"],"epoch":"0.1","state":["Failed","…"],…}
     retry 77…01 {"name":"load(load)","epoch":"0.1","attempts":1,"at":"2026-11-20T12:00:00+00:00"}
     note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
     forgotten 3f…9a {"name":"load(load)"}
@@ -9,6 +9,8 @@
     start 3f…9a {"name":"charge(charge)","scope":"c2…07"}
     given - {"json":[[],{"day":"2026-11-20"}]}
 
+The first digits of a key name the scope; ``call`` is the call's number in that, and short digests
+of its arguments.
 Lines are read when they are asked for, and anew each time: what a task returned and somebody
 changed afterwards is found as it was.
 """
@@ -19,17 +21,28 @@ import base64
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from penstock.engine.identity import CallKey
+from penstock.engine.identity import SCOPE_DIGITS, CallKey
+from penstock.engine.past import Place, Recorded, place_of
 from penstock.engine.retry import AttemptsUsed
 from penstock.errors import UnreadableResult, UnreadableValue, UnstorableValue
 from penstock.serializers import decode, encode
 from penstock.states import State, StateType
 
 
+def head_of(key: CallKey) -> dict[str, object]:
+    """Return the fields with which every entry of a call begins: what it is, and where it stood."""
+    head: dict[str, object] = {"name": key.identity}
+    if key.ordinal is not None:
+        place = place_of(key)
+        head["call"] = [place.ordinal, *place.arguments]
+    return head
+
+
 def done_line(key: CallKey, state: State[object]) -> str:
     """Return the entry of a completed call; raise ``UnstorableValue`` if it cannot be stored."""
-    fields: dict[str, object] = {"name": key.identity}
+    fields = head_of(key)
     if state.message or state.name != "Completed":
         fields["state"] = [state.name, state.message]
     return _line("done", key.digest_of_path(), fields, value=state.data)
@@ -37,11 +50,7 @@ def done_line(key: CallKey, state: State[object]) -> str:
 
 def failed_line(key: CallKey, state: State[object], *, epoch: str) -> str:
     """Return the entry of a call that failed for good."""
-    fields: dict[str, object] = {
-        "name": key.identity,
-        "epoch": epoch,
-        "state": [state.name, state.message],
-    }
+    fields = {**head_of(key), "epoch": epoch, "state": [state.name, state.message]}
     return _line("failed", key.digest_of_path(), fields, value=state.data)
 
 
@@ -65,7 +74,7 @@ def start_line(key: CallKey) -> str:
 
 def note_line(key: CallKey, value: object) -> str:
     """Return the entry of something that the engine decided once for the run."""
-    return _line("note", key.digest_of_path(), {"name": key.identity}, value=value)
+    return _line("note", key.digest_of_path(), head_of(key), value=value)
 
 
 def forgotten_line(key: CallKey) -> str:
@@ -100,6 +109,39 @@ def split_line(line: str) -> tuple[str, str, str]:
     """Return type, key and the JSON of an entry, unread."""
     kind, key, text = line.split(" ", 2)
     return kind, key, text
+
+
+def recorded_in(kind: str, key: str, text: str) -> Recorded | None:
+    """Return the call that an entry tells of, if any; its value stays unread."""
+    call = call_in(text) if kind in _OF_CALLS else None
+    if call is None:
+        return None
+    identity, _ = _DECODER.raw_decode(text, len('{"name":'))
+    ordinal, *arguments = call
+    place = Place(key[:SCOPE_DIGITS], ordinal, tuple(arguments))
+    return Recorded(key, identity, place, has_result=kind != "failed")
+
+
+def call_in(text: str) -> list[Any] | None:
+    """Return where the call of an entry stood, as it is written."""
+    start = text.find('"call":[', 0, _HEAD)
+    if start < 0:
+        return None
+    call: list[Any] = _DECODER.raw_decode(text, start + len('"call":'))[0]
+    return call
+
+
+def weight_of(line: str) -> int:
+    """Return how many characters of an entry count towards a limit: its place and key do not."""
+    start = line.find('"call":[', 0, _HEAD)
+    place = line.find("],", start) + len("],") - start if start > 0 else 0
+    return len(line) - line.find("{") - place
+
+
+_OF_CALLS = frozenset({"done", "away", "failed", "note"})
+_HEAD = 1000
+"""Characters in which the place of a call is looked for."""
+_DECODER = json.JSONDecoder()
 
 
 def value_in(text: str) -> object:

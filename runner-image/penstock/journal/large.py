@@ -11,6 +11,7 @@ import json
 from typing import Protocol
 
 from penstock.errors import UnreadableResult, UnstorableValue
+from penstock.journal.entries import call_in
 
 MIN_AWAY = 1024
 """Bytes from which on a reference is worth its own."""
@@ -48,7 +49,10 @@ class LargeResults:
                 f"The result of {name} takes {len(content):,} bytes and cannot be written to the "
                 f"flow's result_storage ({type(error).__name__}: {error})."
             ) from error
-        return f"away {key} {json.dumps({'name': name, 'path': path}, separators=(',', ':'))}"
+        call = call_in(text)
+        place = {} if call is None else {"call": call}
+        fields = {"name": name, **place, "path": path}
+        return f"away {key} {json.dumps(fields, separators=(',', ':'))}"
 
     def fetch(self, reference: str) -> str:
         """Return what an entry held; raise ``UnreadableResult`` if it is gone or changed."""

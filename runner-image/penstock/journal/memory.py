@@ -19,6 +19,7 @@ class MemoryJournal:
 
     is_remote = False
     is_durable = False
+    past = None
 
     def __init__(self) -> None:
         self._states: dict[CallKey, State[object]] = {}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.engine.past import Past
 
 Epoch = Callable[[], str]
 """Tells which attempts of the calls around are going on; failures hold within an epoch only."""
@@ -19,6 +22,10 @@ class Journal(Protocol):
     @property
     def is_remote(self) -> bool:
         """Whether storing takes milliseconds, so that an event loop must not wait for it."""
+
+    @property
+    def past(self) -> Past | None:
+        """What earlier launches have recorded, if there were any."""
 
     @property
     def is_durable(self) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from penstock.engine.identity import CallKey
+from penstock.engine.past import Past, Recorded
 from penstock.engine.retry import AttemptsUsed
 from penstock.errors import JournalError, JournalFenced, UnreadableResult, UnstorableValue
 from penstock.journal.chain import MAX_RECORD_BYTES, Chain, ChainConflict
@@ -27,11 +28,13 @@ from penstock.journal.entries import (
     given_line,
     left_line,
     note_line,
+    recorded_in,
     retry_line,
     split_line,
     start_line,
     state_in,
     value_in,
+    weight_of,
 )
 from penstock.journal.held import Held
 from penstock.journal.large import MIN_AWAY, Files, LargeResults, fetched
@@ -75,10 +78,12 @@ class RunJournal:
         records: Sequence[Record],
         when_fenced: Callable[[], None],
         limits: Limits,
+        past: Past | None,
     ) -> None:
+        self.past = past
         self._limits = limits
         self._large: LargeResults | None = None
-        self._size = sum(len(line) for record in records for line in record.lines)
+        self._size = sum(weight_of(line) for record in records for line in record.lines)
         self._chain = chain
         self._header = header
         self._number = len(records)
@@ -154,6 +159,8 @@ class RunJournal:
         stored = self._held.text("note", key.digest_of_path())
         if stored is None:
             return None
+        if self.past is not None:
+            self.past.meet(key)
         with self._reading():
             return value_in(stored)
 
@@ -162,6 +169,8 @@ class RunJournal:
         noted = self.noted(key)
         if noted is not None:
             return noted
+        if self.past is not None:
+            self.past.miss(key)
         value = make()
         self._append(note_line(key, value))
         return value
@@ -251,7 +260,7 @@ class RunJournal:
                 f"The result of {key.identity} takes {len(line):,} bytes, and the journal takes "
                 f"{limits.result:,} of one result."
             )
-        if limits.run is not None and self._size + len(line) > limits.run:
+        if limits.run is not None and self._size + weight_of(line) > limits.run:
             return (
                 f"The results of this run take more than the {limits.run:,} bytes that its "
                 "journal takes."
@@ -261,7 +270,7 @@ class RunJournal:
     def _append(self, line: str, *, before: str | None = None) -> None:
         if self._fenced is not None:
             raise self._fenced
-        self._size += len(line) + len(before or "")
+        self._size += weight_of(line) + len(before or "")
         if before is not None:
             self._commits.add(before)
         self._commits.await_stored(self._commits.add(line))
@@ -377,4 +386,17 @@ def open_journal(
             records=records,
             when_fenced=when_fenced,
             limits=limits or Limits(),
+            past=_past_in(records),
         )
+
+
+def _past_in(records: Iterable[Record]) -> Past | None:
+    """Return what earlier launches recorded, up to what was undone; ``None`` in a new run."""
+    recorded: dict[str, Recorded] = {}
+    for line in (line for record in records for line in record.lines):
+        kind, key, text = split_line(line)
+        if kind == "forgotten":
+            recorded.pop(key, None)
+        elif (found := recorded_in(kind, key, text)) is not None:
+            recorded[key] = found
+    return Past(recorded.values()) if recorded else None

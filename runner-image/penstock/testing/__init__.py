@@ -7,7 +7,7 @@
         assert time.elapsed == 3600
 
 Under pytest the same are fixtures: ``penstock_home``, ``penstock_time``,
-``penstock_no_network``, ``penstock_round_trips``.
+``penstock_no_network``, ``penstock_round_trips``, ``penstock_strict``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from penstock.testing.homes import isolated_home, limited
     from penstock.testing.network import NoNetworkError, no_network
     from penstock.testing.serving import served
-    from penstock.testing.trips import round_trips
+    from penstock.testing.trips import round_trips, strict
 
 __all__ = [
     "MovingTime",
@@ -32,6 +32,7 @@ __all__ = [
     "no_network",
     "round_trips",
     "served",
+    "strict",
 ]
 
 _HOMES = {
@@ -44,6 +45,7 @@ _HOMES = {
     "no_network": "network",
     "round_trips": "trips",
     "served": "serving",
+    "strict": "trips",
 }
 
 

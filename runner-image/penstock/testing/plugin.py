@@ -58,3 +58,12 @@ def penstock_round_trips() -> Iterator[None]:
 
     with round_trips():
         yield
+
+
+@pytest.fixture
+def penstock_strict() -> Iterator[None]:
+    """Errors in the place of warnings of what may lead a durable run astray."""
+    from penstock.testing import strict
+
+    with strict():
+        yield

@@ -13,7 +13,8 @@ import pytest
 
 from penstock import flow, task
 from penstock.cache_policies import INPUTS
-from penstock.testing import NoNetworkError, isolated_home, no_network, round_trips
+from penstock.errors import UndigestibleArgument
+from penstock.testing import NoNetworkError, isolated_home, no_network, round_trips, strict
 
 
 def by_socket() -> None:
@@ -170,3 +171,17 @@ def test_round_trips_are_asked_for_by_the_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PENSTOCK_ROUNDTRIP", "1")
 
     assert (off, run()) == (True, False)
+
+
+def test_strict_raises_what_would_lead_a_durable_run_astray() -> None:
+    @task
+    def query(connection: object) -> None:
+        """Need a connection."""
+
+    @flow
+    def queries() -> None:
+        query(object())
+
+    with strict(), pytest.raises(UndigestibleArgument):
+        queries()
+    queries()

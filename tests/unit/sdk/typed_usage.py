@@ -6,7 +6,10 @@ A line with `type: ignore` is one that they refuse: they also refuse an ignore w
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
+from datetime import datetime
+from random import Random
 from typing import Any, assert_type
+from uuid import UUID
 
 from penstock import (
     Flow,
@@ -14,9 +17,13 @@ from penstock import (
     deploy,
     flow,
     get_state_value,
+    now,
+    patched,
+    random,
     set_state_value,
     task,
     unmapped,
+    uuid4,
     wait,
 )
 from penstock.deployments import run_deployment
@@ -175,3 +182,10 @@ def results(store: ResultStore, files: FileSystem) -> None:
     assert_type(store.exists("k"), bool)
     task(result_storage=3)  # type: ignore[call-overload]
     flow(result_storage_key="k")  # type: ignore[call-overload]
+
+
+def recorded_values() -> None:
+    assert_type(now(), datetime)
+    assert_type(uuid4(), UUID)
+    assert_type(random(), Random)
+    assert_type(patched("change"), bool)

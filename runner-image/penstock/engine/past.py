@@ -1,0 +1,162 @@
+"""What earlier launches of a run have recorded, by scope and number.
+
+For calls that the journal does not know: was there another one in their place? Then something
+outside of tasks gave another value than before, or the code was changed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from penstock.engine.identity import CallKey, scope_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stood, and what it was called with."""
+
+    scope: str
+    """A short digest of the scope's path."""
+    ordinal: int
+    arguments: tuple[str, ...]
+    """A short digest of each, after its name and ``=`` if it was given by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One call that an earlier launch has recorded."""
+
+    key: str
+    """The digest of its key."""
+    identity: str
+    place: Place
+    has_result: bool
+    """Or a value that was noted; a failure holds for its epoch only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A call that was not found, and what it is a call of."""
+
+    key: CallKey
+    body: object
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A call that was not found, and the one that seems to have been it before."""
+
+    missed: Missed
+    recorded: Recorded
+
+    def changed(self) -> list[int | str]:
+        """Return the places and names of the arguments that differ."""
+        before = _by_place(self.recorded.place.arguments)
+        now = _by_place(place_of(self.missed.key).arguments)
+        return [place for place in {**now, **before} if before.get(place) != now.get(place)]
+
+
+class Past:
+    """The calls that earlier launches recorded, and which of them this launch has met."""
+
+    def __init__(self, recorded: Iterable[Recorded]) -> None:
+        self._scopes: defaultdict[str, dict[int, Recorded]] = defaultdict(dict)
+        for each in recorded:
+            self._scopes[each.place.scope][each.place.ordinal] = each
+        self._met: set[str] = set()
+        self._missed: list[Missed] = []
+
+    def meet(self, key: CallKey) -> None:
+        """Note that a call was found."""
+        self._met.add(key.digest_of_path())
+
+    def miss(self, key: CallKey, *, body: object = None) -> Missed:
+        """Note that a call was not found."""
+        missed = Missed(key, body)
+        if key.ordinal is not None and len(self._missed) < _MOST_MISSED:
+            self._missed.append(missed)
+        return missed
+
+    def in_place_of(self, missed: Missed) -> NearMiss | None:
+        """Return the call that had the same number in the same scope, if it is another one."""
+        place = place_of(missed.key)
+        recorded = self._scopes.get(place.scope, {}).get(place.ordinal)
+        if recorded is None or not recorded.has_result or recorded.key in self._met:
+            return None
+        return None if recorded.key == missed.key.digest_of_path() else NearMiss(missed, recorded)
+
+    def goes_beyond(self, path: str, ordinal: int) -> bool:
+        """Tell whether an earlier launch made calls of this number, or later ones, in a scope."""
+        return any(number >= ordinal for number in self._scopes.get(scope_digest(path), {}))
+
+    def near_misses(self, path: str) -> list[NearMiss]:
+        """Return, and forget, those of a body that has ended: each with the call next to it.
+
+        Where code was inserted or removed the numbers differ, so that the nearest call of the same
+        task that nobody has met is taken.
+        """
+        own = [each for each in self._missed if _is_within(each.key.scope, path)]
+        for each in own:
+            self._missed.remove(each)
+        found: list[NearMiss] = []
+        for scope in dict.fromkeys(each.key.scope for each in own):
+            here = [each for each in own if each.key.scope == scope]
+            found += _paired(here, left=self._unmet_in(scope_digest(scope)))
+        return found
+
+    def unmet(self) -> list[Recorded]:
+        """Return the results that nobody has asked for, in the order of their numbers."""
+        left = [each for scope in self._scopes for each in self._unmet_in(scope)]
+        return sorted(left, key=lambda each: each.place.ordinal)
+
+    def _unmet_in(self, scope: str) -> list[Recorded]:
+        recorded = self._scopes.get(scope, {}).values()
+        return [each for each in recorded if each.has_result and each.key not in self._met]
+
+    def missed(self) -> list[Missed]:
+        """Return the calls that were not found, the first of all first."""
+        return list(self._missed)
+
+
+def _paired(missed: list[Missed], *, left: list[Recorded]) -> list[NearMiss]:
+    found: list[NearMiss] = []
+    for each in missed:
+        alike = [other for other in left if other.identity == each.key.identity]
+        if alike:
+            ordinal = place_of(each.key).ordinal
+            nearest = min(alike, key=lambda other: abs(other.place.ordinal - ordinal))
+            left.remove(nearest)
+            found.append(NearMiss(each, nearest))
+    return found
+
+
+_DIGITS = 4
+"""Of an argument's digest, enough to say whether it has changed; the key tells calls apart."""
+_MOST_MISSED = 1000
+"""Calls that are remembered until their body ends: a run that goes on makes many new ones."""
+_MOST_ARGUMENTS = 12
+
+
+def place_of(key: CallKey) -> Place:
+    """Return where a call stands, as it is recorded."""
+    assert key.ordinal is not None, "it is a call"
+    arguments = tuple(
+        f"{name}={digest.hex()[:_DIGITS]}" if name else digest.hex()[:_DIGITS]
+        for name, digest in key.arguments[:_MOST_ARGUMENTS]
+    )
+    return Place(scope_digest(key.scope), key.ordinal, arguments)
+
+
+def _by_place(arguments: tuple[str, ...]) -> dict[int | str, str]:
+    found: dict[int | str, str] = {}
+    for number, text in enumerate(arguments):
+        name, equals, digest = text.rpartition("=")
+        found[name if equals else number] = digest
+    return found
+
+
+def _is_within(scope: str, path: str) -> bool:
+    """Tell whether a scope is a body's own, or a block's in it."""
+    return scope == path or scope.startswith(f"{path}/scope:")
