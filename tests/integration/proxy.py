@@ -13,7 +13,7 @@ import yaml
 
 
 class Line:
-    """Forwards TCP connections; `cut` breaks those there are and refuses new ones."""
+    """Forwards TCP connections; `hush` keeps them without an answer, `cut` breaks them."""
 
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
@@ -23,8 +23,10 @@ class Line:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._is_cut = threading.Event()
-        port = self._listener.getsockname()[1]
-        cluster["server"] = f"https://127.0.0.1:{port}"
+        self._flows = threading.Event()
+        self._flows.set()
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        cluster["server"] = self.url
         cluster["tls-server-name"] = server.hostname
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(yaml.safe_dump(config))
@@ -37,8 +39,14 @@ class Line:
         self._listener.close()
         self.cut()
 
+    def hush(self) -> None:
+        """Let nothing through, and refuse nobody: a server that hangs."""
+        self._flows.clear()
+
     def cut(self) -> None:
+        """Break all connections and refuse new ones: a server that is down."""
         self._is_cut.set()
+        self._flows.set()
         for end in list(self._open):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -63,6 +71,7 @@ class Line:
         self._open.add(one)
         with suppress(OSError):
             while data := one.recv(65536):
+                self._flows.wait()
                 other.sendall(data)
         for end in (one, other):
             with suppress(OSError):
