@@ -32,7 +32,7 @@ def artifacts_in_cluster(cluster: Cluster, run: str) -> list[Entry]:
 def artifacts_here(run: str) -> list[Entry]:
     """Return the artifacts of a run on this machine, with their data, the latest at the end."""
     from penstock.drivers.recording import artifact_of, as_json, records_file
-    from penstock.engine.records import Records
+    from penstock.engine.keeping import Records
     from penstock.home import home
 
     path = records_file(home(), run, kind="artifacts")

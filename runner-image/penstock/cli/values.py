@@ -30,7 +30,7 @@ def values_in_cluster(cluster: Cluster, run: str) -> Values:
 def values_here(run: str) -> Values:
     """Return what a run on this machine has published, the latest at the end."""
     from penstock.drivers.recording import published_of, records_file
-    from penstock.engine.records import Records
+    from penstock.engine.keeping import Records
     from penstock.home import home
 
     path = records_file(home(), run, kind="values")

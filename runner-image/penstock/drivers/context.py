@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from penstock.engine.records import Records
+from penstock.engine.keeping import Records
 from penstock.engine.runs import Deployed, Reporter
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -59,7 +58,9 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
         case CloseTasks():
             return _frame_of(call).close()
         case Draw():
-            return random.random()  # noqa: S311 - spreads retries, guards nothing
+            from random import random
+
+            return random()  # noqa: S311 - spreads retries, guards nothing
         case _:
             raise NotImplementedError(f"No driver knows the effect {effect!r}.")
     return None

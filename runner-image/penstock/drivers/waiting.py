@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from penstock.clock import now
 from penstock.drivers.clocks import Deadline, Delay, new_gate
 from penstock.drivers.scope import Scope
-from penstock.drivers.suspension import Wait
 from penstock.engine.inputs import Link
 from penstock.engine.runs import TaskRun
 from penstock.errors import DeadlockError
@@ -209,6 +208,8 @@ def note_delay(call: LiveCall, step: Pause) -> Callable[[], None]:
         return _forget_nothing
     began = now()
     until = began + timedelta(seconds=step.seconds)
+    from penstock.drivers.suspension import Wait
+
     return suspension.add(Wait(kind="RetryDelay", name=call.run.name, since=began, until=until))
 
 

@@ -38,14 +38,14 @@ Steps = Generator[Effect[object], object, T]
 """A part of the core: yields effects, is sent answers, returns a ``T``."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Await(Effect[None]):
     """Wait until every one of these is final."""
 
     links: Sequence[Link]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RunBody(Effect[Ending]):
     """Run the body once, with these arguments, for as long as its time-out allows."""
 
@@ -53,31 +53,33 @@ class RunBody(Effect[Ending]):
     kwargs: dict[str, object]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class AwaitTasks(Effect[None]):
     """Wait until every task that the flow submitted has ended, or these seconds passed."""
 
     seconds: float | None
 
 
-@dataclass(slots=True, eq=False)
 class StopTasks(Effect[None]):
     """Let no task of the flow start any more."""
 
+    __slots__ = ()
 
-@dataclass(slots=True, eq=False)
+
 class CloseTasks(Effect[tuple[BaseException, ...]]):
     """Abandon what still runs and free its threads; the answer is the failures nobody took."""
 
+    __slots__ = ()
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Ask(Effect[Ending]):
     """Call a function of the author's that is not the body, sync or async."""
 
     question: Callable[[], object]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class CallHook(Effect[None]):
     """Call a hook in the run's name, sync or async; what it raises is thrown back."""
 
@@ -85,7 +87,7 @@ class CallHook(Effect[None]):
     state: State[object]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Complain(Effect[None]):
     """Write to the run's log that something went wrong which does not fail the run."""
 
@@ -94,7 +96,7 @@ class Complain(Effect[None]):
     """Whose traceback is of interest."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pause(Effect[None]):
     """Let this many seconds pass; other work may use the thread meanwhile."""
 
@@ -103,46 +105,49 @@ class Pause(Effect[None]):
     """Is given what to call when there is nothing to wait for any more, from any thread."""
 
 
-@dataclass(slots=True, eq=False)
 class TakeSlots(Effect["Pause | bool"]):
     """Take a slot of each limit that the task's tags have.
 
     The answer is whether there are any such limits, or what to wait for before the next try.
     """
 
+    __slots__ = ()
 
-@dataclass(slots=True, eq=False)
+
 class GiveSlots(Effect[None]):
     """Give the slots of the task's tags back, or wait for them no longer."""
 
+    __slots__ = ()
 
-@dataclass(slots=True, eq=False)
+
 class Draw(Effect[float]):
     """Draw a random number from [0, 1)."""
 
+    __slots__ = ()
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Announce(Effect[None]):
     """Make this the state of the run and tell whoever listens."""
 
     state: State[object]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Find(Effect[State[object] | AttemptsUsed | None]):
     """Look the call up in the journal: its final state, how far it came, or nothing."""
 
     key: CallKey
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Begin(Effect[bool]):
     """Store that the body is about to run, for the only time; the answer: it may."""
 
     key: CallKey
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Record(Effect[State[object]]):
     """Store the call's final state in the journal; the answer is the state as it will be found."""
 
@@ -150,7 +155,7 @@ class Record(Effect[State[object]]):
     state: State[object]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Lookup(Effect[Entry | None]):
     """Look a result up in a store; what the store raises is thrown back."""
 
@@ -158,7 +163,7 @@ class Lookup(Effect[Entry | None]):
     key: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Keep(Effect[None]):
     """Keep a result in a store; what the store raises is thrown back."""
 
@@ -167,7 +172,7 @@ class Keep(Effect[None]):
     entry: Entry
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Hold(Effect[None]):
     """Have a result wait for the commit of a transaction."""
 
@@ -176,21 +181,21 @@ class Hold(Effect[None]):
     entry: Entry
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Acquire(Effect[bool]):
     """Try to get a lock, without waiting for its holder; the answer tells whether it is held."""
 
     lock: Lock
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Release(Effect[None]):
     """Let go of a lock."""
 
     lock: Lock
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RecordAttempt(Effect[None]):
     """Store in the journal that an attempt failed, before the pause that follows."""
 
@@ -198,14 +203,14 @@ class RecordAttempt(Effect[None]):
     used: AttemptsUsed
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Undo(Effect[None]):
     """Have the call count as never made, if it has a key: what it did was rolled back."""
 
     key: CallKey | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Within(Effect[object]):
     """Carry an effect out in the name of another part of the run than the one that yields it."""
 

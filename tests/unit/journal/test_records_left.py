@@ -19,7 +19,7 @@ from penstock.artifacts import (
     update_progress_artifact,
 )
 from penstock.drivers.recording import MAX_STORED_CHARACTERS, MAX_STORED_IN_ALL, as_json
-from penstock.engine.records import Records
+from penstock.engine.keeping import Records
 from penstock.events import emit_event
 from penstock.execution import RunContext, execute
 from penstock.journal.run_journal import open_journal

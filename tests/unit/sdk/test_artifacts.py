@@ -28,7 +28,7 @@ from penstock.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
-from penstock.engine.records import EVENTS
+from penstock.engine.keeping import EVENTS
 from penstock.errors import MissingContextError, PenstockError
 from penstock.events import Event, emit_event
 from penstock.execution import RunContext
