@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -161,6 +162,18 @@ def filesystem_for(option: object) -> FileSystem:
         "result_storage is a path, a URL such as s3://bucket/folder, or an object with read_path "
         f"and write_path, not {option!r}."
     )
+
+
+@lru_cache(maxsize=8)
+def results_in(store: str) -> FileSystem:
+    """Return where the results lie in a store that also holds journals."""
+    return filesystem_for(f"{store.rstrip('/')}/results")
+
+
+def results_of_pool() -> FileSystem | None:
+    """Return where the results of this pod's pool lie, if the pool has a store."""
+    store = os.environ.get("PENSTOCK_STORE")
+    return results_in(store) if store else None
 
 
 refuse_absent(globals())

@@ -1,8 +1,8 @@
 """The persistence rule: which results outlive their call, and in which store.
 
-A task that says nothing keeps nothing. A cached one keeps its results in memory, unless
-``$PENSTOCK_HOME`` is set or it, or the flow around it, names a place or says
-``persist_result=True``.
+A task that says nothing keeps nothing. A cached one keeps its results in memory, unless the
+WorkPool has a store, ``$PENSTOCK_HOME`` is set, or it, or the flow around it, names a place or
+says ``persist_result=True``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from penstock.engine.definition import Definition
 from penstock.engine.locking import LockManager
 from penstock.engine.results import Persistence
 from penstock.errors import PenstockError
-from penstock.filesystems import FileSystem, LocalFileSystem, filesystem_for
+from penstock.filesystems import (
+    FileSystem,
+    LocalFileSystem,
+    filesystem_for,
+    results_of_pool,
+)
 from penstock.home import home, home_if_set
 from penstock.results import MEMORY, ResultStore
 from penstock.serializers import Serializer, serializer_for
@@ -52,6 +57,8 @@ def keeping_of(definition: Definition, *, around: Persistence | None) -> Keeping
         return None
     rule = definition.cache or _BY_RUN
     place = rule.storage if said.storage is None else said.storage
+    if place is None:
+        place = results_of_pool()
     if place is None and (said.persist or home_if_set() is not None):
         place = home()
     if said.persist is not False and place is not None:

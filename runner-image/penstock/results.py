@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from penstock.absent import refuse_absent
 from penstock.clock import now
 from penstock.engine.locking import LockManager
 from penstock.engine.results import Entry
 from penstock.errors import ResultNotFound
-from penstock.filesystems import FileSystem, filesystem_for
+from penstock.filesystems import FileSystem, filesystem_for, results_of_pool
 from penstock.home import home
 from penstock.serializers import Serializer, decode, encode, serializer_for
 from penstock.shelves.files import FileShelf
@@ -72,9 +72,9 @@ MEMORY = MemoryResults()
 class ResultStore:
     """Keeps results beyond the process; tasks and people use the same.
 
-    ``result_storage`` is a path, a URL or a file system; by default the store of this machine
-    under ``$PENSTOCK_HOME``. Equal keys are one result, whoever wrote it. ``lock_manager`` grants
-    the locks of transactions that are to be ``SERIALIZABLE``.
+    ``result_storage`` is a path, a URL or a file system; by default the store of the WorkPool, or
+    that of this machine under ``$PENSTOCK_HOME``. Equal keys are one result, whoever wrote it.
+    ``lock_manager`` grants the locks of transactions that are to be ``SERIALIZABLE``.
     """
 
     waits = True
@@ -89,12 +89,14 @@ class ResultStore:
     ) -> None:
         self.lock_manager = lock_manager
         self.place: Path | FileSystem = (
-            home() if result_storage is None else filesystem_for(result_storage)
+            results_of_pool() or home()
+            if result_storage is None
+            else filesystem_for(result_storage)
         )
         self._shelf: Shelf = (
-            _shelf_of_home((home() / "results").absolute())
-            if result_storage is None
-            else FileShelf(cast("FileSystem", self.place))
+            _shelf_of_home((self.place / "results").absolute())
+            if isinstance(self.place, Path)
+            else FileShelf(self.place)
         )
         self._serializer = serializer_for(result_serializer) if result_serializer else None
         self._memory = MemoryResults(limit=1000) if cache_result_in_memory else None

@@ -106,6 +106,10 @@ GOOD = {
         suspend=True,
         podTemplate={"spec": {"hostNetwork": True, "restartPolicy": "Never"}},
         job={"ttlSecondsAfterFinished": 0, "activeDeadlineSeconds": 9, "labels": {"q": "a"}},
+        store={"url": "s3://bucket/runs", "credentialsSecretRef": {"name": "aws"}},
+    ),
+    "a pool with a volume": pool(
+        store={"persistentVolumeClaim": {"claimName": "journals", "subPath": "a/b"}}
     ),
 }
 
@@ -206,6 +210,29 @@ BAD: dict[str, tuple[Object, str, str]] = {
         flow(workPoolRef={"name": "a" * 53}),
         "spec.workPoolRef.name",
         "52",
+    ),
+    "no store": (pool(store={}), "spec.store", "either url or persistentVolumeClaim"),
+    "two stores": (
+        pool(store={"url": "s3://b", "persistentVolumeClaim": {"claimName": "c"}}),
+        "spec.store",
+        "either url or persistentVolumeClaim",
+    ),
+    "credentials of a volume": (
+        pool(
+            store={
+                "persistentVolumeClaim": {"claimName": "c"},
+                "credentialsSecretRef": {"name": "aws"},
+            }
+        ),
+        "spec.store",
+        "a PersistentVolumeClaim needs none",
+    ),
+    "a store without a scheme": (pool(store={"url": "/mnt"}), "spec.store.url", "s3://bucket"),
+    "a store in the pod": (pool(store={"url": "file:///mnt"}), "spec.store.url", "goes with it"),
+    "a volume's folder that leads out": (
+        pool(store={"persistentVolumeClaim": {"claimName": "c", "subPath": "a/../.."}}),
+        "spec.store.persistentVolumeClaim.subPath",
+        "relative",
     ),
     "an empty image": (flow(image=""), "spec.image", "at least 1"),
     "negative retries": (flow(retries=-1), "spec.retries", "greater than or equal to 0"),

@@ -20,6 +20,7 @@ from penstock_operator.model.schema import (
     refuse_unless,
 )
 from penstock_operator.model.states import TERMINAL_STATES, Reason, State, WaitKind
+from penstock_operator.model.store import StoreName
 
 _TERMINAL = "[" + ", ".join(f"'{state}'" for state in TERMINAL_STATES) + "]"
 
@@ -165,6 +166,9 @@ class FlowRunStatus(Part):
 
     work_pool: Annotated[str, Field(max_length=52)] | None = None
     """The WorkPool that launches the run."""
+
+    store: StoreName | None = None
+    """The store that has the run's journal, if it is in one: its WorkPool may not change that."""
 
     queued_at: Timestamp | None = None
     """When the run was accepted."""

@@ -50,6 +50,13 @@ class WorkPoolRef(Part):
     """Name of the WorkPool."""
 
 
+class SecretRef(Part):
+    """Names a Secret of the same namespace."""
+
+    name: ForeignName
+    """Name of the Secret."""
+
+
 class ConfigMapRef(Part):
     """Names a ConfigMap of the same namespace."""
 

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     # mend the next two, or to say that the run goes on nevertheless.
     RESULT_UNREADABLE = "ResultUnreadable"
     NON_DETERMINISM = "NonDeterminism"
+    STORE_UNUSABLE = "StoreUnusable"
     SLEEPING = "Sleeping"
     WAITING_FOR_SIGNAL = "WaitingForSignal"
     WAITING_FOR_RETRY = "WaitingForRetry"

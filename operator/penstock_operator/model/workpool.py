@@ -5,6 +5,7 @@ from pydantic import Field
 from penstock_operator.model.meta import Conditions, ObjectMeta
 from penstock_operator.model.pods import Labels, PoolPodTemplate
 from penstock_operator.model.schema import Generation, ImageName, Part, PositiveSeconds, Seconds
+from penstock_operator.model.store import Store
 
 
 class JobSettings(Part):
@@ -32,6 +33,9 @@ class WorkPoolSpec(Part):
 
     suspend: bool = False
     """Whether new runs wait. Runs that have started go on."""
+
+    store: Store | None = None
+    """Where journals and results of the pool's runs are kept, instead of in JournalSegments."""
 
     job: JobSettings = Field(default=JobSettings())
     """Settings of the Jobs."""

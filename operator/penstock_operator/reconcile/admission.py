@@ -78,6 +78,14 @@ def placed(case: RunCase, code: Code) -> Ready | Hold:
     if fault is not None or image is None:
         words = fault.sentence if fault is not None else "It names no image."
         return _pool_hold(case, Reason.WORK_POOL_STALLED, f"cannot take this run any more. {words}")
+    store = pool.spec.store.name if pool.spec.store else None
+    if store != case.status.store:
+        words = (
+            f"cannot take this run any more. Its store is now {store or 'none'}, and the run's"
+            f" journal is in {case.status.store or 'JournalSegments'}. Set the store back, and give"
+            " new runs another WorkPool."
+        )
+        return _pool_hold(case, Reason.WORK_POOL_STALLED, words)
     return Ready(code, pool, image)
 
 

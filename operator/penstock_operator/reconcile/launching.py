@@ -53,6 +53,7 @@ def start_run(case: RunCase) -> Plan:
         code_version=ready.code.version,
         image=ready.image,
         work_pool=ready.pool.metadata.name,
+        store=ready.pool.spec.store.name if ready.pool.spec.store else None,
     )
     flow = case.observed.flow
     known = isinstance(flow, Flow) and flow.status.code_version == ready.code.version

@@ -18,6 +18,12 @@ from penstock_operator.reconcile.names import (
     RUN_LABEL,
     RUNNER_ACCOUNT,
 )
+from penstock_operator.reconcile.stores import (
+    store_credentials,
+    store_environment,
+    store_mounts,
+    store_volumes,
+)
 from penstock_operator.reconcile.templates import merged
 from penstock_operator.reconcile.wire import child, children, number, text
 
@@ -138,21 +144,30 @@ def _with_own(spec: JsonObject, *, launch: Launch) -> JsonObject:
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "containers": [_flow_container(flow, launch=launch, grace=grace), *others],
-        "volumes": [*children(spec, "volumes"), _credentials(), _snapshot(launch.code)],
+        "volumes": [
+            *children(spec, "volumes"),
+            _credentials(),
+            _snapshot(launch.code),
+            *store_volumes(launch.pool.spec.store),
+        ],
     }
 
 
 def _flow_container(container: JsonObject, *, launch: Launch, grace: int) -> JsonObject:
     theirs = [each for each in children(container, "env") if not _is_own(text(each, "name"))]
+    store = launch.pool.spec.store
+    env_from: list[JsonValue] = [*children(container, "envFrom"), *store_credentials(store)]
     return {
         **{name: value for name, value in container.items() if name != "args"},
         "image": launch.image,
         "command": ["python", "-m", "penstock.runner"],
-        "env": [*theirs, *_environment(launch, grace=grace)],
+        "env": [*theirs, *_environment(launch, grace=grace), *store_environment(store)],
+        **({"envFrom": env_from} if env_from else {}),
         "volumeMounts": [
             *children(container, "volumeMounts"),
             {"name": "penstock-credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True},
             {"name": "penstock-flow", "mountPath": SNAPSHOT_PATH, "readOnly": True},
+            *store_mounts(store),
         ],
     }
 

@@ -24,6 +24,7 @@ _MENDED_BY_A_PERSON = frozenset(
         Reason.POD_NOT_STARTING,
         Reason.RESULT_UNREADABLE,
         Reason.NON_DETERMINISM,
+        Reason.STORE_UNUSABLE,
     }
 )
 """A run that waits for one of these is Stalled: it does not go on by itself."""

@@ -31,7 +31,10 @@ _REASONS = {
     "Run": Reason.WAITING_FOR_RUN,
     "Suspend": Reason.SUSPEND_REQUESTED,
 }
-_PROBLEMS = {str(each): each for each in (Reason.RESULT_UNREADABLE, Reason.NON_DETERMINISM)}
+_PROBLEMS = {
+    str(each): each
+    for each in (Reason.RESULT_UNREADABLE, Reason.NON_DETERMINISM, Reason.STORE_UNUSABLE)
+}
 """What a runner may want a person to mend; a word it should not know counts as the first."""
 
 

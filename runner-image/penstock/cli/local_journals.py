@@ -8,7 +8,7 @@ from pathlib import Path
 
 from penstock.cli.errors import CommandError
 from penstock.cli.local_runs import LocalRuns, RunRow
-from penstock.errors import MissingLibraryError, StoreUnusable
+from penstock.errors import StoreUnusable
 from penstock.journal.chain import Chain
 from penstock.stores import open_store
 from penstock.stores.chain import StoreChain
@@ -61,5 +61,5 @@ def _folder(run_id: str) -> str:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except (StoreUnusable, MissingLibraryError) as error:
+    except StoreUnusable as error:
         raise CommandError(str(error)) from error

@@ -10,37 +10,50 @@ from typing import Any, NoReturn
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
 from penstock.drivers.suspension import Problem, Suspended, Suspension, Wait
-from penstock.errors import JournalFenced
+from penstock.errors import JournalFenced, StoreUnusable
+from penstock.filesystems import results_in
 from penstock.journal.chain import Chain
 from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
 from penstock.runner.board import NoticeBoard
+from penstock.runner.chains import RunChain, open_chain
 from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
+from penstock.stores.chain import StoreChain
 
 LEAVING_SECONDS = 10.0
 """How long bodies may take to end that began while it was decided to leave."""
 LIMITS = Limits(result=16 * 1024, run=8 * 1024 * 1024)
 """Bytes of one result and of all, as they are stored: etcd holds them."""
+STORE_LIMITS = Limits(result=64 * 1024)
+"""A store has room; what is larger is written as a file of its own."""
 
 
 def make_durable(
     context: RunContext,
     *,
-    chain: Chain,
     environment: Environment,
     run: Mapping[str, Any],
     publisher: Publisher,
     board: NoticeBoard,
-) -> None:
+) -> RunChain:
     """Give the run its journal, fenced for this attempt, and let it leave the pod when it waits.
 
     Raises ``JournalError`` where the journal cannot be read. Ends the process (70) if a later
-    attempt has the journal.
+    attempt has the journal, and also where a person must mend its store first.
     """
-    context.journal = journal = _opened(chain, environment)
+    activity = context.activity = Activity()
+    way_out = WayOut(activity, publisher=publisher, board=board)
+    try:
+        chain = open_chain(environment, run=run)
+        context.journal = journal = _opened(chain, environment)
+    except StoreUnusable as error:
+        problem = Problem(reason="StoreUnusable", name="store", message=str(error))
+        way_out.wait_for_person(problem)
+    if environment.store is not None:
+        journal.keep_large_in(results_in(environment.store), run=environment.run)
     server = ApiServer(
         environment.server_host,
         port=environment.server_port,
@@ -49,8 +62,6 @@ def make_durable(
     signals = ClusterInbox(server, environment=environment, run=run, board=board)
     signals.start(journal)
     context.inbox = signals.inbox
-    activity = context.activity = Activity()
-    way_out = WayOut(activity, publisher=publisher, board=board)
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
     )
@@ -59,6 +70,7 @@ def make_durable(
     publisher.on_suspend = way_out.suspend_soon
     if publisher.suspending:
         way_out.suspend_soon(LEAVING_SECONDS)
+    return chain
 
 
 def _accepts_changes(run: Mapping[str, Any]) -> bool:
@@ -71,7 +83,7 @@ def _opened(chain: Chain, environment: Environment) -> RunJournal:
             chain,
             holder=Holder(attempt=environment.attempt, process=environment.pod_uid),
             when_fenced=_leave_fenced,
-            limits=LIMITS,
+            limits=STORE_LIMITS if isinstance(chain, StoreChain) else LIMITS,
         )
     except JournalFenced:
         _leave_fenced()

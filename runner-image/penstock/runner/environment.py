@@ -49,6 +49,8 @@ class Environment:
     """Waits that are shorter are waited for in this pod."""
     result_preview: bool
     """Whether the report may show the result, to whoever may read runs."""
+    store: str | None = None
+    """The URL of the pool's store, if it has one."""
 
 
 def read_environment(environ: Mapping[str, str]) -> Environment:
@@ -85,4 +87,5 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         snapshot=Path(environ.get("PENSTOCK_SNAPSHOT_DIR") or SNAPSHOT_DIR),
         linger_seconds=linger_seconds,
         result_preview=environ.get("PENSTOCK_RESULT_PREVIEW", "").lower() == "true",
+        store=environ.get("PENSTOCK_STORE") or None,
     )

@@ -23,7 +23,6 @@ from penstock.runner.environment import Environment
 from penstock.runner.launch import LaunchError, enter_sources, read_launch
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
-from penstock.runner.segments import open_segments
 
 MERGE_SECONDS = 4.0
 """How long the last records of a journal may take to become one object."""
@@ -43,17 +42,15 @@ def run_flow(
     run = publisher.claimed()
     if publisher.cancelling:
         return conclude_cancelled_before_start()
-    chain = open_segments(environment, run=run)
-    afterwards.callback(chain.finish, within=MERGE_SECONDS)
     try:
-        make_durable(
+        chain = make_durable(
             context,
-            chain=chain,
             environment=environment,
             run=run,
             publisher=publisher,
             board=board,
         )
+        afterwards.callback(chain.finish, within=MERGE_SECONDS)
         enter_sources(environment.snapshot)
         launch = read_launch(environment.snapshot, run=run)
         flow = load_flow(launch.entrypoint)

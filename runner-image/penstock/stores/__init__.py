@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from penstock.errors import StoreUnusable
+from penstock.errors import MissingLibraryError, StoreUnusable
 from penstock.filesystems import check_scheme
+
+_FOLDERS = ("file", "local")
+_S3 = ("s3", "s3a")
 
 
 class Store(Protocol):
@@ -36,19 +39,27 @@ class Store(Protocol):
         """Delete a folder with all that is in it."""
 
 
+def holds_journals(url: str) -> bool:
+    """Tell whether a URL or a path is of a kind of store that can hold journals."""
+    return "://" not in url or urlsplit(url).scheme in (*_FOLDERS, *_S3)
+
+
 def open_store(url: str) -> Store:
     """Return the store that a URL or a path leads to; nothing is asked of it yet.
 
-    Raises ``StoreUnusable`` for a place that cannot hold a journal, and ``MissingLibraryError``,
-    with the line that installs it, for a library that is not there.
+    Raises ``StoreUnusable`` for a place that cannot hold a journal, and where a library is not
+    there, with the line that installs it.
     """
     parts = urlsplit(url)
-    if "://" not in url or parts.scheme in ("file", "local"):
+    if "://" not in url or parts.scheme in _FOLDERS:
         from penstock.stores.directory import DirectoryStore
 
         return DirectoryStore(unquote(parts.netloc + parts.path) if "://" in url else url)
-    if parts.scheme in ("s3", "s3a"):
-        check_scheme(parts.scheme, url=url)
+    if parts.scheme in _S3:
+        try:
+            check_scheme(parts.scheme, url=url)
+        except MissingLibraryError as error:
+            raise StoreUnusable(str(error)) from error
         from penstock.stores.s3 import S3Store
 
         return S3Store(url)

@@ -67,6 +67,10 @@ class StoreChain:
         """Copy what remains, at the end of a run; return whether it was done in time."""
         return self._copier.finish(within=within)
 
+    def close(self) -> None:
+        """Stop after the copies that have begun, without waiting for them."""
+        self._copier.close()
+
     def _read(self) -> list[bytes]:
         records = self._copied()
         copied = len(records)

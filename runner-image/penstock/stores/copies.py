@@ -49,6 +49,10 @@ class Copier:
         self._thread.join(within)
         return not self._thread.is_alive()
 
+    def close(self) -> None:
+        """Stop after what is being copied."""
+        self._full.put(None)
+
     def _send(self) -> None:
         self._full.put((self._first, self._records))
         self._first += len(self._records)

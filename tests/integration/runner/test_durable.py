@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import signal
-import textwrap
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.integration.runner.conftest import Attempt
 from tests.integration.runner.faulty_server import Answer, FaultyServer
-from tests.integration.runner.processes import Place, RunnerProcess
+from tests.integration.runner.processes import RunnerProcess
 
 STEPS = """
 import time
@@ -64,37 +61,6 @@ def daily():
     while True:
         time.sleep(1)
 """
-
-Attempt = Callable[..., RunnerProcess]
-
-
-@pytest.fixture
-def attempt(server: FaultyServer, tmp_path: Path) -> Iterator[Attempt]:
-    """Start the next attempt of the run, in a pod of its own."""
-    started: list[RunnerProcess] = []
-
-    def attempt(code: str, **env: str) -> RunnerProcess:
-        number = len(started) + 1
-        folder = tmp_path / f"attempt-{number}"
-        folder.mkdir()
-        assert server.run is not None
-        server.run["status"]["attempt"] = number
-        place = Place(
-            folder=folder,
-            host="127.0.0.1",
-            port=server.port,
-            credentials=server.credentials,
-            attempt=number,
-            pod_name=f"daily-{number}-bcdfg",
-            pod_uid=f"u-{number}",
-        )
-        launch: dict[str, object] = {"entrypoint": "flow.py:daily", "parameters": {}}
-        started.append(RunnerProcess(place, code=textwrap.dedent(code), launch=launch, **env))
-        return started[-1]
-
-    yield attempt
-    for process in started:
-        process.close()
 
 
 def last(server: FaultyServer) -> dict[str, Any]:

@@ -38,7 +38,11 @@ def test_a_run_that_a_person_must_mend_says_what_and_how_it_goes_on() -> None:
 
 @pytest.mark.parametrize(
     ("said", "reason"),
-    [("NonDeterminism", "NonDeterminism"), ("OfANewerRunner", "ResultUnreadable")],
+    [
+        ("NonDeterminism", "NonDeterminism"),
+        ("StoreUnusable", "StoreUnusable"),
+        ("OfANewerRunner", "ResultUnreadable"),
+    ],
 )
 def test_the_runners_word_is_the_reason_as_far_as_it_is_known(said: str, reason: str) -> None:
     cluster, _ = unreadable(said)
