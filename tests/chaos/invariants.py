@@ -1,0 +1,199 @@
+"""What has to be true of every run, whatever struck it: each a function from what happened to complaints.
+
+| Invariant | Guarantee |
+|---|---|
+| `acknowledged_work_is_not_redone` | G1 |
+| `all_work_was_done_and_no_other` | G2, retries, epochs |
+| `retries_that_were_used_stay_used` | rule 20 |
+| `fenced_writers_are_not_seen` | G3 |
+| `it_ended_once_and_as_it_should` | G4, G8 |
+| `no_wait_ended_early` | G5 |
+| `each_signal_was_consumed_once` | G6 |
+| `work_was_committed_or_undone` | transactions |
+| `the_journal_is_whole` | rule 1 |
+
+Work of a fenced process is not held against G1: nobody can keep a process that was cut off from
+finishing, or beginning, what it knew to be due. Its writes are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.ledger import Fact
+from tests.chaos.model import Expected
+
+TERMINAL = ("Completed", "Failed", "Crashed", "Cancelled")
+EARLY = 0.02
+"""Seconds: the ledger's clock and a program's are read one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run from its beginning to its end: what the model expects, and all that was seen."""
+
+    expected: Expected
+    facts: Sequence[Fact]
+    numbers: Sequence[int]
+    """Of the journal's records that were seen."""
+
+    def of(self, *what: str) -> list[Fact]:
+        return [fact for fact in self.facts if fact.what in what]
+
+    def was_fenced(self, pod: str, *, attempt: int, at: float) -> bool:
+        """Tell whether another process had taken the journal over from this one."""
+        return any(
+            fact["fence"] and fact["pod"] != pod and fact["attempt"] >= attempt and fact.at <= at
+            for fact in self.of("record")
+        )
+
+    def is_stray(self, fact: Fact) -> bool:
+        return self.was_fenced(fact["pod"], attempt=fact["attempt"], at=fact.at)
+
+
+def acknowledged_work_is_not_redone(story: Story) -> Iterator[str]:
+    acknowledged: set[str] = set()
+    steps: dict[str, set[str]] = defaultdict(set)
+    for fact in story.facts:
+        match fact.what:
+            case "record":
+                acknowledged.update(fact["did"])
+            case "begin":
+                steps[fact["step"]].add(fact["key"])
+                if fact["key"] in acknowledged and not story.is_stray(fact):
+                    yield f"{fact['step']} began again after its result was journaled: {fact}"
+            case "undo":
+                acknowledged -= steps[fact["step"]]
+
+
+def all_work_was_done_and_no_other(story: Story) -> Iterator[str]:
+    done: dict[str, dict[str, set[object]]] = defaultdict(lambda: defaultdict(set))
+    for fact in story.of("begin"):
+        done[fact["step"]][fact["key"]].add((tuple(fact["epoch"]), fact["try"]))
+    for step in sorted(set(done) | set(story.expected.calls)):
+        found = Counter(frozenset(tries) for tries in done[step].values())
+        wanted = Counter(story.expected.calls.get(step, []))
+        if found != wanted:
+            yield f"{step} was tried as {_shown(found)}, not as {_shown(wanted)}"
+
+
+def retries_that_were_used_stay_used(story: Story) -> Iterator[str]:
+    latest: dict[str, tuple[object, int]] = {}
+    for fact in story.of("begin"):
+        this = (tuple(fact["epoch"]), fact["try"])
+        key = fact["key"]
+        if fact["step"] in story.expected.undone or story.is_stray(fact):
+            continue
+        if key in latest and this < latest[key]:
+            yield f"{fact['step']} went back to try {this} after {latest[key]}"
+        latest[key] = this
+
+
+def fenced_writers_are_not_seen(story: Story) -> Iterator[str]:
+    holder = attempt = None
+    fences = sorted(
+        (fact for fact in story.of("record") if fact["fence"]), key=lambda fact: fact["number"]
+    )
+    for fact in story.of("record"):
+        owner = [fence for fence in fences if fence["number"] <= fact["number"]]
+        if owner and owner[-1]["pod"] != fact["pod"]:
+            yield f"record {fact['number']} is by {fact['pod']}, whom {owner[-1]} had fenced"
+    for fact in story.of("status"):
+        if attempt is not None and fact["by"] < attempt:
+            yield f"a report of attempt {fact['by']} was seen after one of attempt {attempt}"
+        if fact["by"] == attempt and fact["pod"] != holder:
+            yield f"two pods reported for attempt {attempt}: {holder} and {fact['pod']}"
+        attempt, holder = fact["by"], fact["pod"]
+
+
+def it_ended_once_and_as_it_should(story: Story) -> Iterator[str]:
+    states = [fact["state"] for fact in story.of("status")]
+    ends = [state for state in states if state in TERMINAL]
+    if not ends:
+        yield f"it did not end; it is {states[-1] if states else 'not there'}"
+        return
+    after = states[states.index(ends[0]) :]
+    if set(after) != {ends[0]}:
+        yield f"it did not stay {ends[0]}: {after}"
+    if ends[0] != story.expected.state:
+        reason = [fact["reason"] for fact in story.of("status")][-1]
+        yield f"it is {ends[0]} ({reason}), not {story.expected.state}"
+    attempts = [fact["attempt"] for fact in story.of("status")]
+    if attempts != sorted(attempts):
+        yield f"its attempt went back: {attempts}"
+
+
+def no_wait_ended_early(story: Story) -> Iterator[str]:
+    waits = (("sleeping", "woke", story.expected.sleeps), ("waiting", "missed", story.expected.missed))
+    for begin, end, expected in waits:
+        for name, seconds in expected.items():
+            began = [fact.at for fact in story.of(begin) if fact["name"] == name]
+            ended = [fact.at for fact in story.of(end) if fact["name"] == name]
+            if not ended:
+                yield f"{name} never ended"
+            elif ended[0] - began[0] < seconds - EARLY:
+                yield f"{name} took {ended[0] - began[0]:.3f} s, not {seconds} s"
+
+
+def each_signal_was_consumed_once(story: Story) -> Iterator[str]:
+    taken: dict[str, set[str]] = defaultdict(set)
+    for fact in story.of("got"):
+        taken[fact["name"]].add(fact["payload"])
+    for name, signal in story.expected.waits.items():
+        payloads = taken[name]
+        if len(payloads) != 1:
+            yield f"{name} got {sorted(payloads)}, not one signal"
+        elif not next(iter(payloads)).startswith(f"{signal}-"):
+            yield f"{name} waited for {signal} and got {sorted(payloads)}"
+    twice = [each for each, n in Counter(x for xs in taken.values() for x in xs).items() if n > 1]
+    if twice:
+        yield f"signals were consumed more than once: {twice}"
+
+
+def work_was_committed_or_undone(story: Story) -> Iterator[str]:
+    for wanted, other, steps in (
+        ("commit", "undo", story.expected.committed),
+        ("undo", "commit", story.expected.undone),
+    ):
+        for step in sorted(steps):
+            if not any(fact["step"] == step for fact in story.of(wanted)):
+                yield f"{step} was never told to {wanted}"
+            if any(fact["step"] == step for fact in story.of(other)):
+                yield f"{step} was told to {other}"
+    for step in sorted(story.expected.undone):
+        ends = [f.at for f in story.of("end") if f["step"] == step and not story.is_stray(f)]
+        undos = [fact.at for fact in story.of("undo") if fact["step"] == step]
+        if ends and undos and undos[-1] < ends[-1]:
+            yield f"{step} was done after it was undone last"
+
+
+def the_journal_is_whole(story: Story) -> Iterator[str]:
+    for fact in story.of("two-records"):
+        yield f"there were two records of number {fact['number']}"
+    missing = set(range(max(story.numbers, default=-1) + 1)) - set(story.numbers)
+    if missing:
+        yield f"records {sorted(missing)} are missing"
+
+
+INVARIANTS: tuple[Callable[[Story], Iterator[str]], ...] = (
+    acknowledged_work_is_not_redone,
+    all_work_was_done_and_no_other,
+    retries_that_were_used_stay_used,
+    fenced_writers_are_not_seen,
+    it_ended_once_and_as_it_should,
+    no_wait_ended_early,
+    each_signal_was_consumed_once,
+    work_was_committed_or_undone,
+    the_journal_is_whole,
+)
+
+
+def violations_of(story: Story) -> list[str]:
+    """Return what is not as it has to be."""
+    return [f"{each.__name__}: {said}" for each in INVARIANTS for said in each(story)]
+
+
+def _shown(tries: Counter[frozenset[object]]) -> str:
+    return str([sorted(each, key=str) for each in tries.elements()])

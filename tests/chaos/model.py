@@ -1,0 +1,141 @@
+"""What must have happened once a program has run: the pure interpreter that the real one is held to.
+
+It knows no faults. Whatever they were, each attempt of each call that it lists was made, none else,
+and the run has ended as it says.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.program import (
+    AwaitSignal,
+    Block,
+    Call,
+    Caught,
+    Map,
+    MissSignal,
+    Program,
+    Sleep,
+    Statement,
+    SubFlow,
+)
+
+Epoch = tuple[int, ...]
+"""Which attempt of the flow, of the sub-flow in it, and so on."""
+Try = tuple[Epoch, int]
+"""Which attempt of a call, in which epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a program does to the world if Penstock keeps its promises."""
+
+    state: str
+    calls: dict[str, list[frozenset[Try]]]
+    """By step: the attempts of each of its calls."""
+    sleeps: dict[str, float]
+    """Seconds by name; those that are reached."""
+    waits: dict[str, str]
+    """Signals by the name of the wait; those that are reached."""
+    missed: dict[str, float]
+    """Seconds until a signal that does not come is given up."""
+    committed: frozenset[str]
+    undone: frozenset[str]
+    """Steps."""
+
+
+def expected_of(program: Program) -> Expected:
+    """Return what the program must have done when it has ended."""
+    world = _World()
+    try:
+        world.flow(program.body, program.retries, epoch=(), scope="main")
+    except _Failed:
+        state = "Failed"
+    else:
+        state = "Completed"
+    calls: dict[str, list[frozenset[Try]]] = defaultdict(list)
+    for (step, _), tries in world.tries.items():
+        calls[step].append(frozenset(tries))
+    return Expected(
+        state=state,
+        calls=dict(calls),
+        sleeps=world.sleeps,
+        waits=world.waits,
+        missed=world.missed,
+        committed=frozenset(world.committed),
+        undone=frozenset(world.undone),
+    )
+
+
+class _Failed(Exception):
+    """A call has failed for good."""
+
+
+@dataclass(slots=True)
+class _World:
+    tries: dict[tuple[str, int], set[Try]] = field(default_factory=lambda: defaultdict(set))
+    done: set[tuple[str, int]] = field(default_factory=set)
+    finished_flows: set[str] = field(default_factory=set)
+    sleeps: dict[str, float] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)
+    missed: dict[str, float] = field(default_factory=dict)
+    committed: set[str] = field(default_factory=set)
+    undone: set[str] = field(default_factory=set)
+
+    def flow(self, body: Sequence[Statement], retries: int, *, epoch: Epoch, scope: str) -> None:
+        for attempt in range(1, retries + 2):
+            try:
+                for statement in body:
+                    self.statement(statement, (*epoch, attempt))
+            except _Failed:
+                if attempt > retries:
+                    raise
+            else:
+                self.finished_flows.add(scope)
+                return
+
+    def statement(self, statement: Statement, epoch: Epoch) -> None:
+        match statement:
+            case Call(step, fails, retries, times, flow_fails):
+                for occurrence in range(times):
+                    failing = retries + 1 if epoch[-1] <= flow_fails else fails
+                    self.call(step, occurrence, fails=failing, retries=retries, epoch=epoch)
+            case Caught(step, retries):
+                try:
+                    self.call(step, 0, fails=retries + 1, retries=retries, epoch=epoch)
+                except _Failed:
+                    pass
+            case Map(step, size, fails):
+                for index in range(size):
+                    self.call(f"{step}-{index}", 0, fails=index in fails, retries=1, epoch=epoch)
+            case Sleep(name, seconds):
+                self.sleeps[name] = seconds
+            case AwaitSignal(name, signal):
+                self.waits[name] = signal
+            case MissSignal(name, seconds):
+                self.missed[name] = seconds
+            case SubFlow(name, body, retries):
+                if name not in self.finished_flows:
+                    self.flow(body, retries, epoch=epoch, scope=name)
+            case Block(_, steps, fails):
+                self.block(steps, fails=fails, epoch=epoch)
+
+    def block(self, steps: Sequence[str], *, fails: bool, epoch: Epoch) -> None:
+        for step in steps:
+            self.call(step, 0, fails=0, retries=0, epoch=epoch)
+        (self.undone if fails else self.committed).update(steps)
+        if fails:
+            self.done.difference_update((step, 0) for step in steps)
+
+    def call(self, step: str, occurrence: int, *, fails: int, retries: int, epoch: Epoch) -> None:
+        if (step, occurrence) in self.done:
+            return
+        for attempt in range(1, retries + 2):
+            self.tries[step, occurrence].add((epoch, attempt))
+            if attempt > fails:
+                self.done.add((step, occurrence))
+                return
+        raise _Failed(step)

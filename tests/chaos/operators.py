@@ -1,0 +1,150 @@
+"""Operators as processes: two by default, more where a fault wants it, each with a clock of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import yaml
+from tests.chaos.controlplane import RELEASE
+from tests.integration.apiserver import ApiServer
+
+SKEWS = (0, 0, 0, 2, -2, 45, -45)
+"""Seconds by which an operator's clock is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How operators reach the API server, and whose code they run."""
+
+    api: ApiServer
+    port: int
+    authority: Path
+    pythonpath: str
+
+
+class Operators:
+    """Keeps operators running until told otherwise: who dies is started again."""
+
+    def __init__(self, line: Line, folder: Path, *, namespace: str, rng: Random) -> None:
+        self._line = line
+        self._folder = folder
+        self._namespace = namespace
+        self._rng = rng
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._shim = _built_shim(folder)
+        self._kubeconfig = folder / "operator.kubeconfig"
+        self.held = threading.Event()
+        """While it is set, nobody is started."""
+        self.token = _token(line.api)
+        self._kubeconfig.write_text(yaml.safe_dump(_config(line, self.token)))
+
+    def __enter__(self) -> Operators:
+        self._start()
+        threading.Thread(target=self._keep, name="operators", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        with self._lock:
+            for each in self._running:
+                each.kill()
+                each.wait()
+
+    def one(self) -> subprocess.Popen[bytes] | None:
+        """Choose one of those that run."""
+        with self._lock:
+            running = [each for each in self._running if each.poll() is None]
+        return self._rng.choice(running) if running else None
+
+    def kill_all(self) -> None:
+        """End all at once."""
+        with self._lock:
+            for each in self._running:
+                each.kill()
+
+    def rogue(self, seconds: float) -> None:
+        """Let one more act beside the leader, as nobody should: it has a Lease of its own."""
+        rogue = self._launch("--lease-name", f"rogue-{self._rng.randrange(10**6)}")
+        try:
+            self._ended.wait(seconds)
+        finally:
+            rogue.kill()
+            rogue.wait()
+
+    def pause(self, seconds: float) -> None:
+        """Stop one for a while; it goes on with what it knew."""
+        if one := self.one():
+            with suppress(ProcessLookupError):
+                one.send_signal(signal.SIGSTOP)
+                time.sleep(seconds)
+                one.send_signal(signal.SIGCONT)
+
+    def _keep(self) -> None:
+        while not self._ended.wait(0.5):
+            if not self.held.is_set():
+                self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            self._running = [each for each in self._running if each.poll() is None]
+            while len(self._running) < 2 and not self._ended.is_set():
+                self._running.append(self._launch())
+
+    def _launch(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = (
+            *(sys.executable, "-m", "penstock_operator.app.main", "--http-port", "0"),
+            *("--namespace", self._namespace, "--lease-namespace", RELEASE),
+            *("--runner-image", "none", *arguments),
+        )
+        environment = os.environ | {
+            "KUBECONFIG": str(self._kubeconfig),
+            "PYTHONPATH": self._line.pythonpath,
+            "LD_PRELOAD": str(self._shim),
+            "CHAOS_SKEW_SECONDS": str(self._rng.choice(SKEWS)),
+        }
+        with (self._folder / "operators.log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def _token(api: ApiServer) -> str:
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": 36000},
+    }
+    path = f"/api/v1/namespaces/{RELEASE}/serviceaccounts/{RELEASE}-operator/token"
+    token: str = api.create(path, body)["status"]["token"]
+    return token
+
+
+def _config(line: Line, token: str) -> dict[str, object]:
+    cluster = {
+        "server": f"https://127.0.0.1:{line.port}",
+        "certificate-authority": str(line.authority),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "chaos", "cluster": cluster}],
+        "users": [{"name": "operator", "user": {"token": token}}],
+        "contexts": [{"name": "chaos", "context": {"cluster": "chaos", "user": "operator"}}],
+        "current-context": "chaos",
+    }
+
+
+def _built_shim(folder: Path) -> Path:
+    built = folder / "skew.so"
+    source = Path(__file__).with_name("skew.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
+    return built

@@ -1,0 +1,134 @@
+"""Programs as Python files: what a user would have written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import indent
+
+from tests.chaos.program import (
+    AwaitSignal,
+    Block,
+    Call,
+    Caught,
+    Map,
+    MissSignal,
+    Program,
+    Sleep,
+    Statement,
+    SubFlow,
+)
+
+PRELUDE = '''\
+"""A flow of the chaos tests. Everything that it does to the world is told to a ledger."""
+
+import http.client
+import json
+import os
+import time
+
+from penstock import flow, runtime, sleep, task
+from penstock.errors import SignalTimeoutError
+from penstock.input import wait_for_signal
+from penstock.transactions import get_transaction, transaction
+
+EPOCH = []  # which attempt of the flow, of the sub-flow in it, and so on
+
+
+class Planned(Exception):
+    """A failure that the program wants."""
+
+
+def tell(what, **facts):
+    """Tell the ledger; it answers with the seconds that the work is to take."""
+    facts |= {"what": what, "run": os.environ["PENSTOCK_RUN"], "pod": os.environ["PENSTOCK_POD_UID"]}
+    facts |= {"attempt": int(os.environ["PENSTOCK_ATTEMPT"]), "epoch": list(EPOCH)}
+    connection = http.client.HTTPConnection(os.environ["CHAOS_LEDGER"], timeout=30)
+    connection.request("POST", "/", json.dumps(facts))
+    seconds = float(connection.getresponse().read())
+    connection.close()
+    return seconds
+
+
+def enter(depth):
+    EPOCH[depth:] = [runtime.flow_run.run_count]
+
+
+def do(step, fails, flow_fails):
+    this = {"step": step, "key": runtime.task_run.idempotency_key, "try": runtime.task_run.run_count}
+    failing = this["try"] <= fails or EPOCH[-1] <= flow_fails
+    time.sleep(tell("begin", **this))
+    tell("end", failed=failing, **this)
+    if failing:
+        raise Planned(step)
+    return f"did:{step}:{this['key']}"
+
+
+@task(retry_delay_seconds=0.2)
+def work(step, fails=0, flow_fails=0):
+    return do(step, fails, flow_fails)
+
+
+@task
+def staged(step):
+    get_transaction().set("step", step)
+    return do(step, 0, 0)
+
+
+@staged.on_commit
+def commit(txn):
+    tell("commit", step=txn.get("step"))
+
+
+@staged.on_rollback
+def undo(txn):
+    tell("undo", step=txn.get("step"))
+'''
+
+
+def source_of(program: Program) -> str:
+    """Return the file of a program; its flow is called `main`."""
+    flows = [*_sub_flows(program.body, 1), _flow("main", program.body, program.retries, 0)]
+    return "\n\n".join((PRELUDE, *flows))
+
+
+def _sub_flows(body: Sequence[Statement], depth: int) -> Iterator[str]:
+    for statement in body:
+        if isinstance(statement, SubFlow):
+            yield from _sub_flows(statement.body, depth + 1)
+            yield _flow(statement.name, statement.body, statement.retries, depth)
+
+
+def _flow(name: str, body: Sequence[Statement], retries: int, depth: int) -> str:
+    lines = "".join(_lines(statement, depth) for statement in body)
+    head = f"@flow(retries={retries}, retry_delay_seconds=0.2)\ndef {name}():\n"
+    return head + indent(f"enter({depth})\n{lines}return {name!r}\n", "    ")
+
+
+def _lines(statement: Statement, depth: int) -> str:
+    match statement:
+        case Call(step, fails, retries, times, flow_fails):
+            task = f"work.with_options(retries={retries})" if retries else "work"
+            call = f"{task}({step!r}, fails={fails}, flow_fails={flow_fails})\n"
+            return call * times
+        case Caught(step, retries):
+            call = f"work.with_options(retries={retries})({step!r}, fails={retries + 1})"
+            return f"try:\n    {call}\nexcept Planned:\n    pass\n"
+        case Map(step, size, fails):
+            steps = [f"{step}-{index}" for index in range(size)]
+            counts = [int(index in fails) for index in range(size)]
+            return f"work.with_options(retries=1).map({steps}, fails={counts}).result()\n"
+        case Sleep(name, seconds):
+            return f"tell('sleeping', name={name!r})\nsleep({seconds})\ntell('woke', name={name!r})\n"
+        case AwaitSignal(name, signal):
+            return f"tell('got', name={name!r}, payload=wait_for_signal({signal!r}))\n"
+        case MissSignal(name, seconds):
+            wait = f"    wait_for_signal('none', timeout={seconds})\n"
+            end = f"except SignalTimeoutError:\n    tell('missed', name={name!r})\n"
+            return f"tell('waiting', name={name!r})\ntry:\n{wait}{end}"
+        case SubFlow(name):
+            return f"{name}()\ndel EPOCH[{depth + 1}:]\n"
+        case Block(_, steps, fails):
+            calls = "".join(f"        staged({step!r})\n" for step in steps)
+            end = "        raise Planned\n" if fails else ""
+            return f"try:\n    with transaction():\n{calls}{end}except Planned:\n    pass\n"
+    raise TypeError(statement)

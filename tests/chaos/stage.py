@@ -1,0 +1,340 @@
+"""Everything around a program while it plays: cluster, nodes, operators, ledger, faults.
+
+    with Stage.set("1", folder) as stage:
+        played = stage.play(random_program("1-0"), random_faults("1-0"))
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.chaos import kubelet, operators
+from tests.chaos.controlplane import ControlPlane
+from tests.chaos.faults import Asked, Delay, Fault, Lose, Planned, Spoil, Strike
+from tests.chaos.invariants import TERMINAL, Story, violations_of
+from tests.chaos.kubelet import Node, Nodes
+from tests.chaos.ledger import Fact, Ledger, short_works
+from tests.chaos.model import expected_of
+from tests.chaos.observers import Observers
+from tests.chaos.operators import Operators
+from tests.chaos.program import Program
+from tests.chaos.proxy import Proxy
+from tests.chaos.source import source_of
+from tests.chaos.watching import patiently
+from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
+
+SPACE = "chaos"
+BOUND = 180.0
+"""Seconds within which a run has to be over, outages of the cluster included."""
+TIDY = 60.0
+"""Seconds within which nothing of a deleted run may be left."""
+GRACE = 5
+"""Seconds that a pod has to leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of a program."""
+
+    program: Program
+    faults: Sequence[Planned]
+    violations: Sequence[str]
+    facts: Sequence[Fact]
+    struck: Sequence[str]
+    """Planned faults that really struck."""
+    logs: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class Stage:
+    """Built by `set`; any number of programs may play on it at once."""
+
+    plane: ControlPlane
+    ledger: Ledger
+    folder: Path
+    rng: Random
+    pythonpath: str
+    operators: Operators = field(init=False)
+    nodes: Nodes = field(init=False)
+    observers: Observers = field(init=False)
+    faults: Counter[str] = field(default_factory=Counter)
+    """How often each kind has struck."""
+    _planned: dict[str, dict[int, Planned]] = field(default_factory=dict)
+    _asked: Counter[str] = field(default_factory=Counter)
+    _struck: dict[str, list[str]] = field(default_factory=dict)
+    _runs_of_tokens: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    @contextmanager
+    def set(cls, seed: str, folder: Path, *, pythonpath: str = "") -> Iterator[Stage]:
+        """Bring everything up, and take it down in the end."""
+        pythonpath = pythonpath or os.environ.get("PYTHONPATH", "")
+        rng = Random(f"stage {seed}")
+        with ExitStack() as stack:
+            plane = stack.enter_context(ControlPlane(f"chaos-{os.getpid()}", folder))
+            ledger = stack.enter_context(Ledger(seconds=short_works(Random(seed))))
+            stage = cls(plane, ledger, folder, rng, pythonpath)
+            stage._furnish(stack)
+            yield stage
+
+    @property
+    def api(self) -> ApiServer:
+        return self.plane.api
+
+    def play(self, program: Program, faults: Sequence[Planned] = ()) -> Played:
+        """Run a program to its end, and judge it."""
+        began = time.monotonic()
+        run = f"p{program.seed}".lower()
+        expected = expected_of(program)
+        self._planned[run] = {each.number: each for each in faults}
+        self._struck[run] = []
+        self._create_flow(run, program)
+        self._create("flowruns", "FlowRun", run, {"flowRef": {"name": run}})
+        threading.Thread(
+            target=self._send_signals, args=(run, expected.waits), daemon=True
+        ).start()
+        violations = self._wait_for_end(run)
+        story = Story(expected, self.ledger.of(run), sorted(self.observers.journal(run)))
+        violations += violations_of(story)
+        logs = self._logs_of(run) if violations else ""
+        violations += self._clear(run)
+        played = Played(
+            program,
+            faults,
+            violations,
+            story.facts,
+            self._struck.pop(run),
+            logs,
+            time.monotonic() - began,
+        )
+        self._forget(run)
+        return played
+
+    def strike(self, kind: str) -> None:
+        """Count a fault."""
+        with self._lock:
+            self.faults[kind] += 1
+
+    def _furnish(self, stack: ExitStack) -> None:
+        api = self.api
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
+        api.create("/api/v1/namespaces", space)
+        proxy = stack.enter_context(
+            Proxy(self.plane.kubeconfig, self.folder / "proxy", judge=self._judge)
+        )
+        line = kubelet.Line("127.0.0.1", proxy.port, proxy.authority, self.pythonpath)
+        nodes = [
+            Node(self._own_line(), name, self.folder / name, line) for name in ("node-1", "node-2")
+        ]
+        self.nodes = Nodes(nodes, namespace=SPACE, rng=self.rng)
+        stack.enter_context(self.nodes.running())
+        self.observers = stack.enter_context(
+            Observers(self._own_line(), self.ledger, namespace=SPACE)
+        )
+        authority = self.folder / "proxy/ca.crt"
+        to_operators = operators.Line(api, proxy.port, authority, self.pythonpath)
+        self.operators = stack.enter_context(
+            Operators(to_operators, self.folder, namespace=SPACE, rng=self.rng)
+        )
+        template = {"spec": {"terminationGracePeriodSeconds": GRACE}}
+        self._create("workpools", "WorkPool", "default", {"podTemplate": template})
+        self._wait_for_nodes()
+
+    def _own_line(self) -> ApiServer:
+        return ApiServer.from_kubeconfig(self.plane.kubeconfig)
+
+    def _wait_for_nodes(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            nodes = self.api.get("/api/v1/nodes")["items"]
+            if len(nodes) == 2 and not any(node["spec"].get("taints") for node in nodes):
+                return
+            time.sleep(0.2)
+        raise AssertionError("The nodes do not become ready.")
+
+    # Requests of runners and operators
+
+    def _judge(self, asked: Asked) -> Fault | None:
+        run = self._run_of(asked)
+        if run is None:
+            return None
+        with self._lock:
+            self._asked[run] += 1
+            number = self._asked[run]
+            planned = self._planned.get(run, {}).get(number)
+        if planned is None:
+            return None
+        fault = self._fault(planned, run, asked)
+        if fault is not None:
+            self.strike(planned.kind)
+            self._struck[run].append(f"{planned}: {asked.method} {asked.path}")
+            self.ledger.note(run, "fault", what_=str(planned), request=f"{asked.method} {asked.path}")
+        return fault
+
+    def _run_of(self, asked: Asked) -> str | None:
+        token = asked.authorization.removeprefix("Bearer ")
+        if token == self.operators.token:
+            return None
+        if token not in self._runs_of_tokens:
+            for process in self.nodes.processes():
+                held = (process.log.parent / "token").read_text()
+                self._runs_of_tokens[held] = process.run
+        return self._runs_of_tokens.get(token)
+
+    def _fault(self, planned: Planned, run: str, asked: Asked) -> Fault | None:
+        match planned.kind:
+            case "kill":
+                return Strike(lambda: self.kill_runner(run), planned.carried_out)
+            case "pause":
+                return Strike(lambda: self.pause_runner(run, planned.seconds), planned.carried_out)
+            case "delete-pod":
+                return Strike(lambda: self.delete_pod(run), planned.carried_out)
+            case "lose":
+                return Lose(planned.carried_out)
+            case "delay":
+                return Delay(planned.seconds)
+            case "409" if asked.method != "POST":
+                return None
+        return Spoil(int(planned.kind), planned.carried_out)
+
+    # What faults do to a run
+
+    def kill_runner(self, run: str) -> None:
+        """End the newest process of a run at once."""
+        for process in self.nodes.processes(run)[-1:]:
+            process.signal(signal.SIGKILL)
+            process.popen.wait()
+
+    def pause_runner(self, run: str, seconds: float) -> None:
+        """Stop the processes of a run for a while."""
+        stopped = [each for each in self.nodes.processes(run) if each.signal(signal.SIGSTOP)]
+
+        def go_on() -> None:
+            for each in stopped:
+                each.signal(signal.SIGCONT)
+
+        threading.Timer(seconds, go_on).start()
+
+    def delete_pod(self, run: str) -> None:
+        """Delete the pods of a run, as a person would."""
+        for pod in self.nodes.pods(run):
+            self._try_to("DELETE", f"/api/v1/namespaces/{SPACE}/pods/{pod['metadata']['name']}")
+
+    def _try_to(self, method: str, path: str) -> None:
+        with suppress(Refused, OSError, Exception):
+            self.api.request(method, path)
+
+    # A run from its beginning to its end
+
+    def _path(self, plural: str, name: str = "") -> str:
+        path = f"{GROUP}/namespaces/{SPACE}/{plural}"
+        return f"{path}/{name}" if name else path
+
+    def _create(self, plural: str, kind: str, name: str, spec: Object) -> None:
+        body = {"apiVersion": "penstock.dev/v1alpha1", "kind": kind, "metadata": {"name": name}}
+
+        def create() -> None:
+            try:
+                self.api.create(self._path(plural), body | {"spec": spec})
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+
+        patiently(create)
+
+    def _create_flow(self, name: str, program: Program) -> None:
+        env = {"CHAOS_LEDGER": self.ledger.address, "PENSTOCK_LINGER_SECONDS": "0.5"}
+        spec: dict[str, Any] = {
+            "source": {"inline": {"files": {"flow.py": source_of(program)}}},
+            "entrypoint": "flow.py:main",
+            "env": [{"name": key, "value": value} for key, value in env.items()],
+            "maxRecoveries": 1000,
+        }
+        self._create("flows", "Flow", name, spec)
+
+    def _send_signals(self, run: str, waits: dict[str, str]) -> None:
+        rng = Random(f"signals {run}")
+        for number, (wait, name) in enumerate(sorted(waits.items())):
+            time.sleep(rng.choice((0, 0, 0.5, 3)))
+            spec = {
+                "flowRunRef": {"name": run},
+                "name": name,
+                "payload": f"{name}-{number}",
+                "sender": "admin",
+            }
+            self._create("signals", "Signal", f"{run}-{wait}", spec)
+
+    def _wait_for_end(self, run: str) -> list[str]:
+        deadline = time.monotonic() + BOUND
+        while time.monotonic() < deadline:
+            if self.observers.status(run).get("state") in TERMINAL:
+                return self._wait_for_silence(run)
+            time.sleep(0.1)
+        return [f"progress: {run} is not over after {BOUND} s"]
+
+    def _wait_for_silence(self, run: str) -> list[str]:
+        """Wait until its last pod has left: what it still does counts."""
+        deadline = time.monotonic() + TIDY
+        while time.monotonic() < deadline:
+            if not self.nodes.processes(run):
+                return []
+            time.sleep(0.1)
+        return [f"no_orphans: processes of {run} are there {TIDY} s after its end"]
+
+    def _clear(self, run: str) -> list[str]:
+        for plural in ("flowruns", "flows"):
+            patiently(lambda plural=plural: _delete(self.api, self._path(plural, run)))
+        for signal_ in patiently(lambda: self.api.get(self._path("signals")))["items"]:
+            if signal_["spec"]["flowRunRef"]["name"] == run:
+                path = self._path("signals", signal_["metadata"]["name"])
+                patiently(lambda path=path: _delete(self.api, path))
+        deadline = time.monotonic() + TIDY
+        while left := self._left_of(run):
+            if time.monotonic() > deadline:
+                return [f"no_orphans: {left} are there {TIDY} s after {run} was deleted"]
+            time.sleep(0.3)
+        return []
+
+    def _left_of(self, run: str) -> list[str]:
+        label = {"labelSelector": f"{kubelet.RUN_LABEL}={run}"}
+        jobs = patiently(
+            lambda: self.api.get(f"/apis/batch/v1/namespaces/{SPACE}/jobs", **label)
+        )
+        pods = patiently(lambda: self.api.get(f"/api/v1/namespaces/{SPACE}/pods", **label))
+        segments = patiently(
+            lambda: self.api.get(self._path("journalsegments"), fieldSelector=f"spec.run={run}")
+        )
+        found = [item["metadata"]["name"] for each in (jobs, pods, segments) for item in each["items"]]
+        return found + [f"process of {each.pod}" for each in self.nodes.processes(run)]
+
+    def _logs_of(self, run: str) -> str:
+        pods = dict.fromkeys(
+            fact["pod"] for fact in self.ledger.of(run) if fact.what in ("begin", "status")
+        )
+        return "\n".join(f"--- {pod}\n{self.nodes.log_of(pod)}" for pod in pods if pod)
+
+    def _forget(self, run: str) -> None:
+        self._planned.pop(run, None)
+        self._asked.pop(run, None)
+        self.ledger.forget(run)
+        self.observers.forget(run)
+
+
+def _delete(api: ApiServer, path: str) -> None:
+    try:
+        api.request("DELETE", path, {"propagationPolicy": "Background"})
+    except Refused as refused:
+        if refused.status != 404:
+            raise
