@@ -1,7 +1,7 @@
-"""A real etcd, API server and controller manager, each of which can be stopped, killed and started.
+"""A real etcd, API server and controller manager, which can be stopped, killed and started.
 
-The nodes are the tests' own (`kubelet`): a pod is a process on this machine. So hundreds of programs
-run in minutes, while Jobs, their pods, garbage and lost nodes are handled by Kubernetes itself.
+The nodes are the tests' own (`kubelet`): a pod is a process on this machine. So hundreds of
+programs run in minutes, while Jobs, pods, garbage and lost nodes are Kubernetes' own affair.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Self
 
 import yaml
+from tests.chaos.watching import patiently
 from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer, Refused
-from tests.chaos.watching import patiently
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "penstock"
@@ -140,8 +140,7 @@ class ControlPlane:
 def _devcluster(*arguments: str) -> str:
     done = subprocess.run(
         (ROOT / "devcluster/devcluster", *arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
@@ -153,7 +152,7 @@ def _wait_until_served(api: ApiServer) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with suppress(Refused):
-            if KINDS <= {item["name"] for item in api.get(GROUP)["resources"]}:
+            if {item["name"] for item in api.get(GROUP)["resources"]} >= KINDS:
                 return
         time.sleep(0.1)
     raise AssertionError("The API server does not serve the kinds of penstock.dev.")

@@ -1,4 +1,4 @@
-"""What has to be true of every run, whatever struck it: each a function from what happened to complaints.
+"""What has to be true of every run, whatever struck it: functions from what happened to complaints.
 
 | Invariant | Guarantee |
 |---|---|
@@ -55,17 +55,20 @@ class Story:
 
 def acknowledged_work_is_not_redone(story: Story) -> Iterator[str]:
     acknowledged: set[str] = set()
-    steps: dict[str, set[str]] = defaultdict(set)
+    done: dict[str, set[str]] = defaultdict(set)
+    """Keys by step, without what was undone."""
     for fact in story.facts:
         match fact.what:
             case "record":
                 acknowledged.update(fact["did"])
             case "begin":
-                steps[fact["step"]].add(fact["key"])
-                if fact["key"] in acknowledged and not story.is_stray(fact):
+                again = fact["key"] in acknowledged & done[fact["step"]]
+                if again and not story.is_stray(fact):
                     yield f"{fact['step']} began again after its result was journaled: {fact}"
+            case "end" if not fact["failed"]:
+                done[fact["step"]].add(fact["key"])
             case "undo":
-                acknowledged -= steps[fact["step"]]
+                done[fact["step"]].clear()
 
 
 def all_work_was_done_and_no_other(story: Story) -> Iterator[str]:
@@ -126,7 +129,10 @@ def it_ended_once_and_as_it_should(story: Story) -> Iterator[str]:
 
 
 def no_wait_ended_early(story: Story) -> Iterator[str]:
-    waits = (("sleeping", "woke", story.expected.sleeps), ("waiting", "missed", story.expected.missed))
+    waits = (
+        ("sleeping", "woke", story.expected.sleeps),
+        ("waiting", "missed", story.expected.missed),
+    )
     for begin, end, expected in waits:
         for name, seconds in expected.items():
             began = [fact.at for fact in story.of(begin) if fact["name"] == name]

@@ -1,7 +1,7 @@
 """Nodes whose pods are processes on this machine: as much of a kubelet as a Job and its pod need.
 
-A node can be stopped: to the cluster it is gone then, but its processes go on, as those of a node do
-that was cut off. When it is started again, it ends the processes whose pods are no more.
+A node can be stopped: to the cluster it is gone then, but its processes go on, as those of a node
+do that was cut off. When it is started again, it ends the processes whose pods are no more.
 """
 
 from __future__ import annotations
@@ -231,7 +231,11 @@ class Nodes:
             if not node.stopped.is_set() and node.name not in self.cordoned
         ]
         target = {"apiVersion": "v1", "kind": "Node", "name": self._rng.choice(free)}
-        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod["metadata"]["name"]},
+        }
         self._api.request("POST", f"{_path(pod)}/binding", body | {"target": target})
 
     def _run(self, node: Node) -> None:

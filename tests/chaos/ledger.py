@@ -1,4 +1,4 @@
-"""What programs really did to the world: a service outside of all faults that writes everything down.
+"""What programs really did to the world: a service outside of all faults that writes it all down.
 
 Its order is the truth: whoever tells it something waits for the answer before going on.
 """

@@ -1,4 +1,4 @@
-"""What must have happened once a program has run: the pure interpreter that the real one is held to.
+"""What must have happened once a program has run: the interpreter that the real one is held to.
 
 It knows no faults. Whatever they were, each attempt of each call that it lists was made, none else,
 and the run has ended as it says.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.chaos.program import (
@@ -97,17 +98,15 @@ class _World:
                 self.finished_flows.add(scope)
                 return
 
-    def statement(self, statement: Statement, epoch: Epoch) -> None:
+    def statement(self, statement: Statement, epoch: Epoch) -> None:  # noqa: C901 - a case each
         match statement:
             case Call(step, fails, retries, times, flow_fails):
+                failing = retries + 1 if epoch[-1] <= flow_fails else fails
                 for occurrence in range(times):
-                    failing = retries + 1 if epoch[-1] <= flow_fails else fails
                     self.call(step, occurrence, fails=failing, retries=retries, epoch=epoch)
             case Caught(step, retries):
-                try:
+                with suppress(_Failed):
                     self.call(step, 0, fails=retries + 1, retries=retries, epoch=epoch)
-                except _Failed:
-                    pass
             case Map(step, size, fails):
                 for index in range(size):
                     self.call(f"{step}-{index}", 0, fails=index in fails, retries=1, epoch=epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Self
 
 from tests.chaos.ledger import Ledger
 from tests.chaos.watching import Watch
@@ -29,7 +29,7 @@ class Observers:
             Watch(api, f"{root}/journalsegments", hear=self._hear_segment),
         ]
 
-    def __enter__(self) -> Observers:
+    def __enter__(self) -> Self:
         for watch in self._watches:
             watch.start()
         return self

@@ -1,4 +1,4 @@
-"""Operators as processes: two by default, more where a fault wants it, each with a clock of its own."""
+"""Operators as processes: two, or more where a fault wants it, each with a clock of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Self
 
 import yaml
 from tests.chaos.controlplane import RELEASE
@@ -49,7 +50,7 @@ class Operators:
         self.token = _token(line.api)
         self._kubeconfig.write_text(yaml.safe_dump(_config(line, self.token)))
 
-    def __enter__(self) -> Operators:
+    def __enter__(self) -> Self:
         self._start()
         threading.Thread(target=self._keep, name="operators", daemon=True).start()
         return self

@@ -1,8 +1,8 @@
 """Random flows as data: what a seed stands for.
 
-A program is a tree of statements. `source` compiles it to a Python file, which the real runner runs;
-`model` interprets it, and says what must have happened in the end. The same seed makes the same
-program, whatever runs it; only the moments at which faults strike differ from run to run.
+A program is a tree of statements. `source` compiles it to a Python file, which the real runner
+runs; `model` interprets it, and says what must have happened in the end. The same seed makes the
+same program, whatever runs it; only the moments at which faults strike differ.
 """
 
 from __future__ import annotations

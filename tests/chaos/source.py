@@ -40,8 +40,9 @@ class Planned(Exception):
 
 def tell(what, **facts):
     """Tell the ledger; it answers with the seconds that the work is to take."""
-    facts |= {"what": what, "run": os.environ["PENSTOCK_RUN"], "pod": os.environ["PENSTOCK_POD_UID"]}
-    facts |= {"attempt": int(os.environ["PENSTOCK_ATTEMPT"]), "epoch": list(EPOCH)}
+    facts |= {"what": what, "run": os.environ["PENSTOCK_RUN"], "epoch": list(EPOCH)}
+    facts["pod"] = os.environ["PENSTOCK_POD_UID"]
+    facts["attempt"] = int(os.environ["PENSTOCK_ATTEMPT"])
     connection = http.client.HTTPConnection(os.environ["CHAOS_LEDGER"], timeout=30)
     connection.request("POST", "/", json.dumps(facts))
     seconds = float(connection.getresponse().read())
@@ -54,7 +55,8 @@ def enter(depth):
 
 
 def do(step, fails, flow_fails):
-    this = {"step": step, "key": runtime.task_run.idempotency_key, "try": runtime.task_run.run_count}
+    this = {"step": step, "key": runtime.task_run.idempotency_key}
+    this["try"] = runtime.task_run.run_count
     failing = this["try"] <= fails or EPOCH[-1] <= flow_fails
     time.sleep(tell("begin", **this))
     tell("end", failed=failing, **this)
@@ -118,7 +120,9 @@ def _lines(statement: Statement, depth: int) -> str:
             counts = [int(index in fails) for index in range(size)]
             return f"work.with_options(retries=1).map({steps}, fails={counts}).result()\n"
         case Sleep(name, seconds):
-            return f"tell('sleeping', name={name!r})\nsleep({seconds})\ntell('woke', name={name!r})\n"
+            return (
+                f"tell('sleeping', name={name!r})\nsleep({seconds})\ntell('woke', name={name!r})\n"
+            )
         case AwaitSignal(name, signal):
             return f"tell('got', name={name!r}, payload=wait_for_signal({signal!r}))\n"
         case MissSignal(name, seconds):

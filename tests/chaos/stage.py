@@ -1,7 +1,7 @@
 """Everything around a program while it plays: cluster, nodes, operators, ledger, faults.
 
-    with Stage.set("1", folder) as stage:
-        played = stage.play(random_program("1-0"), random_faults("1-0"))
+with Stage.set("1", folder) as stage:
+    played = stage.play(random_program("1-0"), random_faults("1-0"))
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ class Stage:
         self._struck[run] = []
         self._create_flow(run, program)
         self._create("flowruns", "FlowRun", run, {"flowRef": {"name": run}})
-        threading.Thread(
-            target=self._send_signals, args=(run, expected.waits), daemon=True
-        ).start()
+        threading.Thread(target=self._send_signals, args=(run, expected.waits), daemon=True).start()
         violations = self._wait_for_end(run)
         story = Story(expected, self.ledger.of(run), sorted(self.observers.journal(run)))
         violations += violations_of(story)
@@ -180,7 +178,9 @@ class Stage:
         if fault is not None:
             self.strike(planned.kind)
             self._struck[run].append(f"{planned}: {asked.method} {asked.path}")
-            self.ledger.note(run, "fault", what_=str(planned), request=f"{asked.method} {asked.path}")
+            self.ledger.note(
+                run, "fault", what_=str(planned), request=f"{asked.method} {asked.path}"
+            )
         return fault
 
     def _run_of(self, asked: Asked) -> str | None:
@@ -309,14 +309,14 @@ class Stage:
 
     def _left_of(self, run: str) -> list[str]:
         label = {"labelSelector": f"{kubelet.RUN_LABEL}={run}"}
-        jobs = patiently(
-            lambda: self.api.get(f"/apis/batch/v1/namespaces/{SPACE}/jobs", **label)
-        )
+        jobs = patiently(lambda: self.api.get(f"/apis/batch/v1/namespaces/{SPACE}/jobs", **label))
         pods = patiently(lambda: self.api.get(f"/api/v1/namespaces/{SPACE}/pods", **label))
         segments = patiently(
             lambda: self.api.get(self._path("journalsegments"), fieldSelector=f"spec.run={run}")
         )
-        found = [item["metadata"]["name"] for each in (jobs, pods, segments) for item in each["items"]]
+        found = [
+            item["metadata"]["name"] for each in (jobs, pods, segments) for item in each["items"]
+        ]
         return found + [f"process of {each.pod}" for each in self.nodes.processes(run)]
 
     def _logs_of(self, run: str) -> str:

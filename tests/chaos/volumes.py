@@ -50,7 +50,12 @@ def mount(api: ApiServer, pod: Object, *, folder: Path, authority: str) -> Place
 
 def _token(api: ApiServer, pod: Object) -> str:
     metadata = pod["metadata"]
-    reference = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
+    reference = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
     body = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",

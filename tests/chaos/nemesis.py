@@ -1,0 +1,164 @@
+"""What strikes the cluster itself, one thing after another, while programs play on it.
+
+Which, in which order and for how long follows from the seed; when they strike a program does not.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Self
+
+from tests.chaos.stage import SPACE, Stage
+from tests.chaos.watching import patiently
+
+CALM = (1.0, 5.0)
+"""Seconds between two strikes."""
+
+
+class Nemesis:
+    """Strikes in a thread of its own; `history` tells what it did, and when."""
+
+    def __init__(self, stage: Stage, *, seed: str) -> None:
+        self._stage = stage
+        self._rng = Random(f"nemesis {seed}")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nemesis")
+        self.history: list[tuple[float, str]] = []
+        self.errors: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Finish the strike under way: the cluster is whole afterwards."""
+        self._ended.set()
+        self._thread.join()
+
+    def since(self, moment: float) -> list[str]:
+        """Return what it did since a moment of the monotonic clock."""
+        return [f"{at:9.3f} {what}" for at, what in list(self.history) if at >= moment]
+
+    def _run(self) -> None:
+        kinds: dict[str, Callable[[], None]] = {
+            "kill-operator": self._kill_operator,
+            "kill-operators": self._kill_operators,
+            "pause-operator": self._pause_operator,
+            "two-leaders": self._two_leaders,
+            "pause-apiserver": lambda: self._pause("kube-apiserver"),
+            "pause-etcd": lambda: self._pause("etcd"),
+            "kill-apiserver": lambda: self._kill("kube-apiserver"),
+            "kill-etcd": lambda: self._kill("etcd"),
+            "pause-controllers": lambda: self._pause("kube-controller-manager"),
+            "stop-kubelet": self._stop_kubelet,
+            "drain": self._drain,
+            "delete-job": self._delete_job,
+            "delete-pod": self._delete_pod,
+            "pause-runner": self._pause_runner,
+        }
+        while not self._ended.wait(self._rng.uniform(*CALM)):
+            kind = self._rng.choice(list(kinds))
+            self._note(kind)
+            self._stage.strike(kind)
+            try:
+                kinds[kind]()
+            except Exception as error:
+                self.errors.append(f"{kind}: {error!r}")
+            self._note(f"{kind} is over")
+
+    def _note(self, what: str) -> None:
+        self.history.append((time.monotonic(), what))
+
+    # Operators
+
+    def _kill_operator(self) -> None:
+        if one := self._stage.operators.one():
+            one.kill()
+
+    def _kill_operators(self) -> None:
+        operators = self._stage.operators
+        operators.held.set()
+        operators.kill_all()
+        self._last(self._rng.uniform(0.5, 10))
+        operators.held.clear()
+
+    def _pause_operator(self) -> None:
+        self._stage.operators.pause(self._rng.uniform(1, 20))
+
+    def _two_leaders(self) -> None:
+        self._stage.operators.rogue(self._rng.uniform(5, 12))
+
+    # The control plane
+
+    def _pause(self, component: str) -> None:
+        self._stage.plane.pause(component, self._rng.uniform(0.5, 8))
+
+    def _kill(self, component: str) -> None:
+        plane = self._stage.plane
+        plane.kill(component)
+        self._last(self._rng.uniform(0, 4))
+        plane.start(component)
+        plane.wait_until_ready()
+
+    # Nodes
+
+    def _stop_kubelet(self) -> None:
+        node = self._rng.choice(self._stage.nodes.nodes)
+        node.stopped.set()
+        self._last(self._rng.uniform(2, 22))
+        node.stopped.clear()
+
+    def _drain(self) -> None:
+        nodes = self._stage.nodes
+        name = self._rng.choice(nodes.nodes).name
+        nodes.cordoned.add(name)
+        for pod in nodes.pods():
+            if pod["spec"].get("nodeName") == name:
+                self._evict(pod["metadata"]["name"])
+        self._last(self._rng.uniform(1, 6))
+        nodes.cordoned.discard(name)
+
+    def _evict(self, pod: str) -> None:
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+        path = f"/api/v1/namespaces/{SPACE}/pods/{pod}/eviction"
+        with suppress(Exception):
+            self._stage.api.request("POST", path, body)
+
+    # Runs
+
+    def _delete_job(self) -> None:
+        jobs = patiently(lambda: self._stage.api.get(f"/apis/batch/v1/namespaces/{SPACE}/jobs"))
+        running = [job for job in jobs["items"] if job["status"].get("active")]
+        if running:
+            name = self._rng.choice(running)["metadata"]["name"]
+            policy = {"propagationPolicy": self._rng.choice(("Background", "Foreground"))}
+            with suppress(Exception):
+                path = f"/apis/batch/v1/namespaces/{SPACE}/jobs/{name}"
+                self._stage.api.request("DELETE", path, policy)
+
+    def _delete_pod(self) -> None:
+        if pods := self._stage.nodes.pods():
+            pod = self._rng.choice(pods)["metadata"]["name"]
+            with suppress(Exception):
+                path = f"/api/v1/namespaces/{SPACE}/pods/{pod}"
+                grace = {"gracePeriodSeconds": self._rng.choice((0, 1, 5))}
+                self._stage.api.request("DELETE", path, grace)
+
+    def _pause_runner(self) -> None:
+        if processes := self._stage.nodes.processes():
+            one = self._rng.choice(processes)
+            one.signal(signal.SIGSTOP)
+            self._last(self._rng.uniform(1, 15))
+            one.signal(signal.SIGCONT)
+
+    def _last(self, seconds: float) -> None:
+        """Let the strike last; less, where everything is to end."""
+        self._ended.wait(seconds)
