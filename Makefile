@@ -9,8 +9,9 @@ unexport PYTHONDONTWRITEBYTECODE # pytest would rewrite every module again each 
 
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
+MINUTES ?= 1
 
-.PHONY: help demo test lint format unit integration e2e bench cluster images crds lock venv clean distclean
+.PHONY: help demo test lint format unit integration chaos e2e bench cluster images crds lock venv clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +22,7 @@ help: ## List the targets
 demo: venv ## Bring up a cluster, install Penstock, run the examples and watch them
 	@scripts/demo
 
-test: lint unit integration e2e ## Everything that must pass before a change lands
+test: lint unit integration chaos e2e ## Everything that must pass before a change lands
 
 lint: venv ## Style, types and architecture
 	$(BIN)/ruff check .
@@ -40,6 +41,10 @@ unit: venv ## Unit tests: no cluster, no network
 integration: venv ## Operator and CRDs against a real API server
 	@scripts/cluster prepare
 	$(PYTEST) tests/integration $(ARGS)
+
+chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, or PROGRAM=… to repeat one
+	@devcluster/devcluster build >/dev/null
+	$(BIN)/python -m tests.chaos $(if $(PROGRAM),--program $(PROGRAM),--minutes $(MINUTES) $(if $(SEED),--seed $(SEED))) $(ARGS)
 
 e2e: venv images ## Whole runs as pods on a real cluster, faults included
 	$(PYTEST) tests/e2e $(ARGS)

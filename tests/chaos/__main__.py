@@ -58,13 +58,13 @@ def _play(
                 violations += _judge(future.result(), nemesis)
             if violations and not options.keep_going:
                 deadline = 0.0
+            if time.monotonic() >= deadline and nemesis is not None:
+                nemesis.stop()  # what is still playing is to come to its end
             if time.monotonic() - told_at > PROGRESS_SECONDS:
                 told_at = time.monotonic()
                 _tell(played, violations, stage, told_at - began)
-    if nemesis is not None:
-        nemesis.stop()
-        for error in nemesis.errors:
-            print(f"chaos: a fault could not be made: {error}")
+    for error in nemesis.errors if nemesis is not None else ():
+        print(f"chaos: a fault could not be made: {error}")
     _tell(played, violations, stage, time.monotonic() - began)
     return 1 if violations else 0
 
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=1.0, help="how long programs are begun (default: 1)")
     add("--seed", default=secrets.token_hex(2), help="of programs and faults (default: a new one)")
     add("--program", default="", metavar="SEED-N", help="play this program alone, once")
-    add("--parallel", type=int, default=8, help="programs at a time (default: 8)")
+    add("--parallel", type=int, default=16, help="programs at a time (default: 16)")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")
     add("--keep-going", action="store_true", help="do not stop at the first violation")
     return parser

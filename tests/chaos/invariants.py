@@ -101,8 +101,8 @@ def fenced_writers_are_not_seen(story: Story) -> Iterator[str]:
     )
     for fact in story.of("record"):
         owner = [fence for fence in fences if fence["number"] <= fact["number"]]
-        if owner and owner[-1]["pod"] != fact["pod"]:
-            yield f"record {fact['number']} is by {fact['pod']}, whom {owner[-1]} had fenced"
+        if owner and owner[-1]["process"] != fact["process"]:
+            yield f"record {fact['number']} is by {fact['process']}, whom {owner[-1]} had fenced"
     for fact in story.of("status"):
         if attempt is not None and fact["by"] < attempt:
             yield f"a report of attempt {fact['by']} was seen after one of attempt {attempt}"

@@ -102,6 +102,7 @@ class Node:
                 self._remove(pod)
             elif pod["status"].get("phase") == "Pending":
                 self.processes[uid] = self._start(pod)
+                self._report(pod, _running())
             return
         if process.popen.poll() is not None:
             if not process.reported:
@@ -109,6 +110,8 @@ class Node:
                 process.reported = True
             if deleting:
                 self._remove(pod)
+        elif pod["status"].get("phase") == "Pending":  # the report of its start was lost
+            self._report(pod, _running())
         elif deleting:
             _end(process, seconds=pod["metadata"].get("deletionGracePeriodSeconds", 30))
 
@@ -133,7 +136,6 @@ class Node:
                 stderr=output,
                 start_new_session=True,
             )
-        self._report(pod, {"phase": "Running"} | _container({"running": {"startedAt": _now()}}))
         run = pod["metadata"]["labels"][RUN_LABEL]
         return Process(pod["metadata"]["name"], run, popen, log)
 
@@ -257,6 +259,10 @@ def _end(process: Process, *, seconds: float) -> None:
         process.signal(signal.SIGTERM)
     elif time.monotonic() > process.kill_at:
         process.signal(signal.SIGKILL)
+
+
+def _running() -> Object:
+    return {"phase": "Running"} | _container({"running": {"startedAt": _now()}})
 
 
 def _ended(code: int) -> Object:

@@ -98,7 +98,7 @@ class _World:
                 self.finished_flows.add(scope)
                 return
 
-    def statement(self, statement: Statement, epoch: Epoch) -> None:  # noqa: C901 - a case each
+    def statement(self, statement: Statement, epoch: Epoch) -> None:
         match statement:
             case Call(step, fails, retries, times, flow_fails):
                 failing = retries + 1 if epoch[-1] <= flow_fails else fails

@@ -16,7 +16,7 @@ from typing import Self
 from tests.chaos.stage import SPACE, Stage
 from tests.chaos.watching import patiently
 
-CALM = (1.0, 5.0)
+CALM = (2.0, 8.0)
 """Seconds between two strikes."""
 
 

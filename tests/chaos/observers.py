@@ -94,7 +94,8 @@ def _facts_of(number: int, text: str) -> dict[str, Any]:
     return {
         "number": number,
         "attempt": header.attempt,
-        "pod": header.holder,
+        "process": header.holder,
+        "pod": header.holder.partition("/")[0],
         "fence": header.kind == "fence",
         "did": [key for line in done for _, key in DID.findall(line)],
         "holds": sorted({line.split(" ", 1)[0] for line in record.lines}),

@@ -108,7 +108,7 @@ class Operators:
             *("--namespace", self._namespace, "--lease-namespace", RELEASE),
             *("--runner-image", "none", *arguments),
         )
-        environment = os.environ | {
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
             "KUBECONFIG": str(self._kubeconfig),
             "PYTHONPATH": self._line.pythonpath,
             "LD_PRELOAD": str(self._shim),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -81,12 +82,17 @@ def _opened(chain: Chain, environment: Environment) -> RunJournal:
     try:
         return open_journal(
             chain,
-            holder=Holder(attempt=environment.attempt, process=environment.pod_uid),
+            holder=Holder(attempt=environment.attempt, process=_this_process(environment)),
             when_fenced=_leave_fenced,
             limits=STORE_LIMITS if isinstance(chain, StoreChain) else LIMITS,
         )
     except JournalFenced:
         _leave_fenced()
+
+
+def _this_process(environment: Environment) -> str:
+    """Name this process: a pod's program may be started twice, and then runs twice."""
+    return f"{environment.pod_uid}/{os.urandom(4).hex()}"
 
 
 def _leave_fenced() -> NoReturn:

@@ -20,12 +20,12 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
 
 @pytest.fixture
 def attempt(server: FaultyServer, tmp_path: Path) -> Iterator[Attempt]:
-    """Start the next attempt of the run, in a pod of its own."""
+    """Start the next attempt of the run, in a pod of its own, or the program of a pod `again`."""
     started: list[RunnerProcess] = []
 
-    def attempt(code: str, **env: str) -> RunnerProcess:
-        number = len(started) + 1
-        folder = tmp_path / f"attempt-{number}"
+    def attempt(code: str, *, again: int = 0, **env: str) -> RunnerProcess:
+        number = again or len(started) + 1
+        folder = tmp_path / f"process-{len(started)}"
         folder.mkdir()
         assert server.run is not None
         server.run["status"]["attempt"] = number

@@ -174,6 +174,19 @@ def test_an_attempt_whose_journal_was_taken_over_stops(
     assert last(server)["outcome"]["state"] == "Completed"
 
 
+def test_a_pod_whose_program_is_started_twice_has_one_that_runs_the_flow(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    first = attempt(STEPS)
+    first.wait_for_line("step 1")
+    second = attempt(STEPS, again=1)
+
+    assert second.exit_code() == 70
+    assert first.exit_code() == 0
+    assert steps(second) == []
+    assert len(steps(first)) == 8
+
+
 def test_a_result_whose_class_is_gone_stops_the_run_until_somebody_has_mended_it(
     server: FaultyServer, attempt: Attempt
 ) -> None:

@@ -1,0 +1,169 @@
+"""The judges of the chaos tests: each finds what it is there to find, and nothing in a good run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+from tests.chaos.invariants import Story, violations_of
+from tests.chaos.ledger import Fact
+from tests.chaos.model import expected_of
+from tests.chaos.program import (
+    AwaitSignal,
+    Block,
+    Call,
+    MissSignal,
+    Program,
+    Sleep,
+)
+
+PROGRAM = Program(
+    "0",
+    (
+        Call("c", fails=1, retries=1),
+        Sleep("s", 2.0),
+        AwaitSignal("w", "go"),
+        MissSignal("n", 1.0),
+        Block("t", ("b",), fails=True),
+        Block("u", ("k",)),
+    ),
+)
+Told = tuple[str, dict[str, Any]]
+
+
+def by(attempt: int, **facts: Any) -> dict[str, Any]:
+    return {"pod": f"pod-{attempt}", "process": f"pod-{attempt}/x", "attempt": attempt} | facts
+
+
+def call(step: str, *, attempt: int = 1, number: int = 1, failed: bool = False) -> list[Told]:
+    this = {"step": step, "key": f"key-{step}", "try": number, "epoch": [1]}
+    return [("begin", by(attempt, **this)), ("end", by(attempt, failed=failed, **this))]
+
+
+def record(number: int, *did: str, attempt: int = 1, fence: bool = False) -> Told:
+    keys = [f"key-{step}" for step in did]
+    return "record", by(attempt, number=number, did=keys, fence=fence, holds=[])
+
+
+def status(state: str, *, attempt: int = 1, reported_by: int | None = None) -> Told:
+    by_attempt = attempt if reported_by is None else reported_by
+    facts = {"state": state, "attempt": attempt, "reason": "", "outcome": ""}
+    return "status", facts | {"by": by_attempt, "pod": f"pod-{by_attempt}"}
+
+
+GOOD: list[Told] = [
+    status("Pending", reported_by=0),
+    status("Running"),
+    record(0, fence=True),
+    *call("c", failed=True),
+    *call("c", number=2),
+    record(1, "c"),
+    ("sleeping", by(1, name="s")),
+    ("woke", by(1, name="s")),
+    ("got", by(1, name="w", payload="go-0")),
+    ("waiting", by(1, name="n")),
+    ("missed", by(1, name="n")),
+    *call("b"),
+    record(2, "b"),
+    ("undo", by(1, step="b")),
+    *call("k"),
+    record(3, "k"),
+    ("commit", by(1, step="k")),
+    status("Completed"),
+]
+
+
+def judged(told: Sequence[Told]) -> list[str]:
+    """Judge what happened, a second and a half apart, and tell which invariants are broken."""
+    clock = count(start=0.0, step=1.5)
+    facts = [Fact(next(clock) + (what == "woke"), what, given) for what, given in told]
+    numbers = [given["number"] for what, given in told if what == "record"]
+    said = violations_of(Story(expected_of(PROGRAM), facts, sorted(numbers)))
+    return sorted({each.partition(":")[0] for each in said})
+
+
+def after(what: str, *more: Told) -> list[Told]:
+    """Return the good run with something more after the last fact of a kind."""
+    place = max(index for index, (name, _) in enumerate(GOOD) if name == what)
+    return [*GOOD[: place + 1], *more, *GOOD[place + 1 :]]
+
+
+def without(what: str) -> list[Told]:
+    return [each for each in GOOD if each[0] != what]
+
+
+NEXT = [record(4, attempt=2, fence=True), record(5, "c", attempt=2)]
+BROKEN: dict[str, tuple[str, list[Told]]] = {
+    "work that was journaled begins again": (
+        "acknowledged_work_is_not_redone",
+        after("commit", *call("c", number=2)),
+    ),
+    "a call was never made": (
+        "all_work_was_done_and_no_other",
+        [each for each in GOOD if each[1].get("step") != "k" or each[0] == "commit"],
+    ),
+    "a call was made that is not in the program": (
+        "all_work_was_done_and_no_other",
+        after("commit", *call("z")),
+    ),
+    "a retry too many": (
+        "all_work_was_done_and_no_other",
+        [*GOOD[:5], *call("k", number=2), *GOOD[5:]],
+    ),
+    "retries begin at one again": (
+        "retries_that_were_used_stay_used",
+        [*GOOD[:7], *call("c", failed=True), *GOOD[7:]],
+    ),
+    "a fenced process writes": (
+        "fenced_writers_are_not_seen",
+        after("commit", record(4, attempt=2, fence=True), record(5)),
+    ),
+    "a fenced process reports": (
+        "fenced_writers_are_not_seen",
+        after("commit", status("Running", attempt=2), status("Running", attempt=2, reported_by=1)),
+    ),
+    "a run leaves its terminal state": (
+        "it_ended_once_and_as_it_should",
+        [*GOOD, status("Running", attempt=2)],
+    ),
+    "a run ends as it should not": (
+        "it_ended_once_and_as_it_should",
+        [*GOOD[:-1], status("Crashed")],
+    ),
+    "a sleep ends early": (
+        "no_wait_ended_early",
+        [*GOOD[:8], ("woke", by(1, name="s")), ("sleeping", by(1, name="s")), *GOOD[10:]],
+    ),
+    "a signal is consumed twice": (
+        "each_signal_was_consumed_once",
+        after("got", ("got", by(1, name="w2", payload="go-0"))),
+    ),
+    "a wait gets another signal after a crash": (
+        "each_signal_was_consumed_once",
+        after("got", ("got", by(2, name="w", payload="go-1"))),
+    ),
+    "work that failed is not undone": ("work_was_committed_or_undone", without("undo")),
+    "work is not committed": ("work_was_committed_or_undone", without("commit")),
+    "a record is lost": ("the_journal_is_whole", after("commit", record(5))),
+    "a record is there twice": (
+        "the_journal_is_whole",
+        after("commit", ("two-records", {"number": 1})),
+    ),
+}
+
+
+def test_a_good_run_is_good() -> None:
+    assert judged(GOOD) == []
+
+
+@pytest.mark.parametrize(("invariant", "told"), BROKEN.values(), ids=BROKEN)
+def test_what_must_not_be_is_found(invariant: str, told: list[Told]) -> None:
+    assert invariant in judged(told)
+
+
+def test_a_process_that_was_cut_off_may_finish_what_it_knew_to_be_due() -> None:
+    told = after("commit", *NEXT, *call("c", number=2, attempt=1))
+
+    assert judged(told) == []
