@@ -16,7 +16,7 @@ from penstock.engine.cache_terms import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
 from penstock.engine.effects import Pause
 from penstock.engine.identity import Branch, CallKey, Spread
-from penstock.engine.inputs import Link, holds_links, holds_marks, links_in
+from penstock.engine.inputs import Link, are_plain, holds_links, holds_marks, links_in
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
@@ -101,7 +101,7 @@ class LiveCall:
         self.scope: Scope | None = None
         """The attempt that runs."""
         self.upstreams: Sequence[Link] = ()
-        if self.may_meet_links():
+        if (wait_for or not are_plain(args, kwargs)) and self.may_meet_links():
             self.upstreams = links_in((args, kwargs, wait_for))
         if self.upstreams:
             for link in links_in((args, kwargs, wait_for), tolerated_only=True):

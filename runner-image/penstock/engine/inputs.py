@@ -59,6 +59,17 @@ class Link:
         raise NotImplementedError
 
 
+def are_plain(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+    """Tell at a glance that no argument can hold a future."""
+    for value in args:
+        if type(value) not in _LEAVES:
+            return False
+    for value in kwargs.values():  # noqa: SIM110 - a generator costs each task call more
+        if type(value) not in _LEAVES:
+            return False
+    return True
+
+
 def links_in(value: object, *, tolerated_only: bool = False) -> list[Link]:
     """Return the futures found in ``value``, or only those found inside ``allow_failure``."""
     found: list[Link] = []
