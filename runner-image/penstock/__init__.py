@@ -15,6 +15,7 @@ from penstock._version import __version__
 if TYPE_CHECKING:
     from penstock import concurrency, runtime
     from penstock.annotations import allow_failure, opaque, quote, unmapped
+    from penstock.children import ChildRun, run_flow
     from penstock.concurrency.sync import rate_limit
     from penstock.deploying import deploy
     from penstock.drivers.tagging import tags
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from penstock.waits import sleep, sleep_until
 
 __all__ = [
+    "ChildRun",
     "Flow",
     "PenstockFuture",
     "State",
@@ -61,6 +63,7 @@ __all__ = [
     "quote",
     "random",
     "rate_limit",
+    "run_flow",
     "runtime",
     "scope",
     "serve",
@@ -79,6 +82,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChildRun": "children",
     "Flow": "flows",
     "PenstockFuture": "futures",
     "State": "states",
@@ -102,6 +106,7 @@ _HOMES = {
     "serve": "serving",
     "set_state_value": "published",
     "rate_limit": "concurrency.sync",
+    "run_flow": "children",
     "pause_flow_run": "input",
     "sleep": "waits",
     "sleep_until": "waits",

@@ -8,6 +8,9 @@
     │   └── AcquireConcurrencySlotTimeoutError  … not in time (also a TimeoutError)
     ├── MissingContextError      an engine call outside a running flow or task
     ├── FailedRun                the result of a failed state that holds no exception
+    │   └── ChildRunFailed           … or of a child run that did not complete
+    ├── ChildRunRefused          a child run that cannot be started
+    ├── ResultElsewhere          the result of a run that did not come back
     ├── CrashedRun               the result of a run that left by SystemExit or KeyboardInterrupt
     │   └── JournalError             a run that cannot go on because of its journal
     │       ├── CorruptJournal         … it is damaged
@@ -77,6 +80,25 @@ class MissingContextError(PenstockError, RuntimeError):
 
 class FailedRun(PenstockError):
     """A failed state was asked for its result and holds no exception."""
+
+
+class ChildRunFailed(FailedRun):
+    """A child run did not complete; its own exception is the cause, where that is known."""
+
+    def __init__(self, message: str, *, run: str = "", state: str = "") -> None:
+        super().__init__(message)
+        self.run = run
+        """Name of the child."""
+        self.state = state
+        """How it ended: Failed, Crashed or Cancelled; empty if it was deleted."""
+
+
+class ChildRunRefused(PenstockError):
+    """A child run cannot be started; the message has the API server's reason."""
+
+
+class ResultElsewhere(PenstockError):
+    """A run in the cluster has completed, and its result is not here."""
 
 
 class CrashedRun(PenstockError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.absent import refuse_absent, refusing_options
-from penstock.errors import FailedRun, MissingLibraryError, PenstockError
+from penstock.errors import FailedRun, MissingLibraryError, PenstockError, ResultElsewhere
 from penstock.input import pause_flow_run, suspend_flow_run
 from penstock.states import State, StateType
 
@@ -31,10 +31,6 @@ LONGEST = 10800.0
 
 class ClusterError(PenstockError):
     """The cluster could not do what it was asked; the message says what to do."""
-
-
-class ResultElsewhere(PenstockError):  # noqa: N818 - reads as what it is
-    """A run in the cluster has completed, and its result is not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

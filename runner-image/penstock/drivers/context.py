@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from penstock.drivers.activity import Activity
+    from penstock.drivers.children import Children
     from penstock.drivers.inbox import Inbox
     from penstock.drivers.suspension import Problem, Suspension
     from penstock.journal.protocol import Journal
@@ -54,6 +55,8 @@ class RunContext:
         """Whether a person has said that the run goes on although its flow calls other tasks."""
         self.inbox: Inbox | None = None
         """Where signals for the run arrive."""
+        self.children: Children | None = None
+        """Set where the run can start others, which are objects of their own."""
         self.reporters: tuple[Reporter, ...] = ()
         self.records = Records()
         """Artifacts and events that the run made."""

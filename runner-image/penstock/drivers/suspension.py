@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LINGER_SECONDS = 30.0
 """Waits that are shorter hold the process: a new one would cost more."""
 _LOOKS_PER_SECOND = 10
+MAX_RUNS = 32
+"""Runs whose end a run may wait for at once without its process; more hold it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,9 @@ class Problem:
 class Wait:
     """Something that a run waits for, other than work of its own."""
 
-    kind: Literal["Sleep", "Signal", "RetryDelay", "Suspend", "Person"]
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Run", "Suspend", "Person"]
     name: str = ""
-    """Which signal, or what retries."""
+    """Which signal, which run, or what retries."""
     since: datetime
     until: datetime | None
     """When it ends by itself; ``None``: never."""
@@ -49,10 +51,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """Why the process is left: what ends first, and all signals that end something."""
+    """Why the process is left: what ends first, and all signals and runs that end something."""
 
     wait: Wait
     signals: tuple[str, ...]
+    runs: tuple[str, ...] = ()
 
 
 class Suspension:
@@ -117,8 +120,11 @@ def worth_leaving(waits: list[Wait], *, now: datetime, linger: timedelta) -> Sus
     for wait in waits:
         if wait.until is not None and wait.until - now <= linger:
             return None
-        if wait.kind == "Signal" and now - wait.since < linger:
+        if wait.kind in ("Signal", "Run") and now - wait.since < linger:
             return None  # it may come any moment
     first = min(waits, key=lambda wait: (wait.until is None, wait.until or wait.since))
     signals = sorted({wait.name for wait in waits if wait.kind == "Signal"})
-    return Suspended(first, tuple(signals))
+    runs = sorted({wait.name for wait in waits if wait.kind == "Run"})
+    if len(runs) > MAX_RUNS:
+        return None  # whoever left could not say what is to wake the run
+    return Suspended(first, tuple(signals), tuple(runs))

@@ -99,6 +99,11 @@ class RunJournal:
         """Whether storing takes milliseconds."""
         return self._chain.is_remote
 
+    @property
+    def large(self) -> LargeResults | None:
+        """Where results are that are over the limits, if there is a place for them."""
+        return self._large
+
     def keep_large_in(self, files: Files, *, run: str) -> None:
         """Write results there that are over the limits, and read them from there."""
         self._large = LargeResults(files, run=run)

@@ -19,6 +19,7 @@ from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
 from penstock.runner.board import NoticeBoard
 from penstock.runner.chains import RunChain, open_chain
+from penstock.runner.children import ClusterChildren
 from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
@@ -63,6 +64,7 @@ def make_durable(
     signals = ClusterInbox(server, environment=environment, run=run, board=board)
     signals.start(journal)
     context.inbox = signals.inbox
+    context.children = ClusterChildren(environment, run=run, journal=journal).children
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
     )
@@ -156,6 +158,8 @@ def _words(reason: Suspended) -> str:
             return f"{wait.name} waits for its retry{until}"
         case "Signal":
             return f"it waits for the signal {wait.name}{until}"
+        case "Run":
+            return f"it waits for the run {wait.name}"
         case "Person":
             return "somebody has to mend what is said above"
     return "it was suspended"

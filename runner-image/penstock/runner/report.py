@@ -265,6 +265,8 @@ def _suspension(suspended: Suspended) -> dict[str, Any]:
         parts["message"] = clip(wait.problem.message, 512)
     if suspended.signals:
         parts["signals"] = list(suspended.signals[:MAX_SIGNALS])
+    if suspended.runs:
+        parts["runs"] = list(suspended.runs)
     return parts
 
 

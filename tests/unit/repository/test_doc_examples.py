@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ["sdk", "context", "durability", "changing-flows", "transactions", "caching"]
+PAGES = ["sdk", "context", "durability", "changing-flows", "transactions", "caching", "child-runs"]
 
 
 def examples() -> list[object]:

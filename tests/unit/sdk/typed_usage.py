@@ -12,6 +12,7 @@ from typing import Any, assert_type
 from uuid import UUID
 
 from penstock import (
+    ChildRun,
     Flow,
     as_completed,
     deploy,
@@ -20,6 +21,7 @@ from penstock import (
     now,
     patched,
     random,
+    run_flow,
     set_state_value,
     task,
     unmapped,
@@ -162,6 +164,13 @@ def use() -> tuple[list[int], Coroutine[Any, Any, bytes]]:
     assert_type(list(stream(["a"])), list[str])
     assert_type(Ruler(2).measured("abc"), int)
     return assert_type(sizes(["a", "bc"]), list[int]), fetches("x")
+
+
+def children() -> None:
+    assert_type(run_flow(sizes, {"texts": ["a"]}), list[int])
+    assert_type(run_flow("sizes", return_state=True), State[Any])
+    assert_type(run_flow("sizes", wait=False), ChildRun)
+    run_flow("sizes", on_parent_close="Keep")  # type: ignore[call-overload]
 
 
 def transactions() -> None:

@@ -1,0 +1,356 @@
+"""Runs that a flow starts: ``run_flow("load", {"day": "2026-11-20"})``.
+
+In the cluster a child is a FlowRun of its own, with its own pod, journal and history; its parent
+waits without a pod. Elsewhere it is a sub-flow of the same process.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from inspect import isawaitable
+from typing import Any, Literal, TypeVar, cast, overload
+
+from penstock.drivers.children import (
+    Children,
+    ClosePolicy,
+    Order,
+    wait_for_end,
+    wait_for_end_async,
+)
+from penstock.drivers.scope import Scope, current_scope, enter_engine
+from penstock.engine.identity import CallKey
+from penstock.errors import ChildRunFailed, ChildRunRefused, FlowLoadError, ParameterError
+from penstock.flows import Flow
+from penstock.inline import run_here
+from penstock.states import State
+
+__all__ = ["ChildRun", "run_flow"]
+
+T = TypeVar("T")
+LONGEST_NAME = 52
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """A run that was started and not waited for, as ``run_flow(…, wait=False)`` returns it."""
+
+    name: str = field(compare=False)
+    """The child's name: in the cluster, that of its FlowRun."""
+    flow: str
+    call: str = ""
+    """Names the call that started it, the same whenever the parent is taken up again."""
+    ended: State[Any] | None = field(default=None, compare=False)
+    """How it ended, where it ran in this process."""
+
+    def __penstock_key__(self) -> tuple[str, str]:
+        return self.flow, self.call
+
+    def result(self, *, raise_on_failure: bool = True) -> Any:
+        """Wait until the child has ended, and return what it returned.
+
+        Raises ``ChildRunFailed`` if it did not complete; with ``raise_on_failure=False`` that is
+        returned. Under a running event loop this is awaited.
+        """
+        state = self.wait()
+        if isinstance(state, State):
+            return state.result(raise_on_failure=raise_on_failure)
+        return _result_of(state, raise_on_failure=raise_on_failure)
+
+    def wait(self) -> Any:
+        """Wait until the child has ended, and return its final state; awaited as ``result``."""
+        if self.ended is not None:
+            return _at_once(self.ended)
+        body = _end_of_async if _loop_runs() else _end_of
+        waiting = Flow(cast("Any", body), name=self.flow, validate_parameters=False)
+        return run_here(waiting.prepare((self,), {}), return_state=True)
+
+
+@overload
+def run_flow(
+    flow: str | Flow[..., Any],
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    wait: Literal[False],
+    as_child: bool = True,
+    on_parent_close: ClosePolicy = "Cancel",
+    timeout_seconds: int | None = None,
+) -> ChildRun: ...
+@overload
+def run_flow(
+    flow: str | Flow[..., Any],
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    return_state: Literal[True],
+    as_child: bool = True,
+    on_parent_close: ClosePolicy = "Cancel",
+    timeout_seconds: int | None = None,
+) -> State[Any]: ...
+@overload
+def run_flow(
+    flow: Flow[..., T],
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    as_child: bool = True,
+    on_parent_close: ClosePolicy = "Cancel",
+    timeout_seconds: int | None = None,
+) -> T: ...
+@overload
+def run_flow(
+    flow: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    as_child: bool = True,
+    on_parent_close: ClosePolicy = "Cancel",
+    timeout_seconds: int | None = None,
+) -> Any: ...
+
+
+def run_flow(
+    flow: str | Flow[..., Any],
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    wait: bool = True,
+    as_child: bool = True,
+    on_parent_close: ClosePolicy = "Cancel",
+    timeout_seconds: int | None = None,
+    return_state: bool = False,
+) -> Any:
+    """Run a flow as a run of its own, wait for its end, and return what it returned.
+
+    In the cluster ``flow`` names a Flow of the namespace, and the run that waits has no pod.
+    Elsewhere, and with ``as_child=False``, it is a sub-flow here: a flow, or the name of one that
+    is imported. ``wait=False`` starts the run and returns a ``ChildRun``. When the parent ends, or
+    is cancelled, its children are cancelled, unless they were started with
+    ``on_parent_close="Abandon"``. Raises ``ChildRunFailed`` if the child does not complete. Under a
+    running event loop all this is awaited.
+    """
+    if on_parent_close not in ("Cancel", "Abandon"):
+        raise ValueError(f"on_parent_close is 'Cancel' or 'Abandon', not {on_parent_close!r}.")
+    given = dict(parameters or {})
+    scope = enter_engine()
+    key = _drawn(flow, given, scope=scope) if as_child else None
+    if key is None:
+        return _run_inside(flow, given, wait=wait, return_state=return_state)
+    order = Order(
+        flow=_name_of(flow),
+        parameters=_as_json(given, flow=flow),
+        close_policy=on_parent_close,
+        timeout_seconds=timeout_seconds,
+    )
+    assert scope is not None
+    if _loop_runs():
+        return _start_async(order, key=key, scope=scope, wait=wait, return_state=return_state)
+    child = _start(order, key=key, scope=scope)
+    if not wait:
+        return child
+    return child.wait() if return_state else child.result()
+
+
+def _drawn(
+    flow: str | Flow[..., Any], given: dict[str, Any], *, scope: Scope | None
+) -> CallKey | None:
+    """Return the key of a call that starts a run in the cluster; ``None`` if it runs here."""
+    if scope is None or scope.context is None or scope.context.children is None:
+        return None
+    from penstock.engine.digest import digest_of
+
+    name = _name_of(flow)
+    return scope.draw(identity=f"child {name}", digest=digest_of(given).hex())
+
+
+def _start(order: Order, *, key: CallKey, scope: Scope) -> ChildRun:
+    """Start the child of a call, or find the one that an earlier attempt has started."""
+    assert scope.context is not None
+    children, journal = scope.context.children, scope.context.journal
+    assert children is not None
+    number = 0
+    if journal is not None:
+        while journal.noted(_failure(key.path, number)) not in (None, _epoch(scope)):
+            number += 1  # a failure holds as long as nobody has begun anew
+    call = f"{key.path}#{number}"
+    name = children.name_of(call)
+    child = ChildRun(name, order.flow, call)
+    if journal is not None:
+        started = key.beside(f"started {name}")
+        if journal.noted(started) == "yes":
+            return child
+        journal.note(key.beside(f"start {name}"), make=lambda: order.flow)  # fences, before it acts
+        children.start(order, name)
+        journal.note(started, make=lambda: "yes")
+    return child
+
+
+async def _start_async(
+    order: Order, *, key: CallKey, scope: Scope, wait: bool, return_state: bool
+) -> object:
+    from asyncio import to_thread
+
+    child = await to_thread(_start, order, key=key, scope=scope)
+    if not wait:
+        return child
+    return await (child.wait() if return_state else child.result())
+
+
+def _end_of(child: ChildRun) -> object:
+    """The body of a sub-flow: wait for a child, and end as it did."""
+    scope, children = _waiting_scope()
+    if not children.has_ended(child.name):
+        wait_for_end(child.name, scope=scope, children=children)
+    return _noted(children.final_state(child.name), child=child, scope=scope)
+
+
+async def _end_of_async(child: ChildRun) -> object:
+    from asyncio import to_thread
+
+    scope, children = _waiting_scope()
+    if not children.has_ended(child.name):
+        await wait_for_end_async(child.name, scope=scope, children=children)
+    state = await to_thread(children.final_state, child.name)
+    return await to_thread(_noted, state, child=child, scope=scope)
+
+
+def _waiting_scope() -> tuple[Scope, Children]:
+    scope = enter_engine()
+    children = scope.context.children if scope and scope.context else None
+    if scope is None or children is None:
+        raise ChildRunRefused(
+            "A child of a run in the cluster can be waited for in that run alone."
+        )
+    return scope, children
+
+
+def _noted(state: State[object], *, child: ChildRun, scope: Scope) -> State[object]:
+    """Note in which attempt of the flows around a child has failed: the next has another one."""
+    journal = scope.context.journal if scope.context else None
+    if journal is not None and isinstance(state.data, ChildRunFailed):
+        path, _, number = child.call.rpartition("#")
+        epoch = _epoch(scope.parent)
+        journal.note(_failure(path, int(number)), make=lambda: epoch)
+    return state
+
+
+def _failure(path: str, number: int) -> CallKey:
+    return CallKey(path, f"child failed {number}", "", 0)
+
+
+def _epoch(scope: Scope | None) -> str:
+    """Return which attempts of the bodies around are going on."""
+    attempts = []
+    while scope is not None:
+        attempts.append(str(scope.run.run_count))
+        scope = scope.parent
+    return ".".join(reversed(attempts))
+
+
+# Where the flow runs in this process
+
+
+def _run_inside(
+    flow: str | Flow[..., Any], given: dict[str, Any], *, wait: bool, return_state: bool
+) -> object:
+    """Run a flow as a sub-flow of this process; awaited where a loop runs."""
+    found = flow if isinstance(flow, Flow) else _find(flow)
+    call = found.prepare((), given)
+    whole = return_state or not wait
+
+    def finished(came: Any) -> object:
+        return came if wait else ChildRun(call.run.name, _name_of(found), ended=came)
+
+    if not _loop_runs():
+        came: Any = run_here(call, return_state=whole)
+        if isawaitable(came):
+            return _run(cast("Coroutine[Any, Any, object]", came), finished)
+        return finished(came)
+
+    async def run() -> object:
+        came: Any = run_here(call, return_state=whole)
+        return finished(await came if isawaitable(came) else came)
+
+    return run()
+
+
+def _run(came: Coroutine[Any, Any, object], finished: Callable[[Any], object]) -> object:
+    """Run an async flow to its end for a caller that has no loop."""
+    from asyncio import run
+
+    return finished(run(came))
+
+
+def _find(name: str) -> Flow[..., Any]:
+    """Return the flow of a name: of the module of the flow around, or of any that is imported."""
+    wanted = _plain(name.rpartition("/")[2])
+    scope = current_scope.get()
+    around = getattr(scope.body, "__globals__", {}) if scope is not None else {}
+    modules = [around, *(vars(module) for module in [*sys.modules.values()])]
+    known: dict[str, Flow[..., Any]] = {}
+    for names in modules:
+        for called, value in list(names.items()):
+            if isinstance(value, Flow):
+                for each in (value.name, called):
+                    known.setdefault(_plain(each), value)
+        if wanted in known:
+            return known[wanted]
+    raise FlowLoadError(_not_found(name, known=sorted(known)))
+
+
+def _not_found(name: str, *, known: list[str]) -> str:
+    near = get_close_matches(_plain(name), known, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return (
+        f"There is no flow {name!r} here: outside of the cluster run_flow finds flows that are "
+        f"imported.{hint} Import the module that has it, or give run_flow the flow itself."
+    )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _name_of(flow: str | Flow[..., Any]) -> str:
+    """Return the name of the Flow in the cluster: that of a deployment follows its flow's."""
+    name = flow.name if isinstance(flow, Flow) else flow.rpartition("/")[2]
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME]
+
+
+def _as_json(given: dict[str, Any], *, flow: str | Flow[..., Any]) -> Mapping[str, object]:
+    """Return parameters in JSON's types, as a FlowRun has them."""
+    import json
+
+    if isinstance(flow, Flow):
+        flow.validate_parameters(given)
+    try:
+        return cast("dict[str, object]", json.loads(json.dumps(given, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        try:
+            from pydantic_core import to_jsonable_python
+
+            return cast("dict[str, object]", to_jsonable_python(given))
+        except (ImportError, ValueError):
+            raise ParameterError(
+                f"The parameters of a child run are written into its object as JSON, and these "
+                f"cannot be: {error}. Give it what can, such as a key or a path."
+            ) from error
+
+
+def _loop_runs() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - public in CPython for this
+
+
+def _at_once(state: State[Any]) -> Any:
+    """Return a state, or what is awaited for it."""
+    if not _loop_runs():
+        return state
+
+    async def known() -> State[Any]:
+        return state
+
+    return known()
+
+
+async def _result_of(state: Awaitable[State[Any]], *, raise_on_failure: bool) -> Any:
+    return (await state).result(raise_on_failure=raise_on_failure)
