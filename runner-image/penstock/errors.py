@@ -18,6 +18,7 @@
     │       ├── StoreUnusable          … the place that it is to be kept in cannot hold it
     │       ├── NonDeterminism         … a strict flow calls something else than before
     │       └── UnreadableResult       … a result in it needs a class that is gone
+    ├── RerunImpossible          a run that cannot begin with what another one has stored
     ├── ResultNotFound           a key under which no result is kept (also a LookupError)
     ├── UndigestibleArgument     an argument that tells no call from another (also a TypeError)
     ├── UnstorableValue          a result that has no stored form (also a TypeError)
@@ -132,6 +133,10 @@ class UnreadableResult(JournalError):
         super().__init__(message)
         self.name = name
         """Of the call."""
+
+
+class RerunImpossible(PenstockError):
+    """A run cannot begin with what another run has stored; the message says why."""
 
 
 class UpstreamNotCompleted(PenstockError):

@@ -24,6 +24,7 @@ from penstock.engine.outcome import Outcome, OutcomeReason
 from penstock.engine.runs import Reporter
 from penstock.errors import JournalError, ParameterError, UnreadableResult, UnstorableValue
 from penstock.logging import show_by_default
+from penstock.parameters import by_name
 from penstock.states import Crashed, Failed, State, StateType
 from penstock.tracebacks import report_error
 
@@ -92,6 +93,9 @@ def _prepared(
     if given is not None:
         args, kwargs = given
         return flow.prepare(args, kwargs, context=context, definition=definition, checked=True)
+    inherited = journal.inherited() if journal else None
+    if inherited is not None:
+        parameters = {**by_name(flow.fn, *inherited), **parameters}
     call = flow.prepare((), dict(parameters), context=context, definition=definition)
     if journal is not None:
         try:

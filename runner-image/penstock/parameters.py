@@ -43,6 +43,18 @@ def bind(
         raise ParameterError(words) from None
 
 
+def by_name(
+    function: Function, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the arguments of a call by the names by which they can be given again."""
+    names = [
+        name
+        for name, each in inspect.signature(function).parameters.items()
+        if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    ]
+    return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
 def coerce(function: Function, bound: inspect.BoundArguments, *, flow_name: str) -> None:
     """Replace the given arguments by what pydantic makes of them; defaults stay as written.
 

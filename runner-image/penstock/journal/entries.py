@@ -10,7 +10,8 @@
     given - {"json":[[],{"day":"2026-11-20"}]}
 
 The first digits of a key name the scope; ``call`` is the call's number in that, and short digests
-of its arguments.
+of its arguments. What reruns add is in ``journal.reruns``.
+
 Lines are read when they are asked for, and anew each time: what a task returned and somebody
 changed afterwards is found as it was.
 """
@@ -86,6 +87,11 @@ def forgotten_line(key: CallKey) -> str:
 def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:
     """Return the entry of what the run was started with."""
     return _line("given", "-", {}, value=[list(args), kwargs])
+
+
+def line_of_run(kind: str, value: object) -> str:
+    """Return an entry about the run as a whole; ``value`` is of JSON's types."""
+    return f"{kind} - {json.dumps({'json': value}, separators=(',', ':'))}"
 
 
 def _line(kind: str, key: str, fields: dict[str, object], *, value: object) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-_UNDONE = ("done", "away", "failed", "retry", "left")
+UNDONE = ("done", "away", "failed", "retry", "left")
 """What a call that was rolled back counts as never having had. That it began stays true."""
-_OF_A_CALL = (*_UNDONE, "start")
+_OF_A_CALL = (*UNDONE, "start")
 _ENDINGS = ("done", "away", "failed")
 
 
@@ -28,7 +28,7 @@ class Held:
         """Hold an entry; the last of a kind and key counts."""
         kind, _, rest = line.partition(" ")
         if kind == "forgotten":
-            self.release(rest.partition(" ")[0], kinds=_UNDONE)
+            self.release(rest.partition(" ")[0], kinds=UNDONE)
             return
         key, _, text = rest.partition(" ")
         self._texts[f"{kind} {key}"] = text

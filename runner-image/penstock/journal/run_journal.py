@@ -40,9 +40,12 @@ from penstock.journal.held import Held
 from penstock.journal.large import MIN_AWAY, Files, LargeResults, fetched
 from penstock.journal.protocol import Epoch
 from penstock.journal.records import Header, Record, decode_record, encode_record
+from penstock.journal.reruns import Origin, Rewind, effective, kept, origin_in, own_lines
 from penstock.states import State, StateType
 
 Given = tuple[tuple[object, ...], dict[str, object]]
+ADOPTED_BYTES = 128 * 1024
+"""What one record holds of another run's entries: small enough for any store, escapes included."""
 WINDOW = 0.002
 """Seconds that a remote write waits for those who were stored together with its writer."""
 
@@ -92,7 +95,7 @@ class RunJournal:
         """Called by the thread that meets an entry which cannot be read any more."""
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
-        self._held = Held(line for record in records for line in record.lines)
+        self._held = Held(effective(_lines_of(records)))
 
     @property
     def is_remote(self) -> bool:
@@ -145,7 +148,7 @@ class RunJournal:
         else:
             return state
         entry = self._within_limits(line, key=key) if state.is_completed() else line
-        self._append(entry, before=left_line(key, left) if left else None)
+        self._append(entry, before=[left_line(key, left)] if left else ())
         return self._as_found(line, state)
 
     def left(self, key: CallKey) -> Sequence[object]:
@@ -209,7 +212,14 @@ class RunJournal:
 
     def given(self) -> Given | None:
         """Return what the run was started with; ``None`` if it is new."""
-        stored = self._held.text("given", "-")
+        return self._given("given")
+
+    def inherited(self) -> Given | None:
+        """Return what the run before was started with, if this one is given something else."""
+        return self._given("inherited")
+
+    def _given(self, kind: str) -> Given | None:
+        stored = self._held.text(kind, "-")
         if stored is None:
             return None
         with self._reading():
@@ -230,6 +240,22 @@ class RunJournal:
         except UnreadableResult as unreadable:
             self.when_unreadable(unreadable)
             raise
+
+    def origin(self) -> Origin | None:
+        """Return which run this one began with, once all is there that it keeps of it."""
+        stored = self._held.text("origin", "-")
+        return None if stored is None else origin_in(stored)
+
+    def adopt(self, lines: Sequence[str], *, origin: Origin) -> None:
+        """Store what the run keeps of another one; go on with it where it was broken off."""
+        missing = [line for line in lines if not self._has(line)]
+        for part in _parts(missing, size=ADOPTED_BYTES):
+            self._append(part[-1], before=part[:-1])
+        self._append(origin.line())
+
+    def _has(self, line: str) -> bool:
+        kind, key, text = split_line(line)
+        return self._held.text(kind, key) == text
 
     def _epoch(self, epoch: Epoch) -> str:
         return f"{self._header.epoch}.{epoch()}"
@@ -272,19 +298,19 @@ class RunJournal:
             )
         return None
 
-    def _append(self, line: str, *, before: str | None = None) -> None:
+    def _append(self, line: str, *, before: Sequence[str] = ()) -> None:
         if self._fenced is not None:
             raise self._fenced
-        self._size += weight_of(line) + len(before or "")
-        if before is not None:
-            self._commits.add(before)
+        for each in before:
+            self._size += len(each)
+            self._commits.add(each)
+        self._size += weight_of(line)
         self._commits.await_stored(self._commits.add(line))
-        if before is not None:
-            self._held.add(before)
-        self._held.add(line)
+        for each in (*before, line):
+            self._held.add(each)
 
     def _store(self, lines: list[str]) -> None:
-        for part in _parts(lines):
+        for part in _parts(lines, size=MAX_RECORD_BYTES):
             header = replace(self._header, kind="entries", batch=uuid.uuid4().hex)
             self._put(header, part)
 
@@ -326,17 +352,27 @@ _UNCHANGED = frozenset({type(None), bool, int, float, str})
 """Types whose values come back from a store as what they are."""
 
 
-def _parts(lines: list[str]) -> Iterable[list[str]]:
+def _parts(lines: Sequence[str], *, size: int) -> Iterator[list[str]]:
     """Split lines into records that are not too large; a single line may be."""
     part: list[str] = []
-    size = 0
+    taken = 0
     for line in lines:
-        if part and size + len(line) > MAX_RECORD_BYTES:
+        if part and taken + len(line) > size:
             yield part
-            part, size = [], 0
+            part, taken = [], 0
         part.append(line)
-        size += len(line) + 1
-    yield part
+        taken += len(line) + 1
+    if part:
+        yield part
+
+
+def _lines_of(records: Iterable[Record]) -> list[str]:
+    return [line for record in records for line in record.lines]
+
+
+def read_lines(chain: Chain) -> list[str]:
+    """Return all entries of a journal; raise ``CorruptJournal`` for a damaged record."""
+    return _lines_of(decode_record(raw, number=number) for number, raw in enumerate(chain.read()))
 
 
 def _is_of(header: Header, holder: Holder) -> bool:
@@ -355,16 +391,21 @@ def open_journal(
     *,
     holder: Holder,
     anew: bool = False,
+    rewind: Rewind | None = None,
     when_fenced: Callable[[], None] = lambda: None,
     limits: Limits | None = None,
 ) -> RunJournal:
     """Read a run's journal and fence it for this attempt.
 
-    ``anew`` begins an epoch: what had failed for good may be tried again. ``when_fenced`` is
+    ``anew`` begins an epoch: what had failed for good may be tried again. ``rewind`` drops part of
+    what is stored, in the same breath; it raises ``RerunImpossible``. ``when_fenced`` is
     called by the thread that learns that a later attempt writes. Raises ``JournalFenced`` where
     one does already, or another process is this attempt; ``CorruptJournal`` for a damaged record.
     """
     records = [decode_record(raw, number=number) for number, raw in enumerate(chain.read())]
+    lines = () if rewind is None else (rewind.line(),)
+    if rewind is not None:
+        kept(_lines_of(records), rewind=rewind)
     while True:
         latest = records[-1].header if records else None
         if latest is not None and latest.attempt >= holder.attempt and not _is_of(latest, holder):
@@ -378,27 +419,27 @@ def open_journal(
             epoch=epoch,
         )
         try:
-            chain.put(len(records), encode_record(fence))
+            chain.put(len(records), encode_record(fence, lines))
         except ChainConflict as conflict:
             records.append(decode_record(conflict.found, number=len(records)))
             if records[-1].header.batch != fence.batch:
                 continue  # the attempt before is still writing, or a later one has begun
         else:
-            records.append(Record(fence))
+            records.append(Record(fence, lines))
         return RunJournal(
             chain,
             header=fence,
             records=records,
             when_fenced=when_fenced,
             limits=limits or Limits(),
-            past=_past_in(records),
+            past=_past_in(own_lines(effective(_lines_of(records)))),
         )
 
 
-def _past_in(records: Iterable[Record]) -> Past | None:
+def _past_in(lines: Iterable[str]) -> Past | None:
     """Return what earlier launches recorded, up to what was undone; ``None`` in a new run."""
     recorded: dict[str, Recorded] = {}
-    for line in (line for record in records for line in record.lines):
+    for line in lines:
         kind, key, text = split_line(line)
         if kind == "forgotten":
             recorded.pop(key, None)

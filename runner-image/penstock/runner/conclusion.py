@@ -6,7 +6,7 @@ import reprlib
 from datetime import UTC, datetime
 
 from penstock.engine.outcome import Outcome
-from penstock.errors import JournalError
+from penstock.errors import JournalError, RerunImpossible
 from penstock.runner.report import Conclusion, Result
 from penstock.states import StateType
 from penstock.tracebacks import report_error
@@ -37,6 +37,17 @@ def conclude_not_loaded(error: BaseException) -> Conclusion:
         message=sentence,
         finished_at=datetime.now(UTC),
         error=report_error(error.__cause__ or error),
+    )
+
+
+def conclude_no_rerun(error: RerunImpossible) -> Conclusion:
+    """Tell that there is nothing that the run could begin with."""
+    return Conclusion(
+        state="Failed",
+        reason="RerunImpossible",
+        message=str(error),
+        finished_at=datetime.now(UTC),
+        error=report_error(error),
     )
 
 

@@ -23,6 +23,7 @@ from penstock.runner.children import ClusterChildren
 from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
+from penstock.runner.reruns import OtherRuns, take_over
 from penstock.stores.chain import StoreChain
 
 LEAVING_SECONDS = 10.0
@@ -43,24 +44,28 @@ def make_durable(
 ) -> RunChain:
     """Give the run its journal, fenced for this attempt, and let it leave the pod when it waits.
 
-    Raises ``JournalError`` where the journal cannot be read. Ends the process (70) if a later
-    attempt has the journal, and also where a person must mend its store first.
+    Raises ``JournalError`` where the journal cannot be read, ``RerunImpossible`` where that of the
+    run is missing that this one is to begin with. Ends the process (70) if a later attempt has the
+    journal, and also where a person must mend its store first.
     """
     activity = context.activity = Activity()
     way_out = WayOut(activity, publisher=publisher, board=board)
-    try:
-        chain = open_chain(environment, run=run)
-        context.journal = journal = _opened(chain, environment)
-    except StoreUnusable as error:
-        problem = Problem(reason="StoreUnusable", name="store", message=str(error))
-        way_out.wait_for_person(problem)
-    if environment.store is not None:
-        journal.keep_large_in(results_in(environment.store), run=environment.run)
     server = ApiServer(
         environment.server_host,
         port=environment.server_port,
         credentials=environment.credentials,
     )
+    try:
+        chain = open_chain(environment, run=run)
+        context.journal = journal = _opened(chain, environment)
+        origin = take_over(journal, run=run, others=OtherRuns(environment, server=server))
+    except StoreUnusable as error:
+        problem = Problem(reason="StoreUnusable", name="store", message=str(error))
+        way_out.wait_for_person(problem)
+    if environment.store is not None:
+        journal.keep_large_in(results_in(environment.store), run=environment.run)
+    if origin is not None:
+        context.first_run_id = origin.first
     signals = ClusterInbox(server, environment=environment, run=run, board=board)
     signals.start(journal)
     context.inbox = signals.inbox

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 
 from penstock.engine.runs import Deployed
-from penstock.errors import FlowLoadError, JournalError
+from penstock.errors import FlowLoadError, JournalError, RerunImpossible
 from penstock.execution import Overrides, RunContext, execute
 from penstock.loading import load_flow
 from penstock.logging import configure
@@ -14,6 +14,7 @@ from penstock.runner import exits
 from penstock.runner.board import NoticeBoard
 from penstock.runner.conclusion import (
     conclude_cancelled_before_start,
+    conclude_no_rerun,
     conclude_not_loaded,
     conclude_outcome,
     conclude_unusable_journal,
@@ -52,11 +53,16 @@ def run_flow(
         )
         afterwards.callback(chain.finish, within=MERGE_SECONDS)
         enter_sources(environment.snapshot)
-        launch = read_launch(environment.snapshot, run=run)
+        journal = context.journal
+        origin = journal.origin() if journal else None
+        launch = read_launch(environment.snapshot, run=run, origin=origin)
         flow = load_flow(launch.entrypoint)
     except (LaunchError, FlowLoadError) as error:
         exits.say(str(error))
         return conclude_not_loaded(error)
+    except RerunImpossible as error:
+        exits.say(str(error))
+        return conclude_no_rerun(error)
     except JournalError as error:
         exits.say(str(error))
         return conclude_unusable_journal(error)
@@ -68,7 +74,7 @@ def run_flow(
     )
     outcome = execute(
         flow,
-        parameters=launch.parameters,
+        parameters=(origin and origin.changes) or launch.parameters,
         context=context,
         reporter=board,
         overrides=Overrides(retries=launch.retries, retry_delay_seconds=launch.retry_delay_seconds),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penstock.journal.reruns import Origin
+
 
 class LaunchError(Exception):
     """The snapshot does not say what to run."""
@@ -25,8 +27,11 @@ class Launch:
     retry_delay_seconds: float | None
 
 
-def read_launch(snapshot: Path, *, run: Mapping[str, Any]) -> Launch:
-    """Read the snapshot; the run's parameters take the place of the flow's of the same name."""
+def read_launch(snapshot: Path, *, run: Mapping[str, Any], origin: Origin | None = None) -> Launch:
+    """Read the snapshot; the run's parameters take the place of the flow's of the same name.
+
+    What a rerun takes over of the parameters of the run before goes between the two.
+    """
     try:
         launch = json.loads((snapshot / "launch.json").read_text())
         entrypoint = launch["entrypoint"]
@@ -36,9 +41,10 @@ def read_launch(snapshot: Path, *, run: Mapping[str, Any]) -> Launch:
             "The operator writes it and the pod mounts it; check the pod template's volumes."
         ) from error
     spec = run.get("spec") or {}
+    own = origin.parameters if origin else spec.get("parameters") or {}
     return Launch(
         entrypoint=entrypoint,
-        parameters={**(launch.get("parameters") or {}), **(spec.get("parameters") or {})},
+        parameters={**(launch.get("parameters") or {}), **own},
         retries=launch.get("retries"),
         retry_delay_seconds=launch.get("retryDelaySeconds"),
     )

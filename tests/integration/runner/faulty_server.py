@@ -62,6 +62,8 @@ class FaultyServer:
             "spec": {"flowRef": {"name": "daily"}, "parameters": {}},
             "status": {"state": "Pending", "attempt": 1},
         }
+        self.others: dict[str, dict[str, Any]] = {}
+        """Runs of the namespace that are not the pod's own."""
         self.lenient = False  # without the admission policies
         self.journal = SegmentObjects(page=100)
         self.signals: list[dict[str, Any]] = []
@@ -115,7 +117,10 @@ class FaultyServer:
             return _json(status, answer)
         if "/signals" in path:
             return _json(200, {"kind": "SignalList", "items": self.signals})
-        if self.run is None:
+        name = path.partition("/flowruns/")[2]
+        if name in self.others:
+            return _json(200, self.others[name])
+        if self.run is None or name.partition("/")[0] != self.run["metadata"]["name"]:
             return Answer(404)
         if method == "GET":
             return _json(200, self.run)

@@ -29,9 +29,13 @@ class SegmentObjects:
             assert body is not None
             return self._create(body)
         if method == "DELETE":
-            return self._delete(query["labelSelector"])
+            return self._delete(query["labelSelector"], of=query["fieldSelector"])
         name = split.path.partition("/journalsegments/")[2]
-        return self._get(name) if name else self._list(query.get("continue", ""))
+        return (
+            self._get(name)
+            if name
+            else self._list(query.get("continue", ""), of=query["fieldSelector"])
+        )
 
     def _create(self, body: Object) -> tuple[int, Object]:
         name = body["metadata"]["name"]
@@ -43,9 +47,13 @@ class SegmentObjects:
     def _get(self, name: str) -> tuple[int, Object]:
         return (200, self.items[name]) if name in self.items else (404, {"reason": "NotFound"})
 
-    def _list(self, after: str) -> tuple[int, Object]:
+    def _of(self, selector: str) -> list[str]:
+        run = selector.removeprefix("spec.run=")
+        return sorted(name for name, item in self.items.items() if item["spec"]["run"] == run)
+
+    def _list(self, after: str, *, of: str) -> tuple[int, Object]:
         if not after:
-            self._snapshots.append([self.items[name] for name in sorted(self.items)])
+            self._snapshots.append([self.items[name] for name in self._of(of)])
             after = f"{len(self._snapshots) - 1}/0"
         elif self.forgets_snapshots:
             self.forgets_snapshots = False
@@ -56,12 +64,12 @@ class SegmentObjects:
         more = {"continue": f"{snapshot}/{end}"} if end < len(items) else {}
         return 200, {"kind": "List", "metadata": more, "items": items[start:end]}
 
-    def _delete(self, selector: str) -> tuple[int, Object]:
+    def _delete(self, selector: str, *, of: str) -> tuple[int, Object]:
         chosen = re.fullmatch(re.escape(NUMBER_LABEL) + r" in \(([\d,]+)\)", selector)
         assert chosen, selector
         numbers = set(chosen[1].split(","))
-        for name, item in list(self.items.items()):
-            if (item["metadata"].get("labels") or {}).get(NUMBER_LABEL) in numbers:
+        for name in self._of(of):
+            if (self.items[name]["metadata"].get("labels") or {}).get(NUMBER_LABEL) in numbers:
                 del self.items[name]
         return 200, {"kind": "List", "items": []}
 
