@@ -26,6 +26,9 @@ TASKS = [{"name": "extract", "total": 3, "completed": 2, "running": 1, "failed":
 Penstock = Callable[..., Any]
 
 
+NOW = "2026-11-20T12:00:00Z"
+
+
 class Play:
     """Makes flows and runs, and writes statuses as operator and runner do."""
 
@@ -272,6 +275,72 @@ def test_an_empty_list_says_so(penstock: Penstock, namespace: str) -> None:
     assert done.exit_code == 0
     assert done.stdout == ""
     assert f"No such runs in the namespace {namespace}." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rerun_of"),
+    [
+        pytest.param((), {"from": "Failure"}, id="from the failure"),
+        pytest.param(("--from", "start"), {"from": "Start"}, id="from the start"),
+        pytest.param(("--from", "load"), {"from": "Task", "task": "load"}, id="from a task"),
+    ],
+)
+def test_retry_makes_a_run_that_begins_with_another(
+    penstock: Penstock, play: Play, arguments: tuple[str, ...], rerun_of: Object
+) -> None:
+    play.enter(play.run("daily-1"), "Failed", reason="FlowFailed")
+
+    done = penstock("retry", "daily-1", *arguments, "-p", "limit=5")
+
+    assert done.exit_code == 0, done.stderr
+    made = next(run for run in play.runs() if run["metadata"]["name"] == done.stdout.strip())
+    assert made["spec"]["flowRef"] == {"name": "daily"}
+    assert made["spec"]["parameters"] == {"limit": 5}
+    assert made["spec"]["rerunOf"] == {"name": "daily-1"} | rerun_of
+
+
+@pytest.mark.parametrize(
+    ("state", "report", "words"),
+    [
+        pytest.param("Running", {}, "it is Running", id="it runs"),
+        pytest.param("Completed", {}, "--from start, or --from TASK", id="nothing failed"),
+        pytest.param(
+            "Suspended",
+            {"suspension": {"kind": "Person", "reason": "ResultUnreadable", "since": NOW}},
+            "penstock cancel daily-1 --wait",
+            id="it waits for somebody",
+        ),
+    ],
+)
+def test_what_cannot_be_retried_is_said(
+    penstock: Penstock, play: Play, state: str, report: Object, words: str
+) -> None:
+    play.enter(play.run("daily-1"), "Pending", reason="Launching")
+    play.report("daily-1", **report)
+    play.enter("daily-1", state, reason="Running")
+
+    done = penstock("retry", "daily-1")
+
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert len(play.runs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accept"),
+    [(("resume",), False), (("resume", "--accept"), True), (("retry", "--accept"), True)],
+)
+def test_a_run_that_waits_for_somebody_is_let_go_on(
+    penstock: Penstock, play: Play, arguments: tuple[str, ...], accept: bool
+) -> None:
+    play.enter(play.run("daily-1"), "Suspended", reason="NonDeterminism", attempt=3)
+    suspension = {"kind": "Person", "reason": "NonDeterminism", "since": NOW}
+    play.report("daily-1", attempt=3, suspension=suspension)
+
+    done = penstock(*arguments, "daily-1")
+
+    assert done.exit_code == 0, done.stderr
+    assert play.runs()[0]["spec"]["resume"] == {"attempt": 3, "accept": accept}
 
 
 def test_cancel_asks_each_run_although_one_is_missing(penstock: Penstock, play: Play) -> None:

@@ -386,6 +386,7 @@ def test_a_generated_name_is_taken(api: ApiServer, namespace: str) -> None:
         pytest.param({"parameters": {"rows": {"limit": 3}}}, id="a nested parameter"),
         pytest.param({"parameters": None}, id="no parameters"),
         pytest.param({"timeoutSeconds": 5}, id="a time limit"),
+        pytest.param({"rerunOf": {"name": "other"}}, id="what it is a rerun of"),
     ],
 )
 def test_a_run_cannot_be_changed(api: ApiServer, namespace: str, change: Object) -> None:
@@ -393,6 +394,36 @@ def test_a_run_cannot_be_changed(api: ApiServer, namespace: str, change: Object)
 
     with pytest.raises(Refused, match="cannot be changed, except to suspend, resume or cancel it"):
         api.merge(f"{GROUP}/namespaces/{namespace}/flowruns/good", {"spec": change})
+
+
+@pytest.mark.parametrize(
+    "rerun_of",
+    [
+        pytest.param({"name": "old"}, id="from the failure"),
+        pytest.param({"name": "old", "from": "Start"}, id="from the start"),
+        pytest.param({"name": "old", "from": "Task", "task": "load"}, id="from a task"),
+    ],
+)
+def test_a_run_may_begin_with_another(api: ApiServer, namespace: str, rerun_of: Object) -> None:
+    created = create(api, namespace, run(rerunOf=rerun_of))
+
+    assert created["spec"]["rerunOf"] == {"from": "Failure"} | rerun_of
+
+
+@pytest.mark.parametrize(
+    ("rerun_of", "words"),
+    [
+        pytest.param({"name": "old", "from": "Task"}, "names a task", id="no task"),
+        pytest.param({"name": "old", "task": "load"}, "names a task", id="a task for nothing"),
+        pytest.param({"name": "old", "from": "End"}, "Unsupported value", id="from nowhere"),
+        pytest.param({}, "name", id="nothing"),
+    ],
+)
+def test_a_rerun_that_does_not_say_where_it_begins_is_refused(
+    api: ApiServer, namespace: str, rerun_of: Object, words: str
+) -> None:
+    with pytest.raises(Refused, match=words):
+        create(api, namespace, run(rerunOf=rerun_of))
 
 
 def test_a_run_is_let_go_on_by_naming_the_attempt_that_told_what_to_mend(

@@ -204,13 +204,25 @@ class Reconcilers:
             name.name for name in self.caches.runs.names() if name.namespace == key.namespace
         )
         plan = plan_history(
-            finished, history=flow.spec.history, now=self.now(), unfinished=unfinished
+            finished,
+            history=flow.spec.history,
+            now=self.now(),
+            unfinished=unfinished,
+            wanted=self._wanted_runs(key.namespace),
         )
         await self.executor.carry_out(plan.actions)
         if plan.actions:
             namespace = key.namespace if self.namespaces else ""
             self.queue.add_after(Key(Kind.SIGNALS, namespace, ""), _HISTORY_DELAY_SECONDS)
         return plan
+
+    def _wanted_runs(self, namespace: str) -> frozenset[str]:
+        """Name the runs with which reruns begin that have not ended."""
+        return frozenset(
+            text_at(run, "spec", "rerunOf", "name")
+            for run in self.caches.runs
+            if name_of(run).namespace == namespace
+        )
 
     async def _collect_signals(self, key: Key) -> Plan | None:
         signals = await lookups.list_signals(self.client, namespace=key.namespace or None)

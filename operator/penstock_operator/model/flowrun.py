@@ -30,6 +30,32 @@ def _known_reason(value: object) -> object:
     return value if value in {str(reason) for reason in Reason} else None
 
 
+class RerunOf(Part):
+    """The run with whose journal a run begins."""
+
+    model_config = ConfigDict(
+        json_schema_extra=refuse_unless(
+            must(
+                "has(self.task) == (self.from == 'Task')",
+                "A rerun names a task if it begins from: Task, and only then.",
+            )
+        )
+    )
+
+    name: ObjectName
+    """A run of the same Flow that has ended."""
+
+    from_: Annotated[
+        Literal["Failure", "Start", "Task"],
+        Field(validation_alias="from", serialization_alias="from"),
+    ] = "Failure"
+    """What is done again. Failure: what had failed, or had not been done. Start: everything, with
+    the parameters of that run. Task: a task and what was stored after its first result."""
+
+    task: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Name or task_key of that task."""
+
+
 class Resume(Part):
     """A person's word that a run goes on which waits for that."""
 
@@ -66,7 +92,9 @@ class FlowRunSpec(Part):
                 " && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds)"
                 " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)"
                 " && has(self.parentRef) == has(oldSelf.parentRef)"
-                " && (!has(self.parentRef) || self.parentRef == oldSelf.parentRef)",
+                " && (!has(self.parentRef) || self.parentRef == oldSelf.parentRef)"
+                " && has(self.rerunOf) == has(oldSelf.rerunOf)"
+                " && (!has(self.rerunOf) || self.rerunOf == oldSelf.rerunOf)",
                 "A run's spec cannot be changed, except to suspend, resume or cancel it; create"
                 " another run.",
             ),
@@ -89,6 +117,10 @@ class FlowRunSpec(Part):
 
     parent_ref: ParentRef | None = None
     """The run that has started this one, as run_flow does."""
+
+    rerun_of: RerunOf | None = None
+    """Begins the run with what another one has stored. Its parameters are those of that run, but
+    for those that are given here."""
 
     suspend: bool = False
     """Set it to true to let the run leave its pod, and to false to let it go on. Nothing is undone:

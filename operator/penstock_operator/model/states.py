@@ -56,7 +56,7 @@ class Reason(StrEnum):
     SLEEPING = "Sleeping"
     WAITING_FOR_SIGNAL = "WaitingForSignal"
     WAITING_FOR_RETRY = "WaitingForRetry"
-    WAITING_FOR_RUN = "WaitingForRun"
+    WAITING_FOR_RUN = "WaitingForRun"  # also Scheduled, of a rerun
     SUSPEND_REQUESTED = "SuspendRequested"
     # Cancelling and Cancelled
     CANCEL_REQUESTED = "CancelRequested"
@@ -67,6 +67,7 @@ class Reason(StrEnum):
     FLOW_FAILED = "FlowFailed"
     INVALID_PARAMETERS = "InvalidParameters"
     TIMED_OUT = "TimedOut"
+    RERUN_IMPOSSIBLE = "RerunImpossible"
     LAUNCH_REFUSED = "LaunchRefused"
     ENTRYPOINT_NOT_LOADED = "EntrypointNotLoaded"
     # Crashed

@@ -26,6 +26,7 @@ _REASONS = {
         Reason.FLOW_FAILED,
         Reason.INVALID_PARAMETERS,
         Reason.ENTRYPOINT_NOT_LOADED,
+        Reason.RERUN_IMPOSSIBLE,
         Reason.TIMED_OUT,
     ),
     State.CRASHED: (Reason.USER_EXIT, Reason.JOURNAL_UNUSABLE),

@@ -13,12 +13,16 @@ def plan_history(
     history: History,
     now: datetime,
     unfinished: frozenset[str] = frozenset(),
+    wanted: frozenset[str] = frozenset(),
 ) -> Plan:
     """Plan the deletions among the finished runs of one flow, oldest first.
 
     A child stays as long as its parent is among the `unfinished`: that may not have its result yet.
+    The `wanted` stay, because reruns are to begin with what they have stored.
     """
-    finished = tuple(each for each in finished if each.parent not in unfinished)
+    finished = tuple(
+        each for each in finished if each.parent not in unfinished and each.name not in wanted
+    )
     doomed = _beyond(finished, history=history)
     wait: timedelta | None = None
     if history.ttl_seconds_after_finished is not None:

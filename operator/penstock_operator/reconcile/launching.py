@@ -5,6 +5,7 @@ reports of older attempts are refused. A crash in between leaves an attempt with
 `launch_attempt` creates; its name makes a second creation an adoption.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from penstock_operator.model.flow import Flow
@@ -21,6 +22,7 @@ from penstock_operator.reconcile.names import job_name
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
 from penstock_operator.reconcile.pauses import next_start
 from penstock_operator.reconcile.pods import Launch
+from penstock_operator.reconcile.reruns import LOOK_AGAIN, trouble_of_rerun
 from penstock_operator.reconcile.status import Standing, second, status_with, waiting
 from penstock_operator.reconcile.text import clock
 
@@ -31,12 +33,18 @@ def start_run(case: RunCase) -> Plan:
     """Launch the first attempt, or say what the run waits for."""
     if case.run.spec.suspend:
         return Plan(actions=case.patch(status_with(on_request(case), run=case.run, now=case.now)))
+    trouble = trouble_of_rerun(case)
+    if isinstance(trouble, str):
+        return end(case, state=State.FAILED, reason=Reason.RERUN_IMPOSSIBLE, message=trouble)
+    if isinstance(trouble, Hold):
+        return replace(_wait(case, trouble), requeue_after=LOOK_AGAIN)
     ready = admitted(case)
     if isinstance(ready, Hold):
         return _wait(case, ready)
     problems = parameter_problems(
         merged_parameters(ready.code.settings.parameters, run=case.run.spec.parameters),
         schema=ready.code.settings.parameter_schema,
+        partial=case.run.spec.rerun_of is not None,  # the others are the run's before
     )
     if problems:
         words = (

@@ -192,12 +192,13 @@ class SignalView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """What matters of a run to another one: its parent, or one that waits for it."""
+    """What matters of a run to another one: its parent, a rerun of it, one that waits for it."""
 
     name: str
     uid: str
     is_over: bool
     state: str = ""
+    flow: str = ""
     cancel: bool = False
     """spec.cancel."""
 

@@ -211,6 +211,7 @@ def read_relative(raw: Raw) -> RunView:
         uid=text(raw, "metadata", "uid"),
         is_over=state in TERMINAL_STATES,
         state=state,
+        flow=text(raw, "spec", "flowRef", "name"),
         cancel=field(raw, "spec", "cancel") is True,
     )
 

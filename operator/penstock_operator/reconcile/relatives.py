@@ -1,4 +1,4 @@
-"""Runs that matter to a run: the one that started it, and those whose end it waits for.
+"""Runs that matter to a run: the one that started it, that it is a rerun of, that it waits for.
 
 What becomes of a child follows from how its parent stands, each time anew: nobody passes on that
 the parent has ended, so that nothing is missed while no operator runs.
@@ -16,6 +16,8 @@ def names_of_relatives(run: FlowRun) -> frozenset[str]:
     parent = run.spec.parent_ref
     if parent is not None and parent.close_policy == "Cancel":
         names.add(parent.name)
+    if run.spec.rerun_of is not None and run.status.attempt == 0:
+        names.add(run.spec.rerun_of.name)
     return frozenset(names)
 
 
@@ -24,7 +26,7 @@ def closing(case: RunCase) -> str | None:
     parent = case.run.spec.parent_ref
     if parent is None or parent.close_policy != "Cancel":
         return None
-    found = _relative(case, parent.name)
+    found = relative(case, parent.name)
     if found is None or found.uid != parent.uid:
         return f" because its parent {parent.name} does not exist any more"
     if found.is_over:
@@ -37,7 +39,7 @@ def closing(case: RunCase) -> str | None:
 def ended_run(case: RunCase, suspension: Suspension) -> str | None:
     """Name a run that has ended, or is gone, and whose end is waited for."""
     for name in _awaited(suspension):
-        found = _relative(case, name)
+        found = relative(case, name)
         if found is None or found.is_over:
             return name
     return None
@@ -50,7 +52,8 @@ def _awaited(suspension: Suspension | None) -> tuple[str, ...]:
     return (suspension.name, *suspension.runs) if named and suspension.name else suspension.runs
 
 
-def _relative(case: RunCase, name: str) -> RunView | None:
+def relative(case: RunCase, name: str) -> RunView | None:
+    """Return how another run stands; `None` if there is none."""
     if name not in case.observed.relatives:
         raise NeedError(Look.RELATIVES)
     return case.observed.relatives[name]

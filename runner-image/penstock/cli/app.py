@@ -25,6 +25,7 @@ from penstock.cli.options import (
 )
 from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_document, say
+from penstock.cli.retrying import retry
 from penstock.cli.running import run
 from penstock.cli.talking import approve, reject, resume, signal, suspend
 from penstock.cli.ticks import next_runs
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 
 app.command()(run)
+app.command()(retry)
 for command in (signal, approve, reject, suspend, resume):
     app.command(rich_help_panel="Runs that wait")(command)
 app.command(name="next")(next_runs)

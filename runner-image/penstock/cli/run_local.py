@@ -27,6 +27,7 @@ from penstock.cli.local_signals import local_inbox
 from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
+from penstock.cli.rewinding import leave_behind, rewind_to
 from penstock.errors import ParameterError
 from penstock.home import home
 from penstock.runner.exits import CRASHED, OF_STATE, SUSPENDED, leave
@@ -62,6 +63,8 @@ class Order:
     exit_on_wait: bool = False
     accept: bool = False
     """Go on although the flow no longer makes the calls that it made."""
+    start: str | None = None
+    """Where a run begins that is resumed, if not where it stopped."""
     timeout_seconds: int | None = None
     form: str | None = None
 
@@ -101,7 +104,9 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
         return row
     row = runs.latest_of(runs.find(order.resume).journal)
     entrypoint = order.entrypoint or row.entrypoint
-    if row.state not in ("Failed", "Crashed", "Cancelled"):
+    if order.start is not None:
+        leave_behind(row, order.start, runs=runs)
+    elif row.state not in ("Failed", "Crashed", "Cancelled"):
         return replace(row, entrypoint=entrypoint)
     # A state that is final stays: what goes on from it is another run on the same journal.
     links = sum(other.journal == row.journal for other in runs.all())
@@ -177,7 +182,7 @@ class LocalRun:
             context.suspension = Suspension(
                 activity, leave=self._leave_waiting, linger_seconds=EXIT_LINGER_SECONDS
             )
-        context.journal = journal = self._open_journal()
+        context.journal = journal = self._open_journal(order)
         context.inbox = local_inbox(self._runs, journal_id=self._row.journal, journal=journal)
         with self._shown(), self._suspended_by_signals(activity):
             configure(stream=sys.stderr)
@@ -192,15 +197,17 @@ class LocalRun:
                 self._note(_state(self._outcome), self._outcome.message)
         return self._outcome
 
-    def _open_journal(self) -> RunJournal:
+    def _open_journal(self, order: Order) -> RunJournal:
         from penstock.journal.run_journal import Holder, open_journal
 
         process = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(4)}"
         attempt = self._runs.begin_attempt(self._id)
+        anew = self._row.journal != self._id and self._row.attempts == 0
         return open_journal(
             local_chain(self._row, runs=self._runs),
             holder=Holder(attempt=attempt, process=process),
-            anew=self._row.journal != self._id and self._row.attempts == 0,
+            anew=anew,
+            rewind=rewind_to(order.start) if anew and order.start else None,
             when_fenced=lambda: leave(CRASHED, f"Another process has taken {self._id} over."),
         )
 

@@ -73,6 +73,16 @@ def run(
             rich_help_panel=HERE,
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="WHERE",
+            help="Resume as a new run that does again: start, or a task by its name, with what "
+            "came after it.",
+            rich_help_panel=HERE,
+        ),
+    ] = None,
     accept: Annotated[
         bool,
         typer.Option(
@@ -104,6 +114,8 @@ def run(
             )
         from penstock.cli.run_local import Order, run_here
 
+        if start is not None and resume is None:
+            raise CommandError("--from says where a run begins that is resumed: --resume ID.")
         order = Order(
             entrypoint=flow,
             parameters=parameters,
@@ -112,6 +124,7 @@ def run(
             journal=journal,
             force=force,
             accept=accept,
+            start=start,
             exit_on_wait=exit_on_wait,
             timeout_seconds=timeout,
             form=output,
@@ -119,10 +132,10 @@ def run(
         raise typer.Exit(run_here(order))
     if flow is None:
         raise CommandError("Say what to run: penstock run FILE:FLOW, or a flow in the cluster.")
-    if run_id or force or accept or exit_on_wait:
+    if run_id or force or accept or start or exit_on_wait:
         raise CommandError(
-            "--run-id, --force, --accept and --exit-on-wait are of runs here: penstock run "
-            "FILE:FLOW."
+            "--run-id, --force, --accept, --from and --exit-on-wait are of runs here: penstock "
+            "run FILE:FLOW."
         )
     _run_in_cluster(target, flow, parameters, timeout_seconds=timeout, watch=watch, form=output)
 

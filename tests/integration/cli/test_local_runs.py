@@ -114,6 +114,77 @@ def test_a_failed_run_goes_on_as_a_linked_run_from_its_failure(folder: Path) -> 
     assert listed(folder) == {"slow-1.2": "Completed", "slow-1": "Failed"}
 
 
+RERUN = """
+from pathlib import Path
+from penstock import flow, task
+
+def note(what):
+    with Path("deeds.txt").open("a") as deeds:
+        deeds.write(f"{what}\\n")
+
+@task
+def load():
+    note("load")
+    return 1
+
+@task
+def store(rows):
+    note("store")
+    if Path("broken").exists():
+        raise RuntimeError("no disk")
+    return rows
+
+@flow
+def daily():
+    return store(load())
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "loads", "stores"),
+    [("failure", 1, 2), ("start", 2, 2), ("load", 2, 2), ("store", 1, 2)],
+)
+def test_a_run_is_resumed_from_where_it_is_said(
+    folder: Path, start: str, loads: int, stores: int
+) -> None:
+    (folder / "daily.py").write_text(RERUN)
+    (folder / "broken").touch()
+    finish("run", "daily.py:daily", "--run-id", "daily-1", folder=folder)
+    (folder / "broken").unlink()
+
+    code, stdout, stderr = finish(
+        "run", "--resume", "daily-1", "--from", start, "-o", "json", folder=folder
+    )
+
+    assert (code, stdout) == (0, "1\n"), stderr
+    assert deeds(folder) == {"load": loads, "store": stores}
+    assert listed(folder) == {"daily-1": "Failed", "daily-1.2": "Completed"}
+
+
+def test_a_completed_run_is_resumed_from_a_task_and_its_rerun_is_the_one_that_counts(
+    folder: Path,
+) -> None:
+    (folder / "daily.py").write_text(RERUN)
+    finish("run", "daily.py:daily", "--run-id", "daily-1", folder=folder)
+
+    again, _, _ = finish("run", "--resume", "daily-1", "--from", "store", folder=folder)
+    same, _, _ = finish("run", "--resume", "daily-1", folder=folder)
+
+    assert (again, same) == (0, 0)
+    assert deeds(folder) == {"load": 1, "store": 2}
+
+
+def test_a_task_that_is_not_known_is_no_place_to_resume_from(folder: Path) -> None:
+    (folder / "daily.py").write_text(RERUN)
+    finish("run", "daily.py:daily", "--run-id", "daily-1", folder=folder)
+
+    code, _, stderr = finish("run", "--resume", "daily-1", "--from", "shave", folder=folder)
+
+    assert code == 2
+    assert "nothing of a task named shave" in stderr
+    assert listed(folder) == {"daily-1": "Completed"}
+
+
 def test_a_result_that_cannot_be_read_suspends_the_run_until_that_is_mended(folder: Path) -> None:
     whole = """
 from pathlib import Path

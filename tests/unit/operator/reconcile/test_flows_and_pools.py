@@ -257,6 +257,19 @@ def test_history_keeps_the_newest_of_each_sort_and_deletes_the_oldest_first() ->
     assert doomed(plan) == ["bad-1", "good-1", "good-2", "bad-3"]
 
 
+def test_history_keeps_what_a_rerun_is_to_begin_with() -> None:
+    runs = (finished("old", minutes=1, successful=False), finished("new", minutes=2))
+
+    plan = plan_history(
+        runs,
+        history=History(successful_runs=0, failed_runs=0),
+        now=LATER,
+        wanted=frozenset({"old"}),
+    )
+
+    assert doomed(plan) == ["new"]
+
+
 def test_history_by_age_comes_back_for_the_next() -> None:
     runs = (finished("old", minutes=0), finished("young", minutes=3))
 
