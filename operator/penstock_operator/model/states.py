@@ -80,7 +80,7 @@ class Reason(StrEnum):
 
 
 class ReadyReason(StrEnum):
-    """Why a Flow or a WorkPool is ready to be used, or stalled."""
+    """Why a Flow, a WorkPool or a Schedule is ready to be used, or stalled."""
 
     READY = "Ready"
     SUSPENDED = "Suspended"
@@ -91,6 +91,10 @@ class ReadyReason(StrEnum):
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
     INVALID_SOURCE = "InvalidSource"
     IMAGE_MISSING = "ImageMissing"
+    INVALID_RULE = "InvalidRule"
+    FLOW_NOT_FOUND = "FlowNotFound"
+    TOO_MANY_FAILURES = "TooManyFailures"
+    BACKFILL_TOO_LARGE = "BackfillTooLarge"
 
 
 class ConditionType(StrEnum):

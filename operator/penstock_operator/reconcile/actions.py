@@ -12,6 +12,7 @@ from enum import StrEnum
 from penstock_operator.model.flow import FlowStatus
 from penstock_operator.model.flowrun import FlowRunStatus
 from penstock_operator.model.meta import ObjectMeta
+from penstock_operator.model.schedule import ScheduleStatus
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.signal import SignalStatus
 from penstock_operator.model.workpool import WorkPoolStatus
@@ -138,6 +139,33 @@ class DeleteSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateRun:
+    """Create the FlowRun of a schedule's moment. 409 is done: a moment has one name, so one run."""
+
+    manifest: JsonObject
+    due_at: datetime
+    """Measure `penstock_schedule_lag_seconds` from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRun:
+    """Set spec.cancel of a run that a Schedule made. 404, and 409 by the uid, are done."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchScheduleStatus:
+    """Apply the Schedule's status, with the observed resourceVersion as precondition: whoever has
+    an older one decides nothing, and makes no run."""
+
+    target: Target
+    status: ScheduleStatus
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureServiceAccount:
     """Create the ServiceAccount; 409 is done. It may carry labels and secrets of other hands."""
 
@@ -176,6 +204,9 @@ Action = (
     | EnsureServiceAccount
     | EnsureRoleBinding
     | DeleteRun
+    | CreateRun
+    | CancelRun
+    | PatchScheduleStatus
 )
 
 

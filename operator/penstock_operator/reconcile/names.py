@@ -11,6 +11,10 @@ RUN_LABEL = "penstock.dev/run"
 POOL_LABEL = "penstock.dev/pool"
 ATTEMPT_LABEL = "penstock.dev/attempt"
 PARENT_LABEL = "penstock.dev/parent"
+SCHEDULE_LABEL = "penstock.dev/schedule"
+BACKFILL_LABEL = "penstock.dev/backfill"
+MOMENT_ANNOTATION = "penstock.dev/scheduled-time"
+"""The moment that a run is for, RFC 3339 in UTC."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "penstock"}
 
 DEFAULT_POOL = "default"

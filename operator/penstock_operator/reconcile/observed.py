@@ -51,6 +51,10 @@ class Look(StrEnum):
     SOURCE = "Source"
     """Get the ConfigMap that the Flow's `source.configMap` names, uncached → `source`."""
 
+    OUTCOMES = "Outcomes"
+    """Get the runs that a Schedule's status lists as active or starting and that the cache lacks →
+    `outcomes`."""
+
     ACCESS = "Access"
     """Get the runner's ServiceAccount and the RoleBindings that the plan of a pool expects →
     `access`."""

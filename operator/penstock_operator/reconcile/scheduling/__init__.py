@@ -1,0 +1,1 @@
+"""Schedules: which moments they name, and what becomes of each."""

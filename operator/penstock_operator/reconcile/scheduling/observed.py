@@ -1,0 +1,37 @@
+"""What the plan of a Schedule looks at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.schedule import Schedule
+from penstock_operator.model.states import State
+from penstock_operator.reconcile.observed import NOT_LOOKED, Malformed, NotLooked
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledRun:
+    """An unfinished run that a Schedule made."""
+
+    namespace: str
+    name: str
+    uid: str
+    moment: datetime | None
+    """The moment that it is for; unknown where somebody took the annotation off."""
+    backfill: str = ""
+    """The backfill that it belongs to."""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedSchedule:
+    """All that the plan of a Schedule may look at."""
+
+    schedule: Schedule | Malformed
+    flow: Flow | Malformed | None
+    runs: tuple[ScheduledRun, ...] = ()
+    """Its unfinished runs, those of its backfills too."""
+    outcomes: Mapping[str, State | None] | NotLooked = NOT_LOOKED
+    """The states of the runs that the status lists as active or starting and that are not among
+    `runs`, read from the API server; ``None`` for one that does not exist."""

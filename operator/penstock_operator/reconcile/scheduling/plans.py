@@ -1,0 +1,331 @@
+"""The plan of a Schedule: make the runs that are due, and say what became of each moment (G7).
+
+A moment is decided once: the status says up to where that is done, which runs it decided on, and
+counts what was skipped. It is written before the runs are made, by whoever knew its last version;
+a run that a crash kept from being made is made by the next plan, and none is made twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+
+from pydantic import JsonValue
+
+from penstock.schedules import ScheduleError
+from penstock_operator.model.flow import Flow
+from penstock_operator.model.schedule import Schedule, ScheduleStatus, Start
+from penstock_operator.model.schema import API_VERSION, JsonObject
+from penstock_operator.model.states import ReadyReason, State
+from penstock_operator.reconcile.actions import (
+    Action,
+    CancelRun,
+    CreateRun,
+    PatchScheduleStatus,
+    Plan,
+    target_of,
+)
+from penstock_operator.reconcile.code import Fault
+from penstock_operator.reconcile.names import (
+    BACKFILL_LABEL,
+    FLOW_LABEL,
+    MANAGED_BY,
+    MOMENT_ANNOTATION,
+    SCHEDULE_LABEL,
+)
+from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
+from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
+from penstock_operator.reconcile.readiness import readiness
+from penstock_operator.reconcile.scheduling.backfills import Progress, backfill_fault, go_on
+from penstock_operator.reconcile.scheduling.course import Course
+from penstock_operator.reconcile.scheduling.missed import CHUNK, due_moments
+from penstock_operator.reconcile.scheduling.nominal import template_fault, with_moment
+from penstock_operator.reconcile.scheduling.observed import ObservedSchedule
+from penstock_operator.reconcile.scheduling.rules import (
+    due_at,
+    rule_hash,
+    rules_of,
+    run_name,
+    scheduled_after,
+)
+
+_SHOWN_TICKS = 5
+_NOW = timedelta(0)
+_TIDY_AFTER = timedelta(seconds=2)
+"""How long a run may be listed as starting once it exists."""
+
+
+def plan_schedule(observed: ObservedSchedule, *, now: datetime) -> Plan:
+    """Plan what a Schedule has to do now, and when to look again."""
+    schedule = observed.schedule
+    if isinstance(schedule, Malformed) or schedule.metadata.deletion_timestamp is not None:
+        return Plan()  # a status that cannot be read is not written over: it counts
+    fault = _fault(schedule, flow=observed.flow, now=now)
+    if fault is not None:
+        held = schedule.status.model_copy(update={"next_ticks": ()})
+        return Plan(actions=_patched(schedule, _with_conditions(schedule, held, fault, now=now)))
+    known = {each.name for each in observed.runs}
+    names = {
+        *schedule.status.active,
+        *(_name_of(each, schedule) for each in schedule.status.starting),
+    }
+    if names - known and isinstance(observed.outcomes, NotLooked):
+        return Plan(need=frozenset({Look.OUTCOMES}))
+    return _decide(observed, schedule, now=now)
+
+
+def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) -> Plan:
+    known: dict[str, State | None] = {each.name: State.RUNNING for each in observed.runs}
+    if not isinstance(observed.outcomes, NotLooked):
+        known |= observed.outcomes
+    starting = schedule.status.starting
+    unmade = [each for each in starting if known[_name_of(each, schedule)] is None]
+    course = Course.of(schedule, runs=observed.runs, starting=unmade, now=now)
+    course.count_endings(known[name] for name in schedule.status.active)
+    rule = rule_hash(schedule.spec)
+    if schedule.status.rule not in (None, rule):
+        course.decided_through = max(course.decided_through, now)
+    stopped = _stopped_at(schedule, course)
+    paused = schedule.spec.suspend or stopped is not None
+    more = False
+    if schedule.status.paused and not paused:
+        more = paused = _count_what_went_by(course)
+    if not paused:
+        if not _is_early(schedule, rule=rule, now=now):
+            more = _decide_what_is_due(course, reason=_reason_to_skip(observed.flow))
+        course.drain()
+    trigger = _triggered(course)
+    backfills = go_on(schedule, runs=observed.runs, starting=unmade, now=now)
+    upcoming = () if paused else _upcoming(course, rule=rule)
+    starts = [
+        *(Start(at=each) for each in course.starts),
+        *(Start(at=at, backfill=each.status.name) for each in backfills for at in each.starts),
+    ]
+    status = course.status(
+        rule=rule,
+        paused=paused,
+        stopped_at_generation=stopped,
+        last_trigger=trigger,
+        next_ticks=upcoming,
+        starting=(*unmade, *starts),
+        backfills=tuple(each.status for each in backfills),
+    )
+    verdict = _verdict(schedule, flow=observed.flow, stopped=stopped)
+    status = _with_conditions(schedule, status, verdict, now=now)
+    again = _again(course, upcoming=upcoming, backfills=backfills, more=more)
+    if _only_forgets_starts(status, schedule) and _is_fresh(starting, schedule, now=now):
+        status, again = schedule.status, min(again or _TIDY_AFTER, _TIDY_AFTER)
+    return Plan(
+        actions=(
+            *(_create(schedule, each) for each in unmade),
+            *_patched(schedule, status),
+            *(_create(schedule, each) for each in starts),
+            *(CancelRun(each.namespace, each.name, each.uid) for each in course.superseded()),
+        ),
+        requeue_after=again,
+    )
+
+
+def _name_of(start: Start, schedule: Schedule) -> str:
+    return run_name(schedule.metadata.name, start.at)
+
+
+def _only_forgets_starts(status: ScheduleStatus, schedule: Schedule) -> bool:
+    """Tell whether the status says nothing but that runs exist that were decided on."""
+    old = schedule.status
+    return old.starting != () and status.model_copy(update={"starting": old.starting}) == old
+
+
+def _is_fresh(starting: Iterable[Start], schedule: Schedule, *, now: datetime) -> bool:
+    """Tell whether that can wait for the next word, which comes soon where runs are short."""
+    latest = max(due_at(each.at, schedule=schedule) for each in starting)
+    return now - latest < _TIDY_AFTER
+
+
+def _is_early(schedule: Schedule, *, rule: str, now: datetime) -> bool:
+    """Tell from the status alone that nothing is due yet: reading a rule costs a millisecond."""
+    status = schedule.status
+    return (
+        status.rule == rule
+        and status.next_ticks != ()
+        and due_at(status.next_ticks[0], schedule=schedule) > now
+    )
+
+
+def _stopped_at(schedule: Schedule, course: Course) -> int | None:
+    """Return the generation at which failures stopped the schedule, if they hold it still."""
+    limit, generation = schedule.spec.suspend_after_failures, schedule.metadata.generation
+    stopped = schedule.status.stopped_at_generation
+    if stopped is not None and stopped != generation:
+        course.failures = 0  # it was changed meanwhile: tried anew
+        return None
+    if limit is None or course.failures < limit:
+        return None
+    return generation
+
+
+def _count_what_went_by(course: Course) -> bool:
+    """Count what was due while the schedule was paused; return whether some is left to count."""
+    moments = scheduled_after(course.decided_through, spec=course.schedule.spec)
+    missed = list(islice(takewhile(lambda moment: moment <= course.now, moments), CHUNK))
+    course.skip(len(missed), "Suspended")
+    if len(missed) == CHUNK:
+        course.decided_through = missed[-1]
+        return True
+    course.decided_through = max(course.decided_through, course.now)
+    return False
+
+
+def _decide_what_is_due(course: Course, *, reason: str | None) -> bool:
+    due = due_moments(course.schedule, after=course.decided_through, now=course.now)
+    course.skip(due.missed, "Missed")
+    for moment in due.runs:
+        if reason is not None:
+            course.skip(1, reason)
+        else:
+            course.admit(moment)
+    course.decided_through = due.through
+    return due.more
+
+
+def _reason_to_skip(flow: Flow | Malformed | None) -> str | None:
+    if flow is None:
+        return "FlowNotFound"
+    if isinstance(flow, Flow) and flow.spec.suspend:
+        return "FlowSuspended"
+    return None
+
+
+def _triggered(course: Course) -> datetime | None:
+    """Make the run that triggerAt asks for; return the last that was asked for."""
+    schedule = course.schedule
+    asked, last = schedule.spec.trigger_at, schedule.status.last_trigger
+    if asked is None or asked == last:
+        return last
+    if asked > course.now:
+        course.again_at.append(asked)
+        return last
+    if course.now - asked > timedelta(seconds=schedule.spec.catch_up.window_seconds):
+        course.skip(1, "Missed")
+    else:
+        course.start(asked)
+    return asked
+
+
+def _upcoming(course: Course, *, rule: str) -> tuple[datetime, ...]:
+    status = course.schedule.status
+    if (
+        status.rule == rule
+        and status.next_ticks
+        and status.decided_through == course.decided_through
+    ):
+        return status.next_ticks
+    moments = scheduled_after(course.decided_through, spec=course.schedule.spec)
+    return tuple(islice(moments, _SHOWN_TICKS))
+
+
+def _again(
+    course: Course, *, upcoming: Sequence[datetime], backfills: list[Progress], more: bool
+) -> timedelta | None:
+    moments = list(course.again_at)
+    if upcoming:
+        moments.append(due_at(upcoming[0], schedule=course.schedule))
+    moments += [course.now for each in backfills if each.starts]
+    moments += [each.status.end for each in backfills if each.status.end > course.now]
+    if more:
+        moments.append(course.now)
+    if not moments:
+        return None
+    return max(_NOW, min(moments) - course.now)
+
+
+def _fault(schedule: Schedule, *, flow: Flow | Malformed | None, now: datetime) -> Fault | None:
+    """Return what a person must mend before anything can be decided."""
+    try:
+        rules_of(schedule.spec)
+        sentence = backfill_fault(schedule)
+    except ScheduleError as error:
+        return Fault(ReadyReason.INVALID_RULE, str(error))
+    if sentence is not None:
+        return Fault(ReadyReason.BACKFILL_TOO_LARGE, sentence)
+    parameters: JsonObject = schedule.spec.parameters or {}
+    unknown = template_fault(parameters)
+    if unknown is not None:
+        return Fault(ReadyReason.INVALID_PARAMETERS, unknown)
+    if not isinstance(flow, Flow):
+        return None
+    filled = with_moment(parameters, now, zone=schedule.spec.time_zone)
+    problems = parameter_problems(
+        merged_parameters(flow.spec.parameters, run=filled), schema=flow.spec.parameter_schema
+    )
+    if not problems:
+        return None
+    said = "; ".join(problems)
+    return Fault(
+        ReadyReason.INVALID_PARAMETERS, f"The parameters do not fit the flow's schema: {said}."
+    )
+
+
+def _verdict(
+    schedule: Schedule, *, flow: Flow | Malformed | None, stopped: int | None
+) -> Fault | tuple[ReadyReason, str]:
+    if stopped is not None:
+        return Fault(
+            ReadyReason.TOO_MANY_FAILURES,
+            f"Its last {schedule.spec.suspend_after_failures} runs did not complete. Look at them;"
+            " any change of the Schedule lets it go on.",
+        )
+    if schedule.spec.suspend:
+        return ReadyReason.SUSPENDED, "It is suspended: what is due is skipped, and counted."
+    if flow is None:
+        name = schedule.spec.flow_ref.name
+        return Fault(
+            ReadyReason.FLOW_NOT_FOUND,
+            f"There is no Flow {name} in its namespace; what is due meanwhile is skipped.",
+        )
+    return ReadyReason.READY, "Runs are created when they are due."
+
+
+def _with_conditions(
+    schedule: Schedule,
+    status: ScheduleStatus,
+    verdict: Fault | tuple[ReadyReason, str],
+    *,
+    now: datetime,
+) -> ScheduleStatus:
+    generation = schedule.metadata.generation
+    conditions = readiness(verdict, old=schedule.status.conditions, generation=generation, now=now)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+
+
+def _patched(schedule: Schedule, status: ScheduleStatus) -> tuple[Action, ...]:
+    if status == schedule.status:
+        return ()
+    return (PatchScheduleStatus(target_of(schedule.metadata), status),)
+
+
+def _create(schedule: Schedule, start: Start) -> CreateRun:
+    meta, spec, moment = schedule.metadata, schedule.spec, start.at
+    labels: dict[str, JsonValue] = {
+        **MANAGED_BY,
+        FLOW_LABEL: spec.flow_ref.name,
+        SCHEDULE_LABEL: meta.name,
+    }
+    if start.backfill:
+        labels[BACKFILL_LABEL] = start.backfill
+    run: dict[str, JsonValue] = {"flowRef": {"name": spec.flow_ref.name}}
+    if spec.parameters:
+        run["parameters"] = with_moment(spec.parameters, moment, zone=spec.time_zone)
+    return CreateRun(
+        manifest={
+            "apiVersion": API_VERSION,
+            "kind": "FlowRun",
+            "metadata": {
+                "name": run_name(meta.name, moment),
+                "namespace": meta.namespace,
+                "labels": labels,
+                "annotations": {MOMENT_ANNOTATION: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"},
+            },
+            "spec": run,
+        },
+        due_at=due_at(moment, schedule=schedule),
+    )

@@ -1,0 +1,87 @@
+"""The moments that a Schedule names, with those who know how to read cron lines and rules.
+
+The rule of a moment is the SDK's (`penstock.schedules`), so that `flow.serve`, `penstock next` and
+the operator never differ.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from itertools import dropwhile, takewhile
+
+from penstock.schedules import Cron, Gap, Interval, Overlap, RRule, ScheduleError, ticks_after
+from penstock.schedules import Schedule as Rule
+from penstock_operator.model.schedule import DaylightSaving, Schedule, ScheduleSpec
+from penstock_operator.reconcile.wire import canonical
+
+_TIMING = (
+    "cron", "crons", "interval", "rrule", "timeZone", "dst", "jitterSeconds", "startAt", "endAt",
+)  # fmt: skip
+_ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+Rules = tuple[Rule, ...]
+
+
+def rules_of(spec: ScheduleSpec) -> Rules:
+    """Read the schedule's rules. Raises ``ScheduleError`` with a sentence where one is none."""
+    if spec.interval is not None:
+        length = timedelta(seconds=spec.interval.seconds)
+        return (Interval(length, spec.interval.anchor or _ANCHOR),)
+    lines = spec.crons or ((spec.cron,) if spec.cron else ())
+    if not lines and spec.rrule is None:
+        raise ScheduleError("Nothing says when it is due: set cron, crons, interval or rrule.")
+    return _on_the_wall(lines, spec.rrule, spec.time_zone, spec.dst)
+
+
+@lru_cache(maxsize=20_000)
+def _on_the_wall(
+    lines: tuple[str, ...], rrule: str | None, zone: str, dst: DaylightSaving
+) -> Rules:
+    gap = Gap(str(dst.gap))
+    overlap = Overlap(str(dst.overlap)) if dst.overlap else None
+    if rrule is not None:
+        return (RRule(rrule, timezone=zone, gap=gap, overlap=overlap),)
+    return tuple(Cron(line, timezone=zone, gap=gap, overlap=overlap) for line in lines)
+
+
+def rule_hash(spec: ScheduleSpec) -> str:
+    """Name what says when runs are due: a change of anything else changes no moment."""
+    wire = spec.to_wire()
+    return sha256(canonical({key: wire.get(key) for key in _TIMING}).encode()).hexdigest()[:16]
+
+
+def moments_after(
+    after: datetime, *, rules: Rules, first: datetime | None, last: datetime | None
+) -> Iterator[datetime]:
+    """Return the moments later than ``after`` and within the bounds, in whole seconds, in order."""
+    begin = after if first is None else max(after, first - SECOND)
+    seconds = (tick.replace(microsecond=0) for tick in ticks_after(begin, *rules))
+    moments = dropwhile(lambda tick: tick <= after, seconds)
+    if first is not None:
+        earliest = first
+        moments = dropwhile(lambda tick: tick < earliest, moments)
+    if last is None:
+        return moments
+    return takewhile(lambda tick: tick <= last, moments)
+
+
+def scheduled_after(after: datetime, *, spec: ScheduleSpec) -> Iterator[datetime]:
+    """Return the moments later than ``after`` that the schedule itself has to see to."""
+    return moments_after(after, rules=rules_of(spec), first=spec.start_at, last=spec.end_at)
+
+
+def due_at(moment: datetime, *, schedule: Schedule) -> datetime:
+    """Return when the run of a moment starts: a little later, by its own share of the jitter."""
+    jitter = schedule.spec.jitter_seconds
+    if not jitter:
+        return moment
+    name = f"{schedule.metadata.namespace}/{schedule.metadata.name}/{moment.isoformat()}"
+    share = int.from_bytes(sha256(name.encode()).digest()[:8]) / 2**64
+    return moment + timedelta(seconds=share * jitter)
+
+
+def run_name(schedule: str, moment: datetime) -> str:
+    """Name the run of a moment: there is one such name, so there is one such run (G7)."""
+    return f"{schedule}-{moment.astimezone(UTC):%Y%m%d%H%M%S}"
