@@ -17,7 +17,7 @@ from tests.integration.apiserver import GROUP, ApiServer
 from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("flows", "flowruns", "workpools", "signals", "journalsegments")
+KINDS = ("flows", "flowruns", "workpools", "schedules", "signals", "journalsegments")
 RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
 POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 

@@ -220,10 +220,14 @@ def may(api: ApiServer, user: str, verb: str, resource: str, **attributes: str) 
     return allowed
 
 
-PENSTOCK = [f"penstock.dev/{kind}" for kind in ("flows", "flowruns", "workpools", "signals")]
+PENSTOCK = [
+    f"penstock.dev/{kind}" for kind in ("flows", "flowruns", "workpools", "schedules", "signals")
+]
 OPERATOR_MAY = [
     *(f"{verb} {kind}" for kind in PENSTOCK for verb in ("get", "list", "watch")),
     *(f"patch {kind}:status" for kind in PENSTOCK),
+    "create penstock.dev/flowruns",
+    "patch penstock.dev/flowruns",
     "delete penstock.dev/flowruns",
     "delete penstock.dev/signals",
     "update penstock.dev/flowruns:finalizers",
@@ -238,7 +242,13 @@ OPERATOR_MAY = [
     ),
 ]
 OPERATOR_MAY_NOT = [
-    *(f"{verb} {kind}" for kind in PENSTOCK for verb in ("create", "update", "patch")),
+    *(f"update {kind}" for kind in PENSTOCK),
+    *(
+        f"{verb} {kind}"
+        for kind in PENSTOCK
+        for verb in ("create", "patch")
+        if kind != "penstock.dev/flowruns"
+    ),
     "delete penstock.dev/flows",
     "delete penstock.dev/workpools",
     "update penstock.dev/flowruns:status",

@@ -53,11 +53,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* What the operator does in each namespace it watches: the least that its reconcile loops need. */ -}}
 {{- define "penstock.operatorRules" -}}
 - apiGroups: [penstock.dev]
-  resources: [flows, flowruns, workpools, signals]
+  resources: [flows, flowruns, workpools, schedules, signals]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
-  resources: [flows/status, flowruns/status, workpools/status, signals/status]
+  resources: [flows/status, flowruns/status, workpools/status, schedules/status, signals/status]
   verbs: [get, patch]
+- apiGroups: [penstock.dev] # the runs of schedules, and their cancellation
+  resources: [flowruns]
+  verbs: [create, patch]
 - apiGroups: [penstock.dev] # history; signals go with their runs
   resources: [flowruns, signals]
   verbs: [delete]

@@ -243,6 +243,8 @@ class App:
                 if action.run_created_at is not None:
                     delay = datetime.now(UTC) - action.run_created_at
                     self.metrics.launch_delay.observe(max(0.0, delay.total_seconds()))
+            case actions.CreateRun() | actions.PatchScheduleStatus():
+                self._note_tick(action)
             case actions.DeleteRun(namespace, name):
                 key = str(Key(Kind.RUN, namespace, name))
                 logger.info("Deleted by its flow's history.", extra={"key": key})
@@ -254,6 +256,14 @@ class App:
                 logger.warning("Deleted the Signal %s/%s: its run does not exist.", namespace, name)
             case _:
                 pass
+
+    def _note_tick(self, action: actions.CreateRun | actions.PatchScheduleStatus) -> None:
+        if isinstance(action, actions.CreateRun):
+            lag = datetime.now(UTC) - action.due_at
+            self.metrics.schedule_lag.observe(max(0.0, lag.total_seconds()))
+            return
+        for reason, count in action.skipped.items():
+            self.metrics.skipped_ticks.labels(reason).inc(count)
 
 
 def _first_of(group: ExceptionGroup) -> Exception:

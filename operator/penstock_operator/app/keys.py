@@ -12,6 +12,7 @@ class Kind(StrEnum):
     RUN = "FlowRun"
     FLOW = "Flow"
     POOL = "WorkPool"
+    SCHEDULE = "Schedule"
     HISTORY = "History"
     """The finished runs of the Flow of that name."""
     SNAPSHOTS = "Snapshots"

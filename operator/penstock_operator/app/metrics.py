@@ -73,6 +73,18 @@ class Metrics:
             buckets=_LAUNCH_BUCKETS,
             registry=self.registry,
         )
+        self.skipped_ticks = Counter(
+            "penstock_schedule_skipped_ticks",
+            "Moments of Schedules that got no run.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.schedule_lag = Histogram(
+            "penstock_schedule_lag_seconds",
+            "From when a run of a Schedule was due to its creation.",
+            buckets=_LAUNCH_BUCKETS,
+            registry=self.registry,
+        )
         self.leader = Gauge(
             "penstock_leader", "1 on the operator that holds the Lease.", registry=self.registry
         )

@@ -14,7 +14,7 @@ from typing import TypeVar
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Queue, Triggers
 from penstock_operator.kube import lookups
-from penstock_operator.kube.caches import Cache, Caches, Name, name_of, text_at
+from penstock_operator.kube.caches import Cache, Caches, Name, made_by, name_of, text_at
 from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.errors import NotFound
 from penstock_operator.kube.execute import Executor, JobRefusedError
@@ -38,6 +38,8 @@ from penstock_operator.reconcile.observed import (
 from penstock_operator.reconcile.pools import plan_pool
 from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
+from penstock_operator.reconcile.scheduling.observed import ObservedSchedule
+from penstock_operator.reconcile.scheduling.plans import plan_schedule
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import plan_signal_collection
 from penstock_operator.reconcile.snapshots import plan_snapshots
@@ -71,6 +73,7 @@ class Reconcilers:
             Kind.RUN: self._reconcile_run,
             Kind.FLOW: self._reconcile_flow,
             Kind.POOL: self._reconcile_pool,
+            Kind.SCHEDULE: self._reconcile_schedule,
             Kind.HISTORY: self._collect_history,
             Kind.SNAPSHOTS: self._collect_snapshots,
             Kind.SIGNALS: self._collect_signals,
@@ -186,6 +189,27 @@ class Reconcilers:
             observed = await lookups.look_for_pool(self.client, observed, plan.need)
             plan = plan_pool(observed, now=self.now(), settings=self.settings)
         await self._carry_out_unless_gone(plan, self.caches.pools, key)
+        return plan
+
+    async def _reconcile_schedule(self, key: Key) -> Plan | None:
+        name = Name(key.namespace, key.name)
+        schedule = _read(reading.read_schedule, self.caches.schedules, *name)
+        if schedule is None:
+            return None
+        if isinstance(schedule, Malformed):
+            logger.error("%s", schedule.sentence, extra={"key": str(key)})
+            return None
+        flow = schedule.spec.flow_ref.name
+        observed = ObservedSchedule(
+            schedule=schedule,
+            flow=_read(reading.read_flow, self.caches.flows, key.namespace, flow),
+            runs=tuple(map(reading.read_scheduled_run, self.caches.runs.members(made_by(name)))),
+        )
+        plan = plan_schedule(observed, now=self.now())
+        if plan.need:
+            observed = await lookups.look_for_schedule(self.client, observed)
+            plan = plan_schedule(observed, now=self.now())
+        await self._carry_out_unless_gone(plan, self.caches.schedules, key)
         return plan
 
     async def _carry_out_unless_gone(self, plan: Plan, cache: Cache, key: Key) -> None:

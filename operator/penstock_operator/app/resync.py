@@ -24,6 +24,7 @@ from penstock_operator.kube.resources import (
     OF_A_RUN,
     POOLS,
     RUNS,
+    SCHEDULES,
     SIGNALS,
     UNFINISHED,
     UNSETTLED,
@@ -32,7 +33,7 @@ from penstock_operator.kube.resources import (
 
 logger = logging.getLogger(__name__)
 
-WATCHED = (POOLS, FLOWS, SIGNALS, RUNS, JOBS)
+WATCHED = (POOLS, FLOWS, SCHEDULES, SIGNALS, RUNS, JOBS)
 
 FIELDS = {RUNS: UNFINISHED, SIGNALS: UNSETTLED}
 """Which objects of a kind are watched."""
@@ -101,6 +102,7 @@ class Resync:
         """Queue every object and every chore, spread over time."""
         keys = [Key(Kind.POOL, *name) for name in self.caches.pools.names()]
         keys += [Key(Kind.FLOW, *name) for name in self.caches.flows.names()]
+        keys += [Key(Kind.SCHEDULE, *name) for name in self.caches.schedules.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.runs.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.jobs.owners()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.signals.owners()]

@@ -6,9 +6,17 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from penstock_operator.app.keys import Key, Kind
-from penstock_operator.kube.caches import Caches, Name, children_of, name_of, text_at
+from penstock_operator.kube.caches import Caches, Name, children_of, name_of, schedule_of, text_at
 from penstock_operator.kube.client import Object
-from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS, Resource
+from penstock_operator.kube.resources import (
+    FLOWS,
+    JOBS,
+    POOLS,
+    RUNS,
+    SCHEDULES,
+    SIGNALS,
+    Resource,
+)
 from penstock_operator.reconcile.names import RUN_LABEL
 
 
@@ -64,6 +72,7 @@ class Triggers:
         for kind, cache in (
             (Kind.POOL, self._caches.pools),
             (Kind.FLOW, self._caches.flows),
+            (Kind.SCHEDULE, self._caches.schedules),
             (Kind.RUN, self._caches.runs),
         ):
             for name in cache.names():
@@ -81,13 +90,18 @@ class Triggers:
         if resource == RUNS:
             yield Key(Kind.RUN, namespace, name)
             yield from self._relatives_of(obj)
+            yield from self._schedule_of(obj)
         elif resource == JOBS:
             if run := (obj["metadata"].get("labels") or {}).get(RUN_LABEL):
                 yield Key(Kind.RUN, namespace, run)
         elif resource == SIGNALS:
             yield Key(Kind.RUN, namespace, text_at(obj, "spec", "flowRunRef", "name"))
+        elif resource == SCHEDULES:
+            yield Key(Kind.SCHEDULE, namespace, name)
         elif resource == FLOWS:
             yield from self._flow_and_its_runs(obj)
+            for schedule in self._caches.schedules.members(Name(namespace, name)):
+                yield Key(Kind.SCHEDULE, *name_of(schedule))
         elif resource == POOLS:
             yield Key(Kind.POOL, namespace, name)
             for flow in self._caches.flows.members(Name(namespace, name)):
@@ -103,6 +117,13 @@ class Triggers:
         if is_over or (isinstance(spec, dict) and spec.get("cancel")):
             for child in self._caches.runs.members(children_of(name)):
                 yield Key(Kind.RUN, *name_of(child))
+
+    def _schedule_of(self, run: Object) -> Iterator[Key]:
+        """Name the Schedule that made a run, to which its beginning and its end mean something."""
+        name, schedule = name_of(run), schedule_of(run)
+        is_over = self._caches.runs.get(name) is None
+        if schedule and (is_over or not text_at(run, "status", "state")):
+            yield Key(Kind.SCHEDULE, name.namespace, schedule)
 
     def _flow_and_its_runs(self, flow: Object) -> Iterator[Key]:
         namespace, name = name_of(flow)

@@ -11,10 +11,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS, Resource
+from penstock_operator.kube.resources import (
+    FLOWS,
+    JOBS,
+    POOLS,
+    RUNS,
+    SCHEDULES,
+    SIGNALS,
+    Resource,
+)
 from penstock_operator.kube.trimming import shared, trim_job, trim_run, trim_signal
 from penstock_operator.model.states import TERMINAL_STATES, SignalState
-from penstock_operator.reconcile.names import DEFAULT_POOL, RUN_LABEL
+from penstock_operator.reconcile.names import DEFAULT_POOL, RUN_LABEL, SCHEDULE_LABEL
 
 Object = dict[str, Any]
 
@@ -58,8 +66,8 @@ def _as_it_is(obj: Object) -> Object:
 class Cache:
     """Objects of one kind by name, with one index.
 
-    `index` names what an object belongs to (a run's flow and parent, a Job's run), within its
-    namespace.
+    `index` names what an object belongs to (a run's flow, parent and schedule, a Job's run), within
+    its namespace.
     `belongs` tells whether an object is one that the watch would show: what is not is gone.
     `trimmed` leaves out what no plan reads, so that ten thousand objects fit into memory.
     """
@@ -153,10 +161,30 @@ def children_of(run: Name) -> Name:
     return Name(run.namespace, f"children/{run.name}")
 
 
-def _flow_and_parent_of(run: Object) -> Iterable[str]:
-    parent = text_at(run, "spec", "parentRef", "name")
-    flow = text_at(run, "spec", "flowRef", "name")
-    return [flow, children_of(Name("", parent)).name] if parent else [flow]
+def made_by(schedule: Name) -> Name:
+    """Return under what the runs of a Schedule are indexed."""
+    return Name(schedule.namespace, f"schedules/{schedule.name}")
+
+
+def schedule_of(run: Object) -> str:
+    """Return the name of the Schedule that made a run, or nothing."""
+    return text_at(run, "metadata", "labels", SCHEDULE_LABEL)
+
+
+def _owners_of_run(run: Object) -> Iterable[str]:
+    yield _flow_of(run)
+    if parent := text_at(run, "spec", "parentRef", "name"):
+        yield children_of(Name("", parent)).name
+    if schedule := schedule_of(run):
+        yield made_by(Name("", schedule)).name
+
+
+def _flow_of(obj: Object) -> str:
+    return text_at(obj, "spec", "flowRef", "name")
+
+
+def _flow_of_schedule(schedule: Object) -> Iterable[str]:
+    return [_flow_of(schedule)]
 
 
 def _pool_of(flow: Object) -> Iterable[str]:
@@ -188,14 +216,15 @@ def text_at(obj: Any, *path: str) -> str:
 
 
 class Caches:
-    """What the watches have shown: all Flows and WorkPools, the unfinished runs, their Jobs and the
-    signals that nobody has settled."""
+    """What the watches have shown: all Flows, WorkPools and Schedules, the unfinished runs, their
+    Jobs, and the signals that nobody has settled."""
 
     def __init__(self) -> None:
         self.flows = Cache(index=_pool_of)
         self.pools = Cache()
-        self.runs = Cache(index=_flow_and_parent_of, belongs=_is_unfinished, trimmed=trim_run)
+        self.runs = Cache(index=_owners_of_run, belongs=_is_unfinished, trimmed=trim_run)
         self.jobs = Cache(index=_run_of, trimmed=trim_job)
+        self.schedules = Cache(index=_flow_of_schedule)
         self.signals = Cache(index=_run_of_signal, belongs=_is_unsettled, trimmed=trim_signal)
 
     def of(self, resource: Resource) -> Cache:
@@ -204,5 +233,6 @@ class Caches:
             POOLS: self.pools,
             RUNS: self.runs,
             JOBS: self.jobs,
+            SCHEDULES: self.schedules,
             SIGNALS: self.signals,
         }[resource]

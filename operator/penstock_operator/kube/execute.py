@@ -15,6 +15,7 @@ from penstock_operator.kube.resources import (
     POOLS,
     ROLE_BINDINGS,
     RUNS,
+    SCHEDULES,
     SERVICE_ACCOUNTS,
     SIGNALS,
     Resource,
@@ -24,6 +25,15 @@ from penstock_operator.reconcile import actions
 from penstock_operator.reconcile.observed import Refusal
 
 _REFUSED_FOR_GOOD = (400, 403, 413, 422)
+_WITH_STATUS = {
+    actions.PatchFlowStatus: FLOWS,
+    actions.PatchPoolStatus: POOLS,
+    actions.PatchScheduleStatus: SCHEDULES,
+}
+_MADE_ONCE = {
+    actions.CreateSnapshot: CONFIG_MAPS,
+    actions.EnsureServiceAccount: SERVICE_ACCOUNTS,
+}
 _DELETED = {
     actions.DeleteSnapshot: CONFIG_MAPS,
     actions.DeleteSignal: SIGNALS,
@@ -71,21 +81,26 @@ class Executor:
             case actions.PatchRunStatus():
                 status = {k: v for k, v in action.status.to_wire().items() if k != "execution"}
                 await self._apply_status(RUNS, action.target, status)
-            case actions.PatchFlowStatus():
-                await self._apply_status(FLOWS, action.target, action.status.to_wire())
-            case actions.PatchPoolStatus():
-                await self._apply_status(POOLS, action.target, action.status.to_wire())
+            case (
+                actions.PatchFlowStatus()
+                | actions.PatchPoolStatus()
+                | actions.PatchScheduleStatus()
+            ):
+                kind = _WITH_STATUS[type(action)]
+                await self._apply_status(kind, action.target, action.status.to_wire())
             case actions.PatchSignalStatus():
                 with suppress(NotFound):  # somebody took it back
                     await self._apply_status(SIGNALS, action.target, action.status.to_wire())
+            case actions.CreateRun():
+                await self._create_run(action.manifest)
+            case actions.CancelRun():
+                await self._cancel_run(action)
             case actions.CreateJob():
                 await self._create_job(action)
             case actions.DeleteJob():
                 await self._delete_job(action)
-            case actions.CreateSnapshot():
-                await self._create_once(CONFIG_MAPS, action.manifest)
-            case actions.EnsureServiceAccount():
-                await self._create_once(SERVICE_ACCOUNTS, action.manifest)
+            case actions.CreateSnapshot() | actions.EnsureServiceAccount():
+                await self._create_once(_MADE_ONCE[type(action)], action.manifest)
             case actions.EnsureRoleBinding():
                 await self._ensure_role_binding(action)
             case actions.DeleteSnapshot() | actions.DeleteSignal() | actions.DeleteRun():
@@ -162,6 +177,31 @@ class Executor:
                 "delete it, or create the run under another name.",
             )
         ) from error
+
+    async def _create_run(self, manifest: JsonObject) -> None:
+        namespace, name = _name_of(manifest)
+        try:
+            run = await self._client.create(RUNS, namespace=namespace, body=manifest)
+        except AlreadyExists:
+            try:
+                run = await self._client.get(RUNS, namespace=namespace, name=name)
+            except NotFound:
+                return  # it was there, and was deleted since
+        self._witness.saw(RUNS, run)
+
+    async def _cancel_run(self, action: actions.CancelRun) -> None:
+        meta = {"namespace": action.namespace, "name": action.name, "uid": action.uid}
+        body: Object = {
+            "apiVersion": RUNS.api_version,
+            "kind": RUNS.kind,
+            "metadata": meta,
+            "spec": {"cancel": True},
+        }
+        try:
+            run = await self._client.apply(RUNS, body)
+        except (NotFound, Conflict):
+            return
+        self._witness.saw(RUNS, run)
 
     async def _delete_job(self, action: actions.DeleteJob) -> None:
         try:

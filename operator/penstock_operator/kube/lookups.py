@@ -42,6 +42,7 @@ from penstock_operator.reconcile.observed import (
     FinishedRun,
     JobView,
     Look,
+    Malformed,
     ObservedFlow,
     ObservedPool,
     ObservedRun,
@@ -54,6 +55,10 @@ from penstock_operator.reconcile.observed import (
 )
 from penstock_operator.reconcile.pools import binding_name
 from penstock_operator.reconcile.relatives import names_of_relatives
+from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, listed_runs
+from penstock_operator.reconcile.wire import text
+
+_STATES = {str(each): each for each in State}
 
 
 async def look_for_run(
@@ -107,6 +112,26 @@ async def look_for_pool(
         )
         observed = replace(observed, access=access)
     return observed
+
+
+async def look_for_schedule(client: Client, observed: ObservedSchedule) -> ObservedSchedule:
+    """Add to an observation how the runs stand that a Schedule lists and no watch shows."""
+    schedule = observed.schedule
+    if isinstance(schedule, Malformed):
+        return observed
+    listed = listed_runs(schedule)
+    unseen = listed - {each.name for each in observed.runs}
+    namespace = schedule.metadata.namespace
+    states = {name: await _state_of(client, Name(namespace, name)) for name in sorted(unseen)}
+    return replace(observed, outcomes=states)
+
+
+async def _state_of(client: Client, name: Name) -> State | None:
+    try:
+        run = await client.get(RUNS, namespace=name.namespace, name=name.name)
+    except NotFound:
+        return None
+    return _STATES.get(text(run, "status", "state"), State.SCHEDULED)
 
 
 async def finished_runs(client: Client, *, namespace: str, flow: str) -> tuple[FinishedRun, ...]:

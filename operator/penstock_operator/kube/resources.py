@@ -40,6 +40,7 @@ class Resource:
 FLOWS = Resource("penstock.dev", "v1alpha1", "flows", "Flow")
 RUNS = Resource("penstock.dev", "v1alpha1", "flowruns", "FlowRun")
 POOLS = Resource("penstock.dev", "v1alpha1", "workpools", "WorkPool")
+SCHEDULES = Resource("penstock.dev", "v1alpha1", "schedules", "Schedule")
 SIGNALS = Resource("penstock.dev", "v1alpha1", "signals", "Signal")
 JOBS = Resource("batch", "v1", "jobs", "Job")
 PODS = Resource("", "v1", "pods", "Pod")

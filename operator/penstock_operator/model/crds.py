@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.journal import NAME_RULE, JournalSegment
+from penstock_operator.model.schedule import LONGEST_NAME, Schedule
 from penstock_operator.model.schema import (
     API_GROUP,
     DNS_LABEL,
@@ -53,6 +54,7 @@ class Kind:
     selectable: tuple[str, ...] = ()
     new: JsonObject = field(default_factory=lambda: {"observedGeneration": -1})
     """The status of an object that nobody has looked at."""
+    longest_name: int = MAX_NAME_LENGTH
     name_rule: JsonObject | None = None
     """What its names must be, if not what the names of people's objects must be."""
 
@@ -115,6 +117,24 @@ KINDS = (
             Column("Image", ".spec.image", wide=True),
             _WHY,
         ),
+    ),
+    Kind(
+        model=Schedule,
+        plural="schedules",
+        short="sched",
+        columns=(
+            Column("Flow", ".spec.flowRef.name"),
+            Column("Schedule", ".status.schedule"),
+            Column("Timezone", ".spec.timeZone"),
+            Column("Suspend", ".spec.suspend", "boolean"),
+            Column("Last", ".status.lastTick", "date"),
+            Column("Next", ".status.nextTicks[0]"),
+            Column("Active", ".status.activeRuns", "integer"),
+            _AGE,
+            Column("Started", ".status.started", "integer", wide=True),
+            _WHY,
+        ),
+        longest_name=LONGEST_NAME,
     ),
     Kind(
         model=Signal,
@@ -220,9 +240,9 @@ def _object_schema(kind: Kind) -> JsonObject:
 def _label_as_name(kind: Kind) -> JsonObject:
     return refuse_unless(
         must(
-            f"self.metadata.name.size() <= {MAX_NAME_LENGTH}"
+            f"self.metadata.name.size() <= {kind.longest_name}"
             f" && self.metadata.name.matches('^{DNS_LABEL}$')",
-            f"The name of a {kind.name} has at most {MAX_NAME_LENGTH} characters: lower-case"
+            f"The name of a {kind.name} has at most {kind.longest_name} characters: lower-case"
             " letters, digits and '-', with a letter or a digit at both ends.",
         )
     )

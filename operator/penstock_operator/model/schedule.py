@@ -144,7 +144,7 @@ class ScheduleSpec(Part):
             ),
             must(
                 "!has(self.startAt) || !has(self.endAt) || self.startAt < self.endAt",
-                "endAt is after startAt.",
+                "A schedule ends after it starts: endAt is later than startAt.",
             ),
         )
     )
@@ -274,6 +274,9 @@ class ScheduleStatus(Part):
 
     conditions: Conditions = ()
     """Ready tells whether runs are created; Stalled says what a person must mend."""
+
+    schedule: Annotated[str, Field(max_length=8192)] | None = None
+    """What says when runs are due, in one line."""
 
     rule: Annotated[str, Field(max_length=64)] | None = None
     """Hash of what says when runs are due. A changed rule fires nothing of the past."""

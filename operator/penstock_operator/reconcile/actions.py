@@ -5,7 +5,8 @@ what is true then. So the order within a plan matters: a crash after any action 
 which the next plan goes on rightly. Each says when an error counts as done.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -163,6 +164,8 @@ class PatchScheduleStatus:
 
     target: Target
     status: ScheduleStatus
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Moments skipped by this, by reason: count `penstock_schedule_skipped_ticks_total`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from pydantic import JsonValue, ValidationError
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.meta import Condition, ObjectMeta
+from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.schema import Part
 from penstock_operator.model.states import TERMINAL_STATES, SignalState
 from penstock_operator.model.workpool import WorkPool
-from penstock_operator.reconcile.names import ATTEMPT_LABEL
+from penstock_operator.reconcile.names import ATTEMPT_LABEL, BACKFILL_LABEL, MOMENT_ANNOTATION
 from penstock_operator.reconcile.observed import (
     ConfigMapView,
     ContainerView,
@@ -25,6 +26,7 @@ from penstock_operator.reconcile.observed import (
     RunView,
     SignalView,
 )
+from penstock_operator.reconcile.scheduling.observed import ScheduledRun
 from penstock_operator.reconcile.text import shorten
 from penstock_operator.reconcile.wire import child, children, field, instant, number, strings, text
 
@@ -37,6 +39,23 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 def read_flow(raw: Raw) -> Flow | Malformed:
     """Read a Flow."""
     return _read(Flow, raw)
+
+
+def read_schedule(raw: Raw) -> Schedule | Malformed:
+    """Read a Schedule."""
+    return _read(Schedule, raw)
+
+
+def read_scheduled_run(raw: Raw) -> ScheduledRun:
+    """Read what matters of a run to the Schedule that made it."""
+    return ScheduledRun(
+        namespace=text(raw, "metadata", "namespace"),
+        name=text(raw, "metadata", "name"),
+        uid=text(raw, "metadata", "uid"),
+        moment=instant(raw, "metadata", "annotations", MOMENT_ANNOTATION),
+        backfill=text(raw, "metadata", "labels", BACKFILL_LABEL),
+        cancelled=field(raw, "spec", "cancel") is True,
+    )
 
 
 def read_run(raw: Raw) -> FlowRun | Malformed:

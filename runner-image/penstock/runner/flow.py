@@ -21,7 +21,7 @@ from penstock.runner.conclusion import (
 )
 from penstock.runner.durable import make_durable
 from penstock.runner.environment import Environment
-from penstock.runner.launch import LaunchError, enter_sources, read_launch
+from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
 
@@ -41,6 +41,7 @@ def run_flow(
     context = RunContext(environment.run, cancel_grace_seconds=environment.grace_seconds / 3)
     publisher.on_cancel = context.request_cancel
     run = publisher.claimed()
+    context.scheduled_at = scheduled_time(run)
     if publisher.cancelling:
         return conclude_cancelled_before_start()
     try:

@@ -6,10 +6,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from penstock.journal.reruns import Origin
+
+
+_SCHEDULED_TIME = "penstock.dev/scheduled-time"
 
 
 class LaunchError(Exception):
@@ -48,6 +52,15 @@ def read_launch(snapshot: Path, *, run: Mapping[str, Any], origin: Origin | None
         retries=launch.get("retries"),
         retry_delay_seconds=launch.get("retryDelaySeconds"),
     )
+
+
+def scheduled_time(run: Mapping[str, Any]) -> datetime | None:
+    """Return the moment of a Schedule that a run is for."""
+    annotations = run.get("metadata", {}).get("annotations") or {}
+    try:
+        return datetime.fromisoformat(annotations[_SCHEDULED_TIME])
+    except (LookupError, ValueError, TypeError):
+        return None
 
 
 def enter_sources(snapshot: Path) -> None:

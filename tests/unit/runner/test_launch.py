@@ -1,11 +1,12 @@
 """What to run: the snapshot of the flow, overlaid with the run's parameters."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from penstock.runner.launch import Launch, LaunchError, read_launch
+from penstock.runner.launch import Launch, LaunchError, read_launch, scheduled_time
 
 
 def snapshot(folder: Path, **launch: object) -> Path:
@@ -49,3 +50,19 @@ def test_a_snapshot_that_says_nothing_is_named(tmp_path: Path, text: str | None)
 
     with pytest.raises(LaunchError, match=r"launch\.json does not say what to run"):
         read_launch(tmp_path, run={})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "moment"),
+    [
+        ("2026-11-21T06:00:00Z", datetime(2026, 11, 21, 6, tzinfo=UTC)),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_the_moment_that_a_run_is_for_comes_from_its_annotation(
+    annotation: str | None, moment: datetime | None
+) -> None:
+    metadata = {"annotations": {"penstock.dev/scheduled-time": annotation} if annotation else None}
+
+    assert scheduled_time({"metadata": metadata}) == moment

@@ -8,6 +8,7 @@ from penstock_operator.model.flow import Flow
 from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.states import State
 from penstock_operator.reconcile.observed import NOT_LOOKED, Malformed, NotLooked
+from penstock_operator.reconcile.scheduling.rules import run_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,13 @@ class ScheduledRun:
     backfill: str = ""
     """The backfill that it belongs to."""
     cancelled: bool = False
+
+
+def listed_runs(schedule: Schedule) -> frozenset[str]:
+    """Name the runs that a Schedule's status lists as active or starting."""
+    name = schedule.metadata.name
+    starting = (run_name(name, each.at) for each in schedule.status.starting)
+    return frozenset((*schedule.status.active, *starting))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ counts what was skipped. It is written before the runs are made, by whoever knew
 a run that a crash kept from being made is made by the next plan, and none is made twice.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -39,9 +40,10 @@ from penstock_operator.reconcile.scheduling.backfills import Progress, backfill_
 from penstock_operator.reconcile.scheduling.course import Course
 from penstock_operator.reconcile.scheduling.missed import CHUNK, due_moments
 from penstock_operator.reconcile.scheduling.nominal import template_fault, with_moment
-from penstock_operator.reconcile.scheduling.observed import ObservedSchedule
+from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, listed_runs
 from penstock_operator.reconcile.scheduling.rules import (
     due_at,
+    in_a_line,
     rule_hash,
     rules_of,
     run_name,
@@ -63,12 +65,8 @@ def plan_schedule(observed: ObservedSchedule, *, now: datetime) -> Plan:
     if fault is not None:
         held = schedule.status.model_copy(update={"next_ticks": ()})
         return Plan(actions=_patched(schedule, _with_conditions(schedule, held, fault, now=now)))
-    known = {each.name for each in observed.runs}
-    names = {
-        *schedule.status.active,
-        *(_name_of(each, schedule) for each in schedule.status.starting),
-    }
-    if names - known and isinstance(observed.outcomes, NotLooked):
+    unseen = listed_runs(schedule) - {each.name for each in observed.runs}
+    if unseen and isinstance(observed.outcomes, NotLooked):
         return Plan(need=frozenset({Look.OUTCOMES}))
     return _decide(observed, schedule, now=now)
 
@@ -101,6 +99,7 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
         *(Start(at=at, backfill=each.status.name) for each in backfills for at in each.starts),
     ]
     status = course.status(
+        schedule=in_a_line(schedule.spec),
         rule=rule,
         paused=paused,
         stopped_at_generation=stopped,
@@ -300,7 +299,9 @@ def _with_conditions(
 def _patched(schedule: Schedule, status: ScheduleStatus) -> tuple[Action, ...]:
     if status == schedule.status:
         return ()
-    return (PatchScheduleStatus(target_of(schedule.metadata), status),)
+    skipped = Counter(status.skipped)
+    skipped.subtract(schedule.status.skipped)
+    return (PatchScheduleStatus(target_of(schedule.metadata), status, +skipped),)
 
 
 def _create(schedule: Schedule, start: Start) -> CreateRun:

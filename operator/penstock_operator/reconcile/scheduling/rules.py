@@ -13,6 +13,7 @@ from itertools import dropwhile, takewhile
 from penstock.schedules import Cron, Gap, Interval, Overlap, RRule, ScheduleError, ticks_after
 from penstock.schedules import Schedule as Rule
 from penstock_operator.model.schedule import DaylightSaving, Schedule, ScheduleSpec
+from penstock_operator.reconcile.text import duration
 from penstock_operator.reconcile.wire import canonical
 
 _TIMING = (
@@ -44,6 +45,13 @@ def _on_the_wall(
     if rrule is not None:
         return (RRule(rrule, timezone=zone, gap=gap, overlap=overlap),)
     return tuple(Cron(line, timezone=zone, gap=gap, overlap=overlap) for line in lines)
+
+
+def in_a_line(spec: ScheduleSpec) -> str:
+    """Write down what says when runs are due."""
+    if spec.interval is not None:
+        return f"every {duration(timedelta(seconds=spec.interval.seconds))}"
+    return spec.cron or spec.rrule or "; ".join(spec.crons or ())
 
 
 def rule_hash(spec: ScheduleSpec) -> str:
