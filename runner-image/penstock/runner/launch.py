@@ -12,7 +12,6 @@ from typing import Any
 
 from penstock.journal.reruns import Origin
 
-
 _SCHEDULED_TIME = "penstock.dev/scheduled-time"
 
 
