@@ -169,7 +169,7 @@ def call_flow(
         own_frame=Frame(
             run,
             context=context,
-            runner=runner,
+            runner=None if context.is_replay else runner,
             persistence=_persistence(definition, caller),
             strict=_is_strict(definition, caller),
         ),

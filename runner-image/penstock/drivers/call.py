@@ -195,8 +195,15 @@ class LiveCall:
         context = self.context
         return (context.journal or context.round_trip) if self.own_frame and context else None
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether neither bodies of tasks nor hooks run, and nothing outside is touched."""
+        return self.context is not None and self.context.is_replay
+
     def _is_out(self) -> bool:
         """Tell whether this is a task that says, or whose flow says, not to store its result."""
+        if self.is_replay:
+            return False  # its body does not run either
         around = self.frame.persistence if self.frame else None
         if self.begins_once:
             return False

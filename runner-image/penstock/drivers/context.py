@@ -51,6 +51,8 @@ class RunContext:
         """Set where the process is left when the run only waits."""
         self.on_problem: Callable[[Problem], NoReturn] | None = None
         """Leaves the process until a person has mended something, where that is possible."""
+        self.is_replay = False
+        """Whether only the flow's code is tried against a journal: no task's body or hook runs."""
         self.accepts_changes = False
         """Whether a person has said that the run goes on although its flow calls other tasks."""
         self.inbox: Inbox | None = None

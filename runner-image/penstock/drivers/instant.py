@@ -48,7 +48,7 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
         case Complain(message, error):
             complain(call.run, message, error=error)
         case Lookup() | Keep() | Hold() | Acquire() | Release():
-            return _in_results(effect)
+            return isinstance(effect, Acquire) if call.is_replay else _in_results(effect)
         case TakeSlots():
             return call.take_slots()
         case GiveSlots():
@@ -120,7 +120,11 @@ def _found(
     found = journal.find(key, epoch=call.epoch)
     past = journal.past
     if past is not None:
-        if found is None:
+        if call.is_replay:
+            from penstock.drivers.misses import replayed
+
+            found = replayed(found, key, call=call, past=past)
+        elif found is None:
             from penstock.drivers.misses import note_miss
 
             note_miss(key, call=call, past=past)

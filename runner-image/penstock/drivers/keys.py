@@ -45,6 +45,8 @@ def _refuse_indistinct(call: LiveCall, args: tuple[object, ...], kwargs: dict[st
     journal = call.journal
     if call.definition.is_keyed or journal is None or not journal.is_durable:
         return
+    if call.is_replay:
+        return
     places = call.spread.elements if call.spread is not None else (*range(len(args)), *kwargs)
     for place in places:
         given = call.args[place] if isinstance(place, int) else call.kwargs[place]

@@ -136,7 +136,7 @@ async def awaited(value: object) -> object:
 
 
 async def _call_hook(effect: CallHook, call: LiveCall) -> None:
-    if call.abandoned:
+    if call.abandoned or call.is_replay:
         return
     with beside(call.aside()):
         ending = await _ask(lambda: effect.hook.function(call.run, effect.state))

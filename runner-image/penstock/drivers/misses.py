@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+from penstock import clock
 from penstock.drivers.call import LiveCall
 from penstock.drivers.keys import parameter_at
 from penstock.drivers.runlog import complain
 from penstock.drivers.suspension import Problem
+from penstock.engine.retry import AttemptsUsed
 from penstock.errors import NonDeterminism
+from penstock.states import State
 
 if TYPE_CHECKING:
     from penstock.engine.identity import CallKey
     from penstock.engine.past import NearMiss, Past
+
+
+_FOR_EVER = timedelta(days=3650)
+
+
+def replayed(
+    found: State[object] | AttemptsUsed | None, key: CallKey, *, call: LiveCall, past: Past
+) -> State[object] | AttemptsUsed | None:
+    """Return what a call that is made in a replay finds: its result, or that it waits for ever.
+
+    The flow itself runs, and sub-flows that had not ended; whatever else is not there does not.
+    """
+    if not isinstance(call, LiveCall):  # a transaction's block
+        return found
+    if call.caller is None:
+        return found if isinstance(found, AttemptsUsed) else None
+    if isinstance(found, State):
+        past.meet(key)
+        return found
+    past.miss(key, body=call.definition.body)
+    if call.own_frame is not None:
+        return None
+    return AttemptsUsed(0, clock.now() + _FOR_EVER)
 
 
 def note_miss(key: CallKey, *, call: LiveCall, past: Past) -> None:
@@ -37,7 +64,7 @@ def note_miss(key: CallKey, *, call: LiveCall, past: Past) -> None:
 
 def tell_near_misses(path: str, *, call: LiveCall, past: Past) -> None:
     """Warn, at the end of a body, of its calls that seem to have had a result already."""
-    if getattr(call, "scope", None) is None:  # no body was run
+    if call.is_replay or getattr(call, "scope", None) is None:  # no body was run
         return
     for near in past.near_misses(path):
         complain(

@@ -70,7 +70,7 @@ def restore(
         record = record_of(found)
         _remember(record, context=context, makers=_makers(caller) if caller else ())
         root, home = (record.flow_run_id or "").partition("/")[0], context.home or home_if_set()
-        if home is not None and root != context.run_id:
+        if home is not None and root != context.run_id and not context.is_replay:
             _write(record, home=home, run_id=context.run_id)
 
 
@@ -122,6 +122,8 @@ def _cut(found: dict[str, Any], *, room: int) -> dict[str, Any]:
 def home_of(scope: Scope | None) -> Path | None:
     """Return the folder where the run's records are, if they are to be on disk."""
     context = scope.context if scope else None
+    if context is not None and context.is_replay:
+        return None
     return (context.home if context else None) or home_if_set()
 
 

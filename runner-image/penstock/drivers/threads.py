@@ -173,7 +173,7 @@ def _abandon(scope: Scope, helper: threading.Thread, *, stint: Stint | None) -> 
 
 
 def _call_hook(effect: CallHook, call: LiveCall) -> None:
-    if call.abandoned:
+    if call.abandoned or call.is_replay:
         return
     with beside(call.aside()):
         ending = _ask(lambda: effect.hook.function(call.run, effect.state))

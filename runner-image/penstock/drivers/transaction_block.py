@@ -52,6 +52,12 @@ class BlockPart:
         """Where the block's commit is recorded."""
         return self._scope.journal if self._scope else None
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether nothing outside is to be touched."""
+        context = self._scope.context if self._scope else None
+        return context is not None and context.is_replay
+
     def epoch(self) -> str:
         """Tell nothing of attempts: that a block was committed holds in all of them."""
         return ""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from penstock.engine.identity import CallKey, scope_digest
+from penstock.engine.identity import SCOPE_DIGITS, CallKey, scope_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,11 @@ class Past:
     """The calls that earlier launches recorded, and which of them this launch has met."""
 
     def __init__(self, recorded: Iterable[Recorded]) -> None:
-        self._scopes: defaultdict[str, dict[int, Recorded]] = defaultdict(dict)
+        self._scopes: defaultdict[str, list[Recorded]] = defaultdict(list)
+        self._places: dict[tuple[str, int], Recorded] = {}
         for each in recorded:
-            self._scopes[each.place.scope][each.place.ordinal] = each
+            self._scopes[each.place.scope].append(each)
+            self._places[each.place.scope, each.place.ordinal] = each
         self._met: set[str] = set()
         self._missed: list[Missed] = []
 
@@ -82,14 +84,15 @@ class Past:
     def in_place_of(self, missed: Missed) -> NearMiss | None:
         """Return the call that had the same number in the same scope, if it is another one."""
         place = place_of(missed.key)
-        recorded = self._scopes.get(place.scope, {}).get(place.ordinal)
+        recorded = self._places.get((place.scope, place.ordinal))
         if recorded is None or not recorded.has_result or recorded.key in self._met:
             return None
         return None if recorded.key == missed.key.digest_of_path() else NearMiss(missed, recorded)
 
     def goes_beyond(self, path: str, ordinal: int) -> bool:
         """Tell whether an earlier launch made calls of this number, or later ones, in a scope."""
-        return any(number >= ordinal for number in self._scopes.get(scope_digest(path), {}))
+        recorded = self._scopes.get(scope_digest(path), ())
+        return any(each.place.ordinal >= ordinal for each in recorded)
 
     def near_misses(self, path: str) -> list[NearMiss]:
         """Return, and forget, those of a body that has ended: each with the call next to it.
@@ -97,27 +100,47 @@ class Past:
         Where code was inserted or removed the numbers differ, so that the nearest call of the same
         task that nobody has met is taken.
         """
-        own = [each for each in self._missed if _is_within(each.key.scope, path)]
-        for each in own:
-            self._missed.remove(each)
-        found: list[NearMiss] = []
-        for scope in dict.fromkeys(each.key.scope for each in own):
-            here = [each for each in own if each.key.scope == scope]
-            found += _paired(here, left=self._unmet_in(scope_digest(scope)))
-        return found
+        near = [each for each in self.replaced() if _is_within(each.missed.key.scope, path)]
+        self._missed = [each for each in self._missed if not _is_within(each.key.scope, path)]
+        return near
 
-    def unmet(self) -> list[Recorded]:
-        """Return the results that nobody has asked for, in the order of their numbers."""
-        left = [each for scope in self._scopes for each in self._unmet_in(scope)]
-        return sorted(left, key=lambda each: each.place.ordinal)
-
-    def _unmet_in(self, scope: str) -> list[Recorded]:
-        recorded = self._scopes.get(scope, {}).values()
-        return [each for each in recorded if each.has_result and each.key not in self._met]
+    def met(self) -> list[Recorded]:
+        """Return what was found."""
+        return [each for scope in self._scopes.values() for each in scope if each.key in self._met]
 
     def missed(self) -> list[Missed]:
         """Return the calls that were not found, the first of all first."""
         return list(self._missed)
+
+    def replaced(self) -> list[NearMiss]:
+        """Return the calls that were not found, each with one of the same task nobody asked for."""
+        scopes = dict.fromkeys(map(_scope, self._missed))
+        return [
+            near
+            for scope in scopes
+            for near in _paired(
+                [each for each in self._missed if _scope(each) == scope],
+                left=self._unmet_in(scope),
+            )
+        ]
+
+    def inserted(self) -> list[NearMiss]:
+        """Return the calls that were not found, each with what stands next in its scope."""
+        found = ((each, self._unmet_in(_scope(each))) for each in self._missed)
+        return [NearMiss(each, left[0]) for each, left in found if left]
+
+    def is_foreign(self) -> bool:
+        """Tell whether nothing that was asked for is in a scope that was there before."""
+        asked = {key[:SCOPE_DIGITS] for key in self._met} | {_scope(each) for each in self._missed}
+        return bool(self._scopes) and not asked & set(self._scopes)
+
+    def _unmet_in(self, scope: str) -> list[Recorded]:
+        recorded = self._scopes.get(scope, ())
+        return [each for each in recorded if each.has_result and each.key not in self._met]
+
+
+def _scope(missed: Missed) -> str:
+    return scope_digest(missed.key.scope)
 
 
 def _paired(missed: list[Missed], *, left: list[Recorded]) -> list[NearMiss]:

@@ -1,0 +1,132 @@
+"""Would a flow's code still find what a run has recorded? Try it against the run's journal.
+
+The flow's code runs; what it finds in the journal it gets. A task that is not there does not run:
+it waits, as if it took for ever, and the replay ends when nothing else goes on. The journal is a
+copy in memory, and nothing outside is touched but by what stands outside of tasks in the flow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.drivers.activity import Activity
+from penstock.drivers.inbox import Inbox
+from penstock.drivers.misses import in_words, task_in
+from penstock.drivers.suspension import Suspension
+from penstock.engine.identity import CallKey
+from penstock.engine.outcome import Outcome
+from penstock.engine.past import Past
+from penstock.errors import CorruptJournal, NonDeterminism
+from penstock.execution import RunContext, execute
+from penstock.flows import Flow
+from penstock.journal.chain import MemoryChain
+from penstock.journal.records import decode_record
+from penstock.journal.run_journal import Holder, RunJournal, open_journal
+from penstock.states import State
+
+__all__ = ["Replayed", "replay_records"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of a replay."""
+
+    found: Mapping[str, int]
+    """How many calls of each task, sub-flow or wait were found in the journal."""
+    waiting: Mapping[str, int]
+    """How many were not, and would run if the run were taken up again."""
+    problems: tuple[str, ...]
+    """Why the code does not fit the journal, the first first; empty if it does."""
+
+    def check(self) -> None:
+        """Raise ``NonDeterminism`` if the code does not fit the journal."""
+        if self.problems:
+            raise NonDeterminism("\n".join(self.problems))
+
+
+def replay_records(flow: Flow[..., Any], records: Sequence[bytes]) -> Replayed:
+    """Run the flow's code against the records of a journal, in the calling thread."""
+    chain = MemoryChain()
+    for number, record in enumerate(records):
+        chain.put(number, record)
+    if not records:
+        raise CorruptJournal("The journal is empty: there is nothing to replay.")
+    attempt = decode_record(records[-1], number=len(records) - 1).header.attempt + 1
+    journal = open_journal(chain, holder=Holder(attempt=attempt, process="replay"))
+    past = journal.past = journal.past or Past(())
+    if journal.given() is None:
+        return _judged(past, ["The journal does not have the parameters that the run began with."])
+    ended = _ending_of(flow, journal)
+    with _quiet():
+        outcome = execute(flow, parameters={}, context=_context(journal))
+    return _judged(past, _problems(past, outcome, ended=ended))
+
+
+def _context(journal: RunJournal) -> RunContext:
+    context = RunContext("replay", cancel_grace_seconds=1)
+    context.journal, context.inbox = journal, Inbox()
+    context.is_replay = context.accepts_changes = True
+    context.activity = activity = Activity()
+    context.suspension = Suspension(
+        activity,
+        leave=lambda _: context.request_cancel(message=_OVER),
+        linger_seconds=0,
+    )
+    return context
+
+
+_OVER = "The replay is over: all that goes on waits for what the journal does not have."
+
+
+def _ending_of(flow: Flow[..., Any], journal: RunJournal) -> State[object] | None:
+    """Return how the run ended, if it did."""
+    root = CallKey("", flow.definition.identity, "", 0)
+    ended = journal.find(root, epoch=lambda: "")
+    return ended if isinstance(ended, State) else None
+
+
+def _problems(past: Past, outcome: Outcome, *, ended: State[object] | None) -> Iterator[str]:
+    near_misses = past.replaced()
+    if not near_misses and outcome.state.is_cancelled():  # it did not come to its end
+        near_misses = [each for each in past.inserted() if each.missed.key.identity not in _DRAWN]
+    for near in near_misses:
+        yield f"{in_words(near)} Bring the call back, or put the change under patched()."
+    failed = outcome.error is not None and not outcome.state.is_cancelled()
+    if failed and ended is not None and ended.is_completed():
+        yield f"The run had completed, and now the flow fails: {outcome.message}"
+    elif past.is_foreign():
+        yield "The journal holds no call of this flow: it is another flow's, or that was renamed."
+
+
+_DRAWN = frozenset({"now", "random", "uuid4"})
+"""What holds nothing up: it has its value at once."""
+
+
+def _judged(past: Past, problems: Sequence[str] | Iterator[str]) -> Replayed:
+    def counted(identities: Iterator[str]) -> dict[str, int]:
+        return dict(Counter(task_in(identity) for identity in identities))
+
+    return Replayed(
+        found=counted(each.identity for each in past.met()),
+        waiting=counted(each.key.identity for each in past.missed()),
+        problems=tuple(problems),
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the run log still: it would tell of a run that was cancelled."""
+    loggers = [logging.getLogger(name) for name in ("penstock.flow_runs", "penstock.task_runs")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
