@@ -21,7 +21,7 @@ from penstock.drivers.suspension import Suspension
 from penstock.engine.identity import CallKey
 from penstock.engine.outcome import Outcome
 from penstock.engine.past import Past
-from penstock.errors import CorruptJournal, NonDeterminism
+from penstock.errors import CorruptJournal, JournalError, NonDeterminism
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.journal.chain import MemoryChain
@@ -99,6 +99,8 @@ def _problems(past: Past, outcome: Outcome, *, ended: State[object] | None) -> I
     failed = outcome.error is not None and not outcome.state.is_cancelled()
     if failed and ended is not None and ended.is_completed():
         yield f"The run had completed, and now the flow fails: {outcome.message}"
+    elif isinstance(outcome.state.data, JournalError):
+        yield outcome.message
     elif past.is_foreign():
         yield "The journal holds no call of this flow: it is another flow's, or that was renamed."
 

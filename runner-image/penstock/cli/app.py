@@ -25,6 +25,7 @@ from penstock.cli.options import (
 )
 from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_document, say
+from penstock.cli.replaying import export, replay
 from penstock.cli.retrying import retry
 from penstock.cli.running import run
 from penstock.cli.talking import approve, reject, resume, signal, suspend
@@ -52,6 +53,8 @@ app = typer.Typer(
 
 app.command()(run)
 app.command()(retry)
+app.command()(export)
+app.command()(replay)
 for command in (signal, approve, reject, suspend, resume):
     app.command(rich_help_panel="Runs that wait")(command)
 app.command(name="next")(next_runs)

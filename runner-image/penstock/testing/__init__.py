@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.testing.clock import MovingTime, moving_time
     from penstock.testing.homes import isolated_home, limited
     from penstock.testing.network import NoNetworkError, no_network
+    from penstock.testing.replaying import replay
     from penstock.testing.serving import served
     from penstock.testing.trips import round_trips, strict
 
@@ -30,6 +31,7 @@ __all__ = [
     "limited",
     "moving_time",
     "no_network",
+    "replay",
     "round_trips",
     "served",
     "strict",
@@ -43,6 +45,7 @@ _HOMES = {
     "limited": "homes",
     "moving_time": "clock",
     "no_network": "network",
+    "replay": "replaying",
     "round_trips": "trips",
     "served": "serving",
     "strict": "trips",

@@ -1,0 +1,56 @@
+"""The journal that a pod has written, replayed with other code."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.apiserver import ApiServer
+from tests.integration.forgery import admit_runners
+from tests.integration.journals import Journal, create_journal
+from tests.integration.large import start_runner
+
+from penstock.errors import NonDeterminism
+from penstock.loading import load_flow
+from penstock.testing import replay
+
+CODE = """
+from penstock import flow, now, task
+
+@task
+def load(day: str, when: str) -> str:
+    return day
+
+@flow
+def days(count: int) -> list[str]:
+    when = str(now())
+    return load.map([f"day {number}" for number in range(count)], when).result()
+"""
+
+
+@pytest.fixture
+def journal(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Iterator[Journal]:
+    """The empty journal of the run `daily` at its first attempt, with the policies in force."""
+    admit_runners(api, namespace, release=release)
+    journal = create_journal(api, namespace, "daily", tmp_path)
+    journal.wait_until_in_force()
+    yield journal
+    journal.close()
+
+
+def test_what_kubectl_prints_of_a_journal_is_replayed(journal: Journal, tmp_path: Path) -> None:
+    runner = start_runner(journal, CODE, "flow.py:days", count=20)
+    try:
+        assert runner.exit_code(timeout=60) == 0
+    finally:
+        runner.close()
+    printed = tmp_path / "segments.json"
+    printed.write_text(json.dumps({"kind": "List", "items": journal.objects}))
+    for name, code in {"same": CODE, "other": CODE.replace('f"day', 'f"the day')}.items():
+        (tmp_path / f"{name}_days.py").write_text(code)
+
+    replayed = replay(load_flow(str(tmp_path / "same_days.py:days")), printed, run="daily")
+
+    assert replayed.found == {"now": 1, "load": 20}
+    with pytest.raises(NonDeterminism, match="another value of day"):
+        replay(load_flow(str(tmp_path / "other_days.py:days")), printed)
