@@ -22,6 +22,7 @@ from penstock.engine.results import Entry
 from penstock.errors import ResultNotFound
 from penstock.filesystems import FileSystem, filesystem_for, results_of_pool
 from penstock.home import home
+from penstock.sealing import present_seal
 from penstock.serializers import Serializer, decode, encode, serializer_for
 from penstock.shelves.files import FileShelf
 from penstock.shelves.stored import Shelf, Stored
@@ -126,7 +127,7 @@ class ResultStore:
         """Return what is kept under ``key``, expired or not."""
         entry = self._memory.find(key) if self._memory else None
         if entry is None and (stored := self._shelf.read(key)) is not None:
-            entry = Entry(self._decoded(stored), stored.expires_at)
+            entry = Entry(self._decoded(stored, key=key), stored.expires_at)
             if self._memory:
                 self._memory.keep(key, entry=entry)
         return entry
@@ -137,15 +138,23 @@ class ResultStore:
             name, payload = encode(entry.value)
         else:
             name, payload = self._serializer.type, self._serializer.dumps(entry.value)
+        name, payload = present_seal().close(name, payload, about=_about(key, entry.expires_at))
         stored = Stored(serializer=name, payload=payload, expires_at=entry.expires_at)
         self._shelf.write(key, stored=stored)
         if self._memory:
             self._memory.keep(key, entry=entry)
 
-    def _decoded(self, stored: Stored) -> object:
-        if self._serializer is not None and stored.serializer == self._serializer.type:
-            return self._serializer.loads(stored.payload)
-        return decode(stored.serializer, stored.payload)
+    def _decoded(self, stored: Stored, *, key: str) -> object:
+        about = _about(key, stored.expires_at)
+        name, payload = present_seal().open(stored.serializer, stored.payload, about=about)
+        if self._serializer is not None and name == self._serializer.type:
+            return self._serializer.loads(payload)
+        return decode(name, payload)
+
+
+def _about(key: str, expires_at: datetime | None) -> str:
+    """Return what a signature is over besides the result, so that none takes another's place."""
+    return f"{expires_at.isoformat() if expires_at else ''} {key}"
 
 
 def _has_expired(expires_at: datetime | None) -> bool:

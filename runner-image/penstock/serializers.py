@@ -7,6 +7,7 @@ goes with the name of what wrote it, so that whoever reads it needs no option to
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
@@ -53,7 +54,34 @@ def encode(value: object) -> tuple[str, bytes]:
             return "json", _PLAIN_JSON.encode(value).encode("ascii")
         except (ValueError, RecursionError):  # an infinite float, too many digits, too deep
             pass
-    return "pickle", pickling.dumps(value)
+    if pickle_is_allowed():
+        return "pickle", pickling.dumps(value)
+    return _WITH_CLASSES, _with_classes(value)
+
+
+def pickle_is_allowed() -> bool:
+    """Tell whether stored values may be pickles: whoever can write one can run code by it."""
+    return os.environ.get("PENSTOCK_ALLOW_PICKLE", "").lower() != "false"
+
+
+def _with_classes(value: object) -> bytes:
+    """Return JSON that gives back an equal value."""
+    serializer = JSONSerializer()
+    try:
+        payload = serializer.dumps(value)
+        found = serializer.loads(payload)
+    except (UnstorableValue, UnreadableValue) as error:
+        raise _forbidden(value) from error
+    if type(found) is not type(value) or found != value:
+        raise _forbidden(value)
+    return payload
+
+
+def _forbidden(value: object) -> UnstorableValue:
+    return UnstorableValue(
+        f"A {type(value).__qualname__} can be stored as a pickle only, and pickles are forbidden "
+        "here (allowPickle: false): let it be of builtin types, dataclasses or pydantic models."
+    )
 
 
 def decode(name: str, payload: bytes) -> object:
@@ -69,6 +97,7 @@ def decode(name: str, payload: bytes) -> object:
     return _known(name).loads(payload)
 
 
+_WITH_CLASSES = "json with classes"
 _PLAIN_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CLASS, _DATA = "__class__", "data"
 _CLASS_MARK = b'"__class__"'
@@ -107,10 +136,16 @@ class PickleSerializer:
 
     def dumps(self, obj: Any) -> bytes:
         """Return a pickle; raise ``UnstorableValue`` if there is none."""
+        if not pickle_is_allowed():
+            raise _forbidden(obj)
         return pickling.dumps(obj)
 
     def loads(self, blob: bytes) -> Any:
         """Return the value again; raise ``UnreadableValue`` where it cannot be."""
+        if not pickle_is_allowed():
+            raise UnreadableValue(
+                "it is a pickle, and pickles are forbidden here (allowPickle: false)."
+            )
         return pickling.loads(blob)
 
 
@@ -254,6 +289,8 @@ def serializer_for(option: object) -> Serializer:
 
 def _known(name: str) -> Serializer:
     """Return what reads the bytes written under ``name``."""
+    if name == _WITH_CLASSES:
+        return JSONSerializer()
     plain, _, library = name.partition(" by ")
     if library and plain.startswith("compressed/"):
         inner = _known(plain.removeprefix("compressed/"))

@@ -92,7 +92,7 @@ class EnvVarSource(Part):
     """A resource of a container."""
 
 
-SETTINGS = ("PENSTOCK_RESULT_PREVIEW", "PENSTOCK_LINGER_SECONDS")
+SETTINGS = ("PENSTOCK_RESULT_PREVIEW", "PENSTOCK_LINGER_SECONDS", "PENSTOCK_CODEC")
 """Variables of the runner's that a Flow may set."""
 
 
@@ -128,7 +128,8 @@ class EnvVar(Part):
     ]
     """Name of the variable. Names that begin with PENSTOCK_ are Penstock's own, but for
     PENSTOCK_RESULT_PREVIEW: set to true, it shows a preview of the result in the run's status;
-    and PENSTOCK_LINGER_SECONDS: waits that are shorter keep their pod, 30 if it is not set."""
+    PENSTOCK_LINGER_SECONDS: waits that are shorter keep their pod, 30 if it is not set; and
+    PENSTOCK_CODEC: module:object, which encrypts or compresses what is stored."""
 
     value: Annotated[str, Field(max_length=32768)] | None = None
     """The value; $(NAME) stands for a variable that is defined above it."""

@@ -36,6 +36,16 @@ class VolumeClaim(Part):
     """Folder of the volume, instead of its root."""
 
 
+class SigningKey(Part):
+    """One key of a Secret of the same namespace. No pod starts without it."""
+
+    name: ForeignName
+    """Name of the Secret."""
+
+    key: Annotated[str, Field(min_length=1, max_length=253)]
+    """The key whose value is taken: a text that nobody can guess."""
+
+
 class Store(Part):
     """Where the pool's runs keep their journals and results. Exactly one of url and
     persistentVolumeClaim is set."""
@@ -81,6 +91,14 @@ class Store(Part):
 
     persistent_volume_claim: VolumeClaim | None = None
     """A volume that the pool's pods mount."""
+
+    signing_key_secret_ref: SigningKey | None = None
+    """A key of a Secret, by which what is stored is signed, and checked before it is read: others
+    who can write the store cannot have the pool's pods run their code."""
+
+    allow_pickle: bool = True
+    """Whether results may be stored as pickles. Without them, results are builtin values,
+    dataclasses and models that JSON can give back; others are not stored."""
 
     @property
     def name(self) -> str:

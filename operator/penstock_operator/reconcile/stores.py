@@ -13,7 +13,13 @@ def store_environment(store: Store | None) -> list[JsonValue]:
     if store is None:
         return []
     url = f"file://{STORE_PATH}" if store.url is None else store.url
-    return [{"name": "PENSTOCK_STORE", "value": url}]
+    variables: list[JsonValue] = [{"name": "PENSTOCK_STORE", "value": url}]
+    if store.signing_key_secret_ref is not None:
+        key: JsonObject = {"secretKeyRef": store.signing_key_secret_ref.to_wire()}
+        variables.append({"name": "PENSTOCK_SIGNING_KEY", "valueFrom": key})
+    if not store.allow_pickle:
+        variables.append({"name": "PENSTOCK_ALLOW_PICKLE", "value": "false"})
+    return variables
 
 
 def store_credentials(store: Store | None) -> list[JsonObject]:

@@ -10,6 +10,8 @@ from penstock.cli.errors import CommandError
 from penstock.cli.local_runs import LocalRuns, RunRow
 from penstock.errors import StoreUnusable
 from penstock.journal.chain import Chain
+from penstock.journal.sealed import SealedChain
+from penstock.sealing import present_seal
 from penstock.stores import open_store
 from penstock.stores.chain import StoreChain
 
@@ -39,6 +41,17 @@ def keep_journal_in(url: str, *, run_id: str, runs: LocalRuns) -> None:
 
 def local_chain(row: RunRow, *, runs: LocalRuns) -> Chain:
     """Return the chain of a run's journal."""
+    chain = _unsealed(row, runs=runs)
+    with _in_words():
+        seal = present_seal()
+        if not seal:
+            return chain
+        sealed = SealedChain(chain, seal=seal, run=row.journal)
+        sealed.read()
+        return sealed
+
+
+def _unsealed(row: RunRow, *, runs: LocalRuns) -> Chain:
     runs.connection.execute(_SCHEMA)
     found = runs.connection.execute(
         "SELECT url FROM stores WHERE journal = ?", (row.journal,)

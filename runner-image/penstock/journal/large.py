@@ -12,6 +12,7 @@ from typing import Protocol
 
 from penstock.errors import UnreadableResult, UnstorableValue
 from penstock.journal.entries import call_in
+from penstock.sealing import present_seal
 
 MIN_AWAY = 1024
 """Bytes from which on a reference is worth its own."""
@@ -42,8 +43,9 @@ class LargeResults:
         _, key, text = line.split(" ", 2)
         content = text.encode()
         path = f"journals/{self._run}/{hashlib.sha256(content).hexdigest()}"
+        seal = present_seal()
         try:
-            self._files.write_path(path, content)
+            self._files.write_path(path, seal.encoded(content))
         except Exception as error:
             raise UnstorableValue(
                 f"The result of {name} takes {len(content):,} bytes and cannot be written to the "
@@ -51,7 +53,8 @@ class LargeResults:
             ) from error
         call = call_in(text)
         place = {} if call is None else {"call": call}
-        fields = {"name": name, **place, "path": path}
+        codec = {"codec": seal.codec_name} if seal.codec else {}
+        fields = {"name": name, **place, **codec, "path": path}
         return f"away {key} {json.dumps(fields, separators=(',', ':'))}"
 
     def fetch(self, reference: str) -> str:
@@ -59,7 +62,8 @@ class LargeResults:
         fields = json.loads(reference)
         path = str(fields["path"])
         try:
-            content = self._files.read_path(path)
+            stored = self._files.read_path(path)
+            content = present_seal().decoded(stored, codec=fields.get("codec", ""))
         except Exception as error:
             raise _unreadable(reference, because=f"{type(error).__name__}: {error}") from error
         if hashlib.sha256(content).hexdigest() != path.rpartition("/")[2]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal
 
-from penstock.errors import CorruptJournal
+from penstock.errors import CorruptJournal, StoreUnusable
 
 _MAGIC = "penstock-journal/1"
 
@@ -42,12 +42,31 @@ class Record:
 
 def encode_record(header: Header, lines: Sequence[str] = ()) -> bytes:
     """Return the bytes to store."""
-    body = "\n".join((json.dumps(asdict(header), separators=(",", ":")), *lines)).encode()
-    return f"{_MAGIC} {sha256(body).hexdigest()}\n".encode() + body
+    head = json.dumps(asdict(header), separators=(",", ":"))
+    return whole(head.encode(), "\n".join(lines).encode())
 
 
 def decode_record(raw: bytes, *, number: int) -> Record:
     """Return what was stored; raise ``CorruptJournal`` unless it is whole."""
+    head, *lines = body_of(raw, number=number).decode().split("\n")
+    fields = json.loads(head)
+    fields.pop("mac", None)
+    if codec := fields.pop("codec", ""):
+        raise StoreUnusable(
+            f"Record {number} of the journal was written through the codec {codec}, and none is "
+            f"set here. Set PENSTOCK_CODEC={codec}."
+        )
+    return Record(Header(**fields), tuple(lines))
+
+
+def whole(head: bytes, lines: bytes) -> bytes:
+    """Return a record made of its header and its lines."""
+    body = b"\n".join((head, lines)) if lines else head
+    return f"{_MAGIC} {sha256(body).hexdigest()}\n".encode() + body
+
+
+def body_of(raw: bytes, *, number: int) -> bytes:
+    """Return header and lines of a record; raise ``CorruptJournal`` unless it is whole."""
     start, _, body = raw.partition(b"\n")
     magic, _, checksum = start.decode("ascii", "replace").partition(" ")
     if magic != _MAGIC:
@@ -60,5 +79,4 @@ def decode_record(raw: bytes, *, number: int) -> Record:
             f"Record {number} of the journal does not match its checksum: it is damaged. Restore "
             "it from a backup, or start a new run."
         )
-    head, *lines = body.decode().split("\n")
-    return Record(Header(**json.loads(head)), tuple(lines))
+    return body

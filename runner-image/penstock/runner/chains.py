@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from penstock.journal.chain import Chain
+from penstock.journal.sealed import SealedChain
 from penstock.runner.environment import Environment
 from penstock.runner.segments import open_segments
+from penstock.sealing import Seal, present_seal
 from penstock.stores import holds_journals, open_store
 from penstock.stores.chain import StoreChain
 
@@ -28,12 +30,36 @@ class RunChain(Chain, Protocol):
 def open_chain(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
     """Return the chain of a run of this namespace; nothing is read or written yet.
 
-    Raises ``StoreUnusable`` where the pool's store cannot hold it.
+    Raises ``StoreUnusable`` where the pool's store, or the codec, cannot be used.
     """
-    if environment.store is None or not holds_journals(environment.store):
+    seal = present_seal()
+    chain = _unsealed(environment, run=run)
+    if not seal:
+        return chain
+    return SealedRunChain(chain, seal=seal, run=run["metadata"]["uid"])
+
+
+def _unsealed(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
+    if not holds_journals(environment.store):
         return open_segments(environment, run=run)
     folder = journal_folder(run, namespace=environment.namespace)
     return StoreChain(open_store(environment.store), folder=folder, patience=PATIENCE)
+
+
+class SealedRunChain(SealedChain):
+    """A run's chain whose records are sealed."""
+
+    def __init__(self, chain: RunChain, *, seal: Seal, run: str) -> None:
+        super().__init__(chain, seal=seal, run=run)
+        self._inner = chain
+
+    def finish(self, *, within: float) -> bool:
+        """Tidy up once the run has ended; return whether it was done in time."""
+        return self._inner.finish(within=within)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._inner.close()
 
 
 def journal_folder(run: Mapping[str, Any], *, namespace: str) -> str:

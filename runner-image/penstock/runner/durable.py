@@ -24,7 +24,7 @@ from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
 from penstock.runner.reruns import OtherRuns, take_over
-from penstock.stores.chain import StoreChain
+from penstock.stores import holds_journals
 
 LEAVING_SECONDS = 10.0
 """How long bodies may take to end that began while it was decided to leave."""
@@ -91,7 +91,7 @@ def _opened(chain: Chain, environment: Environment) -> RunJournal:
             chain,
             holder=Holder(attempt=environment.attempt, process=_this_process(environment)),
             when_fenced=_leave_fenced,
-            limits=STORE_LIMITS if isinstance(chain, StoreChain) else LIMITS,
+            limits=STORE_LIMITS if holds_journals(environment.store) else LIMITS,
         )
     except JournalFenced:
         _leave_fenced()

@@ -44,6 +44,7 @@ def run_flow(
     context.scheduled_at = scheduled_time(run)
     if publisher.cancelling:
         return conclude_cancelled_before_start()
+    enter_sources(environment.snapshot)
     try:
         chain = make_durable(
             context,
@@ -53,7 +54,6 @@ def run_flow(
             board=board,
         )
         afterwards.callback(chain.finish, within=MERGE_SECONDS)
-        enter_sources(environment.snapshot)
         journal = context.journal
         origin = journal.origin() if journal else None
         launch = read_launch(environment.snapshot, run=run, origin=origin)

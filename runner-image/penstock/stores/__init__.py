@@ -7,7 +7,7 @@ results: fsspec's own "create" looks first and writes then, and in between someb
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 from penstock.errors import MissingLibraryError, StoreUnusable
@@ -39,9 +39,9 @@ class Store(Protocol):
         """Delete a folder with all that is in it."""
 
 
-def holds_journals(url: str) -> bool:
-    """Tell whether a URL or a path is of a kind of store that can hold journals."""
-    return "://" not in url or urlsplit(url).scheme in (*_FOLDERS, *_S3)
+def holds_journals(url: str | None) -> TypeGuard[str]:
+    """Tell whether there is a URL or a path, of a kind of store that can hold journals."""
+    return url is not None and ("://" not in url or urlsplit(url).scheme in (*_FOLDERS, *_S3))
 
 
 def open_store(url: str) -> Store:

@@ -49,6 +49,8 @@ class StoreChain:
         self._patience = patience
         self._wait = wait
         self._copier = Copier(self._copy)
+        self._single: dict[int, bytes] = {}
+        """What was read one by one; it is copied by whoever writes on."""
 
     def read(self) -> list[bytes]:
         """Return all records, in copies of many where there are some."""
@@ -61,6 +63,9 @@ class StoreChain:
         if not self._insist(lambda: self._store.put_if_absent(path, record)):
             (found,) = self._insist(lambda: self._store.read([path]))
             raise ChainConflict(number, found=found)
+        for each, content in self._single.items():
+            self._copier.add(each, content)
+        self._single = {}
         self._copier.add(number, record)
 
     def finish(self, *, within: float) -> bool:
@@ -88,10 +93,9 @@ class StoreChain:
                 "new run."
             )
         single = range(copied, last + 1)
-        records += self._store.read([self._path_of(number) for number in single])
-        for number in single:
-            self._copier.add(number, records[number])
-        return records
+        found = self._store.read([self._path_of(number) for number in single])
+        self._single = dict(zip(single, found, strict=True))
+        return records + found
 
     def _copied(self) -> list[bytes]:
         """Return the records that copies hold, from number 0 to the first that is in none."""

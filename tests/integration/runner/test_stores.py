@@ -126,3 +126,69 @@ def test_an_image_without_s3fs_is_told_what_to_install(
     assert last(server)["suspension"]["message"] == (
         "s3://bucket/runs needs s3fs, which is not installed: pip install 'penstock[s3]'."
     )
+
+
+SEALED = f"""
+import zlib
+
+class codec:
+    encode = staticmethod(zlib.compress)
+    decode = staticmethod(zlib.decompress)
+{STEPS}
+"""
+
+
+def test_a_sealed_journal_is_read_with_its_codec_and_key_and_refused_without(
+    server: FaultyServer, attempt: Attempt, store: Path
+) -> None:
+    """Refused before any task runs, and nothing is lost: with the key the run goes on."""
+    place = {"PENSTOCK_STORE": store.as_uri(), "PENSTOCK_CODEC": "flow:codec"}
+    first = attempt(SEALED, **place, PENSTOCK_SIGNING_KEY="ours")
+    first.wait_for_line("step 4")
+    first.signal(signal.SIGKILL)
+    first.exit_code()
+
+    without = attempt(SEALED, **place, PENSTOCK_SIGNING_KEY="another's")
+    assert without.exit_code() == 0
+    refused = last(server)["suspension"]
+    again = attempt(SEALED, **place, PENSTOCK_SIGNING_KEY="ours")
+
+    assert again.exit_code() == 0
+    assert "total 28" in again.output
+    assert steps(without) == []
+    assert refused["reason"] == "StoreUnusable"
+    assert "do not bear the signature of this store's key" in refused["message"]
+    records = [each.read_bytes() for each in store.rglob("records/*")]
+    assert not any(b"step" in each for each in records)
+
+
+def test_without_pickles_a_run_goes_on_from_what_json_gives_back(
+    attempt: Attempt, store: Path
+) -> None:
+    code = """
+    import time
+    from datetime import date
+    from penstock import flow, task
+
+    @task
+    def today():
+        print("reading the calendar", flush=True)
+        return date(2026, 11, 21)
+
+    @flow
+    def daily():
+        print("on", today(), flush=True)
+        while True:
+            time.sleep(1)
+    """
+    place = {"PENSTOCK_STORE": store.as_uri(), "PENSTOCK_ALLOW_PICKLE": "false"}
+    first = attempt(code, **place)
+    first.wait_for_line("on")
+    first.signal(signal.SIGKILL)
+    first.exit_code()
+
+    second = attempt(code, **place)
+    second.wait_for_line("on 2026-11-21")
+
+    assert "reading" not in second.output
+    assert not any(b"pickle" in each.read_bytes() for each in store.rglob("records/*"))

@@ -105,7 +105,7 @@ def test_a_record_that_is_missing_is_no_end_of_the_journal(store: Store) -> None
 
 def test_a_changed_record_is_reported(store: Store) -> None:
     journal = open_journal(chain_in(store), holder=Holder(attempt=1, process="a"))
-    key = CallKey((), "load(load)", "0", 0)
+    key = CallKey("", "load(load)", "0", 0)
     journal.record(key, state=Completed(data=[1, 2]), epoch=lambda: "0")
     folder = "journals/daily-1/records"
     fence, entry = store.read([f"{folder}/0000000", f"{folder}/0000001"])
@@ -120,7 +120,7 @@ def test_a_changed_record_is_reported(store: Store) -> None:
 def test_an_older_attempt_is_fenced(store: Store) -> None:
     old = open_journal(chain_in(store), holder=Holder(attempt=1, process="a"))
     open_journal(chain_in(store), holder=Holder(attempt=2, process="b"))
-    key = CallKey((), "load(load)", "0", 0)
+    key = CallKey("", "load(load)", "0", 0)
 
     with pytest.raises(JournalFenced, match="Attempt 2 of the run, b, has taken the journal"):
         old.record(key, state=Completed(data=1), epoch=lambda: "0")

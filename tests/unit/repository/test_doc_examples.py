@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ["sdk", "context", "durability", "changing-flows", "transactions", "caching", "child-runs"]
+PAGES = [
+    "sdk",
+    "context",
+    "durability",
+    "changing-flows",
+    "transactions",
+    "caching",
+    "child-runs",
+    "stores",
+]
 
 
 def examples() -> list[object]:

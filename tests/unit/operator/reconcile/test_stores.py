@@ -45,6 +45,26 @@ def test_a_volume_is_mounted_in_the_flows_container() -> None:
     assert "envFrom" not in container
 
 
+def test_a_signing_key_and_the_ban_of_pickles_reach_the_runner() -> None:
+    store = {
+        "url": "s3://bucket",
+        "signingKeySecretRef": {"name": "journals", "key": "signing"},
+        "allowPickle": False,
+    }
+    forged = [{"name": "PENSTOCK_ALLOW_PICKLE", "value": "true"}]
+
+    _, container = launched(store, env=forged)
+
+    assert container["env"][-2:] == [
+        {
+            "name": "PENSTOCK_SIGNING_KEY",
+            "valueFrom": {"secretKeyRef": {"name": "journals", "key": "signing"}},
+        },
+        {"name": "PENSTOCK_ALLOW_PICKLE", "value": "false"},
+    ]
+    assert [each["name"] for each in container["env"]].count("PENSTOCK_ALLOW_PICKLE") == 1
+
+
 def test_a_flow_cannot_send_its_journal_elsewhere() -> None:
     env = [{"name": "PENSTOCK_STORE", "value": "s3://mine"}]
 
