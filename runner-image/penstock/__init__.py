@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         suspend_flow_run,
         wait_for_input,
         wait_for_signal,
+        wait_for_update,
     )
     from penstock.logging import get_run_logger
     from penstock.patches import patched
@@ -79,6 +80,7 @@ __all__ = [
     "wait",
     "wait_for_input",
     "wait_for_signal",
+    "wait_for_update",
 ]
 
 _HOMES = {
@@ -113,6 +115,7 @@ _HOMES = {
     "suspend_flow_run": "input",
     "wait_for_input": "input",
     "wait_for_signal": "input",
+    "wait_for_update": "input",
     "tags": "drivers.tagging",
     "task": "tasks",
     "transaction": "transactions",

@@ -8,6 +8,8 @@
         answer = wait_for_signal("approval", Approval, timeout=7 * 24 * 3600)
         return deploy(version) if answer.approved else "rejected"
 
+An update is a signal whose sender gets an answer: ``with wait_for_update("limit", int) as update``.
+
 A signal is kept from the moment that the API server (on one machine: the journal) has it, also
 where the run does not wait for it yet, and is consumed once (G6). A run that only waits for one has
 no pod.
@@ -16,19 +18,32 @@ no pod.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from penstock.absent import refuse_absent
+from penstock.drivers.answering import Update
 from penstock.drivers.inbox import Message, current_inbox
 from penstock.drivers.receiving import Expected, receive, receive_async
 from penstock.drivers.scope import enter_engine
 from penstock.errors import MissingContextError
+from penstock.plain import stored_size
 
 T = TypeVar("T")
 
-__all__ = ["Approval", "pause_flow_run", "suspend_flow_run", "wait_for_input", "wait_for_signal"]
+__all__ = [
+    "Approval",
+    "Update",
+    "pause_flow_run",
+    "suspend_flow_run",
+    "wait_for_input",
+    "wait_for_signal",
+    "wait_for_update",
+]
+
+LARGEST_SCHEMA = 2 * 1024
+"""Bytes of a type's JSON Schema that a run's status shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,21 +90,88 @@ def wait_for_signal(
     given, is rejected, and the wait goes on. Raises ``SignalTimeoutError`` after ``timeout``
     seconds; their end survives the process, as that of a sleep.
     """
+    return _wait(
+        Expected(
+            name=name,
+            accept=_acceptance(type, senders, groups),
+            timeout_seconds=timeout,
+            schema=lambda: _schema_of(type),
+        )
+    )
+
+
+@overload
+def wait_for_update(
+    name: str,
+    *,
+    timeout: float | None = None,
+    senders: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> Update[Any]: ...
+@overload
+def wait_for_update(
+    name: str,
+    type: type[T],
+    *,
+    timeout: float | None = None,
+    senders: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> Update[T]: ...
+
+
+def wait_for_update(
+    name: str,
+    type: Any = Any,  # noqa: A002 - what it is
+    *,
+    timeout: float | None = None,
+    senders: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> Any:
+    """Wait for a message whose sender waits for an answer: as ``wait_for_signal``.
+
+        with wait_for_update("set-limit", Limit) as update:
+            update.answer(apply(update.payload))
+
+    Whoever typed ``penstock update RUN set-limit --payload …`` sees the answer, or why there is
+    none: ``update.reject("…")``, or the exception that left the block. It is given once (G6).
+    """
+    return _wait(
+        Expected(
+            name=name,
+            accept=_acceptance(type, senders, groups),
+            timeout_seconds=timeout,
+            schema=lambda: _schema_of(type),
+            is_update=True,
+        )
+    )
+
+
+def _wait(expected: Expected) -> Any:
     scope = enter_engine()
     inbox = scope.context.inbox if scope and scope.context else None
     inbox = inbox or current_inbox.get()
     if scope is None or inbox is None:
         raise MissingContextError(
-            f"No signal {name} can come here: start the run with penstock run or in a cluster, or, "
-            "in a test, give the answer before with penstock.testing.answered."
+            f"No signal {expected.name} can come here: start the run with penstock run or in a "
+            "cluster, or, in a test, give the answer before with penstock.testing.answered."
         )
-    expected = Expected(
-        name=name, accept=_acceptance(type, senders, groups), timeout_seconds=timeout
-    )
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - public in CPython for this
         return receive_async(expected, scope=scope, inbox=inbox)
     return receive(expected, scope=scope, inbox=inbox)
+
+
+def _schema_of(kind: Any) -> Mapping[str, object] | None:
+    """Return the JSON Schema of a type, if there is one that is small enough to be shown."""
+    if kind is Any:
+        return None
+    from pydantic import PydanticUserError, TypeAdapter
+
+    try:
+        schema = TypeAdapter(kind).json_schema()
+    except PydanticUserError:  # a type that has no schema takes payloads all the same
+        return None
+    return schema if stored_size(schema) <= LARGEST_SCHEMA else None
 
 
 def _acceptance(

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from tests.integration.world import Operator, World, eventually
 
 
@@ -83,6 +84,43 @@ def test_a_signal_wakes_the_run_that_waits_for_it(world: World, operator: Operat
     signal = eventually(lambda: _settled(world, "hello"))
     uid = world.get("flowruns", "one")["metadata"]["uid"]  # type: ignore[index]
     assert signal["status"] == {"state": "Consumed", "flowRunUID": uid}
+
+
+def test_an_update_gets_its_answer(world: World, operator: Operator) -> None:
+    start(world)
+    schema = {"type": "integer", "default": None}
+    world.leave("one", "Signal", attempt=1, name="limit", payloadSchema=schema)
+    waiting = world.wait_for_reason("one", "WaitingForSignal")["waitingFor"]
+
+    world.send("one", "limit", payload=5)
+    world.wait_for_job("one-2")
+    world.report("one", attempt=2, signals=[{"name": "hello", "state": "Received"}])
+    world.wait_for_state("one", "Running")
+    open_still = world.get("signals", "hello")
+    answer = {"limit": 5, "before": None, "steps": [1, None]}
+    world.report(
+        "one", attempt=2, signals=[{"name": "hello", "state": "Consumed", "answer": answer}]
+    )
+
+    signal = eventually(lambda: _settled(world, "hello"))
+    assert waiting["payloadSchema"] == schema
+    assert open_still is not None
+    assert open_still["status"]["state"] == "Pending"
+    assert signal["status"]["state"] == "Consumed"
+    assert signal["status"]["answer"] == answer
+
+
+@pytest.mark.parametrize("answer", ["yes", 5, True, 1.5, [1, None]], ids=repr)
+def test_an_answer_is_any_json(world: World, operator: Operator, answer: object) -> None:
+    start(world)
+    world.send("one", "limit")
+
+    world.report_outcome(
+        "one", attempt=1, signals=[{"name": "hello", "state": "Consumed", "answer": answer}]
+    )
+
+    signal = eventually(lambda: _settled(world, "hello"))
+    assert signal["status"]["answer"] == answer
 
 
 def test_a_signal_that_came_first_is_not_lost(world: World, operator: Operator) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from penstock_operator.model.schema import (
+    Answer,
     Count,
     FreeObject,
     Part,
@@ -206,6 +207,8 @@ class Suspension(Part):
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = ()
     """Names of the runs whose end wakes the run, if there are others than the one in name."""
+    payload_schema: FreeObject | None = None
+    """JSON Schema of what the signal in name may say, where the flow names a small type."""
 
     message: Message | None = None
     """A sentence for people."""
@@ -217,11 +220,14 @@ class SettledSignal(Part):
     name: Annotated[str, Field(max_length=253)]
     """Name of the Signal object."""
 
-    state: Literal["Consumed", "Rejected"]
-    """What became of it."""
+    state: Literal["Received", "Consumed", "Rejected"]
+    """What became of it. Received: the run has it and owes an answer."""
 
     message: Message | None = None
     """Why it was rejected."""
+
+    answer: Answer = None
+    """What the run answers."""
 
 
 class Execution(Part):

@@ -148,6 +148,9 @@ class WaitingFor(Part):
     until: Timestamp | None = None
     """When the wait ends: a suspended run goes on then, one that cannot start fails."""
 
+    payload_schema: FreeObject | None = None
+    """JSON Schema of what the signal may say, where the flow names a small type."""
+
 
 class FlowRunStatus(Part):
     """How the run stands. The operator writes it, but for execution, which the run's pod writes."""

@@ -112,6 +112,19 @@ FreeObject = Annotated[
 ]
 """An object whose fields are the user's affair, kept as it is."""
 
+Answer = Annotated[
+    JsonValue,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-preserve-unknown-fields": True,
+            "maxLength": 4096,
+            "maxItems": 4096,
+            "maxProperties": 1024,
+        }
+    ),
+]
+"""Any JSON of at most 4 KiB, kept as it is."""
+
 ApiVersion = Literal["penstock.dev/v1alpha1"]
 API_GROUP = "penstock.dev"
 API_VERSION: ApiVersion = "penstock.dev/v1alpha1"

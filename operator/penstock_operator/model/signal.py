@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from penstock_operator.model.meta import FlowRunRef, ObjectMeta
 from penstock_operator.model.schema import (
+    Answer,
     Part,
     Sentence,
     SignalName,
@@ -81,6 +82,9 @@ class SignalStatus(Part):
 
     message: Sentence | None = None
     """Why it was rejected."""
+
+    answer: Answer = None
+    """What the run answered, at most 4 KiB, if it was waiting for an update."""
 
     flow_run_uid: Annotated[
         str | None,

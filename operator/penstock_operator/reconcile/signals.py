@@ -7,6 +7,7 @@ the operator, the only writer of a Signal's status, passes it on. Until then the
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from penstock_operator.model.execution import SettledSignal
 from penstock_operator.model.signal import LARGEST_PAYLOAD, SignalStatus
 from penstock_operator.model.states import SignalState
 from penstock_operator.reconcile.actions import (
@@ -73,8 +74,17 @@ def plan_signal_collection(
 
 def _open(case: RunCase) -> Iterator[SignalView]:
     for each, status in _verdicts(case):
-        if status.state == SignalState.PENDING:
+        told = _told(each, case=case)
+        if status.state == SignalState.PENDING and told is None:
             yield each
+
+
+def _told(signal: SignalView, *, case: RunCase) -> SettledSignal | None:
+    """Return what the run says of a signal: also by an attempt that is fenced by now, whose journal
+    was this run's journal."""
+    report = case.status.execution
+    settled = report.signals if report is not None else ()
+    return next((each for each in settled if each.name == signal.name), None)
 
 
 def _verdicts(case: RunCase) -> Iterator[tuple[SignalView, SignalStatus]]:
@@ -86,12 +96,14 @@ def _verdict(signal: SignalView, *, case: RunCase) -> SignalStatus:
     uid = case.run.metadata.uid
     if signal.run_uid not in ("", uid):
         return _rejected("It was sent to an earlier run of this name.", uid=signal.run_uid)
-    # Also the report of an attempt that is fenced by now: its journal was this run's journal.
-    report = case.status.execution
-    for settled in report.signals if report is not None else ():
-        if settled.name == signal.name:
-            state = SignalState(settled.state)
-            return SignalStatus(state=state, message=settled.message, flow_run_uid=uid)
+    told = _told(signal, case=case)
+    if told is not None and told.state != "Received":
+        return SignalStatus(
+            state=SignalState(told.state),
+            message=told.message,
+            answer=told.answer,
+            flow_run_uid=uid,
+        )
     if signal.payload_bytes > LARGEST_PAYLOAD:
         return _rejected(
             f"Its payload has {signal.payload_bytes} bytes; at most {LARGEST_PAYLOAD} are taken."
@@ -99,7 +111,8 @@ def _verdict(signal: SignalView, *, case: RunCase) -> SignalStatus:
             uid=uid,
         )
     if case.status.state is not None and case.status.state.is_terminal:
-        words = f"The run ended as {case.status.state} without waiting for it."
+        missed = "waiting for it" if told is None else "answering it"
+        words = f"The run ended as {case.status.state} without {missed}."
         return _rejected(words, uid=uid)
     return SignalStatus(state=SignalState.PENDING, flow_run_uid=uid)
 

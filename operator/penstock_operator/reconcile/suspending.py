@@ -166,6 +166,7 @@ def _standing(case: RunCase, suspension: Suspension, *, due: datetime | None) ->
         name=suspension.name,
         since=known.since if known is not None else second(min(suspension.since, case.now)),
         until=due,
+        payload_schema=suspension.payload_schema,
     )
     if suspension.kind == "Person":
         return Standing(State.SUSPENDED, _problem(suspension), _mend(case, suspension), wait)

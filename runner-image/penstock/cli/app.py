@@ -28,7 +28,7 @@ from penstock.cli.output import Document, Format, print_document, say
 from penstock.cli.replaying import export, replay
 from penstock.cli.retrying import retry
 from penstock.cli.running import run
-from penstock.cli.talking import approve, reject, resume, signal, suspend
+from penstock.cli.talking import approve, reject, resume, signal, suspend, update
 from penstock.cli.ticks import next_runs
 
 
@@ -55,7 +55,7 @@ app.command()(run)
 app.command()(retry)
 app.command()(export)
 app.command()(replay)
-for command in (signal, approve, reject, suspend, resume):
+for command in (signal, update, approve, reject, suspend, resume):
     app.command(rich_help_panel="Runs that wait")(command)
 app.command(name="next")(next_runs)
 app.add_typer(limits, name="limit")

@@ -1,6 +1,8 @@
 """Why a command could not do what it was asked; the message is a sentence, or several.
 
 CommandError            what was typed cannot be done as it was typed
+├── RejectedError       the run said no to an update
+├── UnansweredError     the run has not answered an update in time
 ├── ApiError            the API server answered no
 └── UnreachableError    the API server did not answer
 """
@@ -14,6 +16,18 @@ class CommandError(Exception):
     """Ends the command with its message on stderr and its exit code."""
 
     exit_code = outcome.USAGE
+
+
+class RejectedError(CommandError):
+    """The run has rejected an update, or ended without answering it."""
+
+    exit_code = outcome.REJECTED
+
+
+class UnansweredError(CommandError):
+    """No answer has come as yet; the update is kept for the run."""
+
+    exit_code = outcome.UNANSWERED
 
 
 class ApiError(CommandError):

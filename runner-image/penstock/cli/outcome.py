@@ -12,6 +12,10 @@ USAGE = 2
 """The command cannot do what was typed; stderr says what to type instead."""
 UNREACHABLE = 75
 """The API server did not answer, so nobody knows how the run goes on."""
+REJECTED = 1
+"""The run has rejected an update, or ended without answering it."""
+UNANSWERED = 124
+"""The run has not answered an update in time; it may do so later."""
 INTERRUPTED = 130
 """Ctrl-C ended the command; a run in the cluster goes on."""
 

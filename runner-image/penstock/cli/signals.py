@@ -1,15 +1,17 @@
-"""Say something to a run: signals, answers of approvers, suspending and resuming."""
+"""Say something to a run: signals, updates, answers of approvers, suspending and resuming."""
 
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from penstock.cli.cluster import Cluster, Object
-from penstock.cli.errors import CommandError
+from penstock.cli.errors import ApiError, CommandError, RejectedError, UnansweredError
 from penstock.cli.following import read_run
 from penstock.cli.outcome import is_final, state_of
 
+SECONDS_BETWEEN_LOOKS = 0.5
 WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
@@ -25,8 +27,8 @@ def read_payload(text: str | None) -> Any:
 
 def send_signal(
     cluster: Cluster, run: str, name: str, *, payload: Any, key: str | None = None
-) -> None:
-    """Send a signal in the name of whoever the API server says that we are."""
+) -> str:
+    """Send a signal in the name of whoever the API server says that we are; return its name."""
     if is_final(found := read_run(cluster, run)):
         raise CommandError(f"{run} has ended already: {state_of(found)}. Nobody waits for {name}.")
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -45,8 +47,37 @@ def send_signal(
         "metadata": {"generateName": f"{run[:40]}-"},
         "spec": {field: value for field, value in spec.items() if value is not None},
     }
-    created = cluster.create(cluster.path("signals"), body)
-    print(f"{created['metadata']['name']} sent to {run}: {name}", flush=True)
+    sent: str = cluster.create(cluster.path("signals"), body)["metadata"]["name"]
+    return sent
+
+
+def await_answer(cluster: Cluster, signal: str, *, run: str, timeout: float | None) -> Any:
+    """Wait until the run has answered a signal, and return what it said."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        status = _status_of(cluster, signal)
+        if status.get("state") == "Rejected":
+            raise RejectedError(f"The update was rejected: {status.get('message', '')}")
+        if status.get("state") == "Consumed":
+            return status.get("answer")
+        if deadline is not None and time.monotonic() >= deadline:
+            raise UnansweredError(
+                f"{run} has not answered within {timeout:g} s. The update is kept for it; see what "
+                f"becomes of it by: kubectl get signal {signal} -n {cluster.namespace} -o yaml"
+            )
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _status_of(cluster: Cluster, signal: str) -> dict[str, Any]:
+    try:
+        status: dict[str, Any] = cluster.get(cluster.path("signals", signal)).get("status", {})
+    except ApiError as error:
+        if error.status == 404:
+            raise RejectedError("The update was taken back, or its run was deleted.") from error
+        if not error.passes:
+            raise
+        return {}
+    return status
 
 
 def answer(cluster: Cluster, run: str, name: str | None, *, approved: bool, comment: str) -> None:
@@ -58,7 +89,8 @@ def answer(cluster: Cluster, run: str, name: str | None, *, approved: bool, comm
             f"{run} does not wait for a signal now; say which one is meant: "
             f"penstock {'approve' if approved else 'reject'} {run} NAME"
         )
-    send_signal(cluster, run, name, payload={"approved": approved, "comment": comment})
+    sent = send_signal(cluster, run, name, payload={"approved": approved, "comment": comment})
+    print(f"{sent} sent to {run}: {name}", flush=True)
 
 
 def waits_for_person(run: Object) -> bool:

@@ -8,9 +8,18 @@ import typer
 
 from penstock.cli.connection import connect
 from penstock.cli.options import Context, Kubeconfig, Namespace, RunName, RunNames, target_of
+from penstock.cli.output import Document
 
 SignalName = Annotated[
     str | None, typer.Argument(metavar="NAME", help="Of the signal, if not the one waited for.")
+]
+Payload = Annotated[
+    str | None,
+    typer.Option(metavar="VALUE", help="What to say: JSON where it is JSON, else text."),
+]
+Key = Annotated[str | None, typer.Option(help="Of several signals with one key the first counts.")]
+Here = Annotated[
+    bool, typer.Option("--here", help="The run is one of this machine, not of the cluster.")
 ]
 Comment = Annotated[str, typer.Option(help="What to say about it.")]
 
@@ -19,16 +28,9 @@ def signal(
     ctx: typer.Context,
     run: RunName,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the run waits for.")],
-    payload: Annotated[
-        str | None,
-        typer.Option(metavar="VALUE", help="What to say: JSON where it is JSON, else text."),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="Of several signals with one key the first counts.")
-    ] = None,
-    here: Annotated[
-        bool, typer.Option("--here", help="The run is one of this machine, not of the cluster.")
-    ] = False,
+    payload: Payload = None,
+    key: Key = None,
+    here: Here = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -40,9 +42,47 @@ def signal(
         from penstock.cli.local_signals import send_here
 
         send_here(run, name, payload=read_payload(payload), key=key)
+        print(f"sent to {run}: {name}", flush=True)
         return
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    send_signal(cluster, run, name, payload=read_payload(payload), key=key)
+    sent = send_signal(cluster, run, name, payload=read_payload(payload), key=key)
+    print(f"{sent} sent to {run}: {name}", flush=True)
+
+
+def update(
+    ctx: typer.Context,
+    run: RunName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the run waits for.")],
+    payload: Payload = None,
+    key: Key = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How long to wait for the answer, if not for ever."),
+    ] = None,
+    here: Here = False,
+    output: Annotated[Document, typer.Option("-o", "--output", help="Format.")] = Document.JSON,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Send a signal to a run, and print what the run answers.
+
+    Exits with 1 if the run rejects it, with 124 if it has not answered in time.
+    """
+    from penstock.cli.output import print_document
+    from penstock.cli.signals import await_answer, read_payload, send_signal
+
+    said = read_payload(payload)
+    if here:
+        from penstock.cli.local_signals import answer_here, send_here
+
+        sent = send_here(run, name, payload=said, key=key)
+        answer = answer_here(run, sent, timeout=timeout)
+    else:
+        cluster = connect(target_of(ctx, namespace, context, kubeconfig))
+        sent = send_signal(cluster, run, name, payload=said, key=key)
+        answer = await_answer(cluster, sent, run=run, timeout=timeout)
+    print_document(answer, form=output)
 
 
 def approve(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Settle = Callable[["Message", Literal["Consumed", "Rejected"], str], None]
+Settle = Callable[["Message", "Verdict"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,27 @@ class Message:
     groups: tuple[str, ...] = ()
     sent_at: datetime
     idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What has become of a signal."""
+
+    state: Literal["Received", "Consumed", "Rejected"]
+    """``Received``: the run has it, and owes an answer."""
+    message: str = ""
+    """Why it was rejected."""
+    answer: object = None
+    """Of JSON's types; ``None`` where there is none."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this will never change."""
+        return self.state != "Received"
+
+
+RECEIVED = Verdict(state="Received")
+CONSUMED = Verdict(state="Consumed")
 
 
 class Inbox:
@@ -70,16 +91,24 @@ class Inbox:
                     self._keys.add((name, key))
             if not repeated:
                 return found
-            self.settle(found, "Rejected", f"A signal {name} with the key {key} was taken before.")
+            words = f"A signal {name} with the key {key} was taken before."
+            self.settle(found, Verdict(state="Rejected", message=words))
 
     def has(self, name: str) -> bool:
         """Tell whether a signal of that name waits to be taken."""
         with self._lock:
             return any(message.name == name for message in self._waiting)
 
-    def settle(self, message: Message, state: Literal["Consumed", "Rejected"], why: str) -> None:
+    def refuse(self, message: Message, *, why: str) -> None:
+        """Tell the world that a signal which was taken will not do; its key stays free."""
+        if message.idempotency_key is not None:
+            with self._lock:
+                self._keys.discard((message.name, message.idempotency_key))
+        self.settle(message, Verdict(state="Rejected", message=why))
+
+    def settle(self, message: Message, verdict: Verdict) -> None:
         """Tell the world what became of a signal."""
-        self._settle(message, state, why)
+        self._settle(message, verdict)
 
     def subscribe(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called whenever something has arrived."""
@@ -94,10 +123,16 @@ class Inbox:
             if not self._wakers:
                 self.is_wanted.clear()
 
+    def rest(self) -> None:
+        """Have nobody ask for signals, unless somebody waits."""
+        with self._lock:
+            if not self._wakers:
+                self.is_wanted.clear()
+
 
 current_inbox: ContextVar[Inbox | None] = ContextVar("penstock_inbox", default=None)
 """The inbox of runs that have none of their own: a test's."""
 
 
-def _nobody_cares(message: Message, state: str, why: str) -> None:
+def _nobody_cares(message: Message, verdict: Verdict) -> None:
     """Leave the signal as it is."""

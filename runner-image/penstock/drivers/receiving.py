@@ -1,28 +1,34 @@
 """One wait for a signal: what the journal says of it, what arrives, and when its time is over.
 
 What was received, or that nothing came in time, is noted before the flow goes on; a run that is
-taken up again finds the same.
+taken up again finds the same. An update is a signal that is owed an answer (``answering``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock import clock
 from penstock.drivers import waiting
-from penstock.drivers.inbox import Inbox, Message
+from penstock.drivers.answering import ANSWER, Update, answer_in
+from penstock.drivers.inbox import CONSUMED, RECEIVED, Inbox, Message, Verdict
 from penstock.drivers.scope import Scope
 from penstock.drivers.suspension import Wait
 from penstock.engine.identity import CallKey
 from penstock.engine.runs import TaskRun
 from penstock.errors import SignalTimeoutError
 
+if TYPE_CHECKING:
+    from penstock.journal.run_journal import RunJournal
+
 NOTE = "signal"
 """What the notes of received signals are called in a journal."""
+UPDATE = "update"
+"""And those of updates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,10 @@ class Expected:
     accept: Callable[[Message], object]
     """Makes the value of a message; raises ``ValueError`` if it is not what was asked for."""
     timeout_seconds: float | None
+    schema: Callable[[], Mapping[str, object] | None]
+    """Tells which payloads will do."""
+    is_update: bool = False
+    """Whether an answer is owed."""
 
 
 class _NotYet:
@@ -52,8 +62,10 @@ class Receiving:
         self._inbox = inbox
         self._deadline: datetime | None = None
         self._wake: Callable[[], None] | None = None
-        self._key = self._draw(NOTE)
-        self._deadline_key = self._draw(f"{NOTE} deadline")
+        note = UPDATE if expected.is_update else NOTE
+        self._key = self._draw(note)
+        self._deadline_key = self._draw(f"{note} deadline")
+        self._answer_key = self._draw(ANSWER) if expected.is_update else None
 
     def recall(self) -> object:
         """Return what an earlier attempt received; else begin to wait."""
@@ -70,11 +82,11 @@ class Receiving:
             try:
                 value = self._expected.accept(message)
             except ValueError as error:
-                self._inbox.settle(message, "Rejected", str(error)[:1000])
+                self._inbox.refuse(message, why=str(error)[:1000])
                 continue
             self._note(_noted(message))
-            self._inbox.settle(message, "Consumed", "")
-            return value
+            self._inbox.settle(message, RECEIVED if self._expected.is_update else CONSUMED)
+            return self._given(value, message)
         if self.seconds_left() == 0.0:
             self._note({"timedOut": True})
             raise self._timed_out()
@@ -109,7 +121,13 @@ class Receiving:
             return nullcontext()
         now = clock.now()
         return suspension.waiting(
-            Wait(kind="Signal", name=self._expected.name, since=now, until=self._deadline)
+            Wait(
+                kind="Signal",
+                name=self._expected.name,
+                since=now,
+                until=self._deadline,
+                payload_schema=self._expected.schema(),
+            )
         )
 
     def _draw(self, identity: str) -> CallKey:
@@ -130,7 +148,16 @@ class Receiving:
     def _value_of(self, noted: dict[str, Any]) -> object:
         if noted.get("timedOut"):
             raise self._timed_out()
-        return self._expected.accept(message_of(noted))
+        message = message_of(noted)
+        return self._given(self._expected.accept(message), message)
+
+    def _given(self, value: object, message: Message) -> object:
+        """Return what the flow gets: the value, or what it answers by."""
+        if self._answer_key is None:
+            return value
+        return Update(
+            value, message=message, key=self._answer_key, journal=self._journal, inbox=self._inbox
+        )
 
     def _timed_out(self) -> SignalTimeoutError:
         return SignalTimeoutError(
@@ -164,8 +191,15 @@ def message_of(noted: dict[str, Any]) -> Message:
     )
 
 
-def consumed_in(notes: Iterable[object]) -> list[Message]:
-    """Return the signals that earlier attempts consumed, as their journal notes tell."""
+def settled_in(journal: RunJournal) -> list[tuple[Message, Verdict]]:
+    """Return the signals that earlier attempts took, and what became of them, as it was noted."""
+    answers = dict(map(answer_in, journal.notes(ANSWER)))
+    signals = [(message, CONSUMED) for message in _taken_in(journal.notes(NOTE))]
+    updates = _taken_in(journal.notes(UPDATE))
+    return signals + [(update, answers.get(update.id, RECEIVED)) for update in updates]
+
+
+def _taken_in(notes: Iterable[object]) -> list[Message]:
     return [message_of(noted) for noted in notes if isinstance(noted, dict) and "id" in noted]
 
 

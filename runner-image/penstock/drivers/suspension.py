@@ -7,7 +7,7 @@ time. The way out is that of a crash, which is why it is safe: all that is finis
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,6 +45,8 @@ class Wait:
     since: datetime
     until: datetime | None
     """When it ends by itself; ``None``: never."""
+    payload_schema: Mapping[str, object] | None = None
+    """JSON Schema of what a signal may say, if it is known and small."""
     problem: Problem | None = None
     """What a ``Person`` has to mend."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock.drivers.inbox import Verdict
 from penstock.drivers.suspension import Suspended
 from penstock.engine.records import Kept
 from penstock.engine.runs import FlowRun, TaskRun
@@ -38,7 +39,7 @@ class NoticeBoard:
         self._lock = threading.Lock()
         self._tally = Tally()
         self._ending: Conclusion | Suspended | None = None
-        self._settled: list[tuple[str, str, str]] = []
+        self._settled: list[tuple[str, Verdict]] = []
         self.news = False
         """Whether something changed since the last rendering."""
 
@@ -64,8 +65,8 @@ class NoticeBoard:
         if not rung:
             self._ring()
 
-    def settled(self, signals: list[tuple[str, str, str]]) -> None:
-        """Take note of the Signals whose fate the API server does not know: name, state, why."""
+    def settled(self, signals: list[tuple[str, Verdict]]) -> None:
+        """Take note of the Signals, by name, whose fate the API server does not know."""
         with self._lock:
             changed, self._settled = self._settled != signals, signals
             rung = self.news

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any
 from urllib.parse import quote
 
-from penstock.drivers.inbox import Inbox, Message
-from penstock.drivers.receiving import NOTE, consumed_in
+from penstock.drivers.inbox import Inbox, Message, Verdict
+from penstock.drivers.receiving import settled_in
 from penstock.journal.run_journal import RunJournal
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer, UnreachableError
@@ -17,7 +17,6 @@ from penstock.runner.board import NoticeBoard
 from penstock.runner.environment import Environment
 
 SECONDS_BETWEEN_LOOKS = 2.0
-Verdict = tuple[Literal["Consumed", "Rejected"], str]
 
 
 class ClusterInbox:
@@ -47,32 +46,37 @@ class ClusterInbox:
 
     def start(self, journal: RunJournal) -> None:
         """Ask for signals from now on; those that the journal knows are consumed already."""
-        for message in consumed_in(journal.notes(NOTE)):
+        for message, verdict in settled_in(journal):
             self.inbox.remember(message)
-            self._verdicts[message.id] = ("Consumed", "")
+            self._verdicts[message.id] = verdict
+        if self._verdicts and not self._look():  # an earlier attempt may have had no time to tell
+            self.inbox.is_wanted.set()
         threading.Thread(target=self._work, name="penstock-inbox", daemon=True).start()
 
     def _work(self) -> None:
         pause = threading.Event()
         while True:
             self.inbox.is_wanted.wait()
-            self._look()
+            if self._look() and not any(verdict.is_final for _, verdict in self._untold()):
+                self.inbox.rest()
             pause.wait(SECONDS_BETWEEN_LOOKS)
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Ask once; tell whether there was an answer."""
         try:
             answer = self._server.get(self._path)
         except UnreachableError as error:
             self._complain(str(error))
-            return
+            return False
         if not answer.ok:
             self._complain(answer.sentence)
-            return
+            return False
         pending = [item for item in answer.body.get("items") or () if self._is_for_us(item)]
         self._pending = {item["metadata"]["uid"]: item["metadata"]["name"] for item in pending}
         self._tell()
         new = [item for item in pending if item["metadata"]["uid"] not in self._verdicts]
         self.inbox.deliver(_message(item) for item in sorted(new, key=_age))
+        return True
 
     def _complain(self, sentence: str) -> None:
         """Say what keeps signals away, once for each cause."""
@@ -84,19 +88,21 @@ class ClusterInbox:
         """Tell whether a signal is for this run, not for an earlier one of the same name."""
         return (item.get("status") or {}).get("flowRunUID") in (None, self._uid)
 
-    def _settle(self, message: Message, state: str, why: str) -> None:
-        self._verdicts[message.id] = (cast("Literal['Consumed', 'Rejected']", state), why)
+    def _settle(self, message: Message, verdict: Verdict) -> None:
+        self._verdicts[message.id] = verdict
         self._tell()
+        self.inbox.is_wanted.set()  # until the API server knows
 
     def _tell(self) -> None:
         """Put into the report what became of signals, as long as their own status does not say."""
-        self._board.settled(
-            [
-                (name, *self._verdicts[uid])
-                for uid, name in self._pending.items()
-                if uid in self._verdicts
-            ]
-        )
+        self._board.settled(self._untold())
+
+    def _untold(self) -> list[tuple[str, Verdict]]:
+        return [
+            (name, self._verdicts[uid])
+            for uid, name in self._pending.items()
+            if uid in self._verdicts
+        ]
 
 
 def _age(item: Mapping[str, Any]) -> tuple[str, str]:

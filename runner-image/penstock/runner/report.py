@@ -7,15 +7,17 @@ narrowest fits whatever the run does.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from penstock.drivers.answering import LARGEST_ANSWER
+from penstock.drivers.inbox import Verdict
 from penstock.drivers.suspension import Suspended
 from penstock.engine.outcome import ErrorReport
+from penstock.plain import stored_size
 from penstock.runner import PROTOCOL
 from penstock.runner.ownership import Claim
 from penstock.runner.record_index import ArtifactLine, EventLine, RecordIndex
@@ -28,6 +30,7 @@ MAX_SETTLED = 50
 MAX_VALUES = 50
 MAX_VALUE_BYTES = 2048
 """Of one published value; what is larger, or for which there is no room, is counted."""
+NO_ROOM = "Its answer had no room in the run's last report."
 MAX_SIGNALS = 32
 """Names of signals that a suspended run may be woken by."""
 
@@ -48,15 +51,17 @@ class Bounds:
     events: int
     values: int
     """Bytes of published values in all."""
+    answers: int
+    """Bytes of answers to updates in all."""
 
 
 LADDER = (
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 50, 256, 10, 4096),
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 20, 64, 5, 4096),
-    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 5, 0, 2, 4096),
-    Bounds(50, 20, 128, 128, 1024, 4096, 512, 5, 0, 2, 4096),
-    Bounds(20, 10, 64, 64, 512, 2048, 128, 5, 0, 2, 2048),
-    Bounds(0, 0, 64, 0, 512, 1024, 0, 0, 0, 0, 0),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 50, 256, 10, 4096, 8192),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 20, 64, 5, 4096, 8192),
+    Bounds(50, 20, 128, 512, 2048, 8192, 1024, 5, 0, 2, 4096, 8192),
+    Bounds(50, 20, 128, 128, 1024, 4096, 512, 5, 0, 2, 4096, 8192),
+    Bounds(20, 10, 64, 64, 512, 2048, 128, 5, 0, 2, 2048, 8192),
+    Bounds(0, 0, 64, 0, 512, 1024, 0, 0, 0, 0, 0, LARGEST_ANSWER),
 )
 """From what the schema allows to what always fits."""
 
@@ -88,7 +93,7 @@ def render_report(
     started_at: datetime,
     now: datetime,
     ending: Conclusion | Suspended | None = None,
-    settled: Sequence[tuple[str, str, str]] = (),
+    settled: Sequence[tuple[str, Verdict]] = (),
     terse: bool = False,
 ) -> dict[str, Any]:
     """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`."""
@@ -103,20 +108,12 @@ def render_report(
             **_work(tally, bounds),
             **_records(tally.records, bounds),
             **_values(tally.records.values, bounds),
-            **_signals(settled, bounds),
+            **_signals(settled, bounds, is_last=ending is not None),
             **_ending(ending, bounds),
         }
         if stored_size(report) <= LIMIT:
             break
     return report
-
-
-def stored_size(report: Mapping[str, Any]) -> int:
-    """Return how many bytes the report takes where the API server keeps it."""
-    text = json.dumps(report, ensure_ascii=False, separators=(",", ":"))
-    # Go escapes these for the sake of browsers.
-    escaped = 5 * sum(map(text.count, "<>&")) + 3 * sum(map(text.count, "\u2028\u2029"))
-    return len(text.encode()) + escaped
 
 
 def rfc3339(moment: datetime) -> str:
@@ -236,11 +233,25 @@ def _filled(**fields: str | None) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _signals(settled: Sequence[tuple[str, str, str]], bounds: Bounds) -> dict[str, Any]:
-    shown = [
-        _filled(name=name, state=state, message=clip(why, bounds.recent_message))
-        for name, state, why in settled[:MAX_SETTLED]
-    ]
+def _signals(
+    settled: Sequence[tuple[str, Verdict]], bounds: Bounds, *, is_last: bool
+) -> dict[str, Any]:
+    """Return what became of signals; an answer without room is told in a later report, if any."""
+    shown: list[dict[str, Any]] = []
+    room = bounds.answers
+    for name, verdict in settled[:MAX_SETTLED]:
+        message = clip(verdict.message, bounds.recent_message)
+        entry: dict[str, Any] = _filled(name=name, state=verdict.state, message=message)
+        if verdict.answer is not None:
+            size = stored_size(verdict.answer)
+            if size <= room:
+                entry["answer"] = verdict.answer
+                room -= size
+            elif is_last:
+                entry["message"] = NO_ROOM
+            else:
+                continue
+        shown.append(entry)
     return {"signals": shown} if shown else {}
 
 
@@ -267,6 +278,8 @@ def _suspension(suspended: Suspended) -> dict[str, Any]:
         parts["signals"] = list(suspended.signals[:MAX_SIGNALS])
     if suspended.runs:
         parts["runs"] = list(suspended.runs)
+    if wait.payload_schema is not None:
+        parts["payloadSchema"] = wait.payload_schema
     return parts
 
 

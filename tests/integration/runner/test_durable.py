@@ -61,10 +61,51 @@ def daily():
     while True:
         time.sleep(1)
 """
+ANSWERING = """
+import os, signal
+from penstock import flow, task, wait_for_update
+
+def die(where):
+    if os.environ.get("KILLED") == where:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@task
+def work(value):
+    print("work", value, flush=True)
+    return value
+
+@flow
+def daily():
+    with wait_for_update("limit", int) as update:
+        die("received")
+        update.answer({"was": work(update.payload), "attempt": os.environ["PENSTOCK_ATTEMPT"]})
+        die("answered")
+"""
+KILLED_WHEN_ANSWERED = """
+import os, signal
+from penstock import flow, wait_for_signal
+
+@flow
+def daily():
+    wait_for_signal("go")
+    if os.environ.get("KILLED"):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def last(server: FaultyServer) -> dict[str, Any]:
     return server.reports[-1]
+
+
+def signal_object(name: str, payload: object) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "daily-abc",
+            "uid": "s-1",
+            "creationTimestamp": "2026-11-20T12:00:00Z",
+        },
+        "spec": {"name": name, "payload": payload, "sender": "ada"},
+    }
 
 
 def steps(runner: RunnerProcess) -> list[str]:
@@ -125,20 +166,52 @@ def test_a_signal_is_received_and_the_server_is_told(
 ) -> None:
     runner = attempt(ASKING)
     runner.wait_for_line("asking")
-    server.signals.append(
-        {
-            "metadata": {
-                "name": "daily-abc",
-                "uid": "s-1",
-                "creationTimestamp": "2026-11-20T12:00:00Z",
-            },
-            "spec": {"name": "go", "payload": 7, "sender": "ada"},
-        }
-    )
+    server.signals.append(signal_object("go", 7))
 
     assert runner.exit_code() == 0
     assert "answered 7" in runner.output
     assert last(server)["signals"] == [{"name": "daily-abc", "state": "Consumed"}]
+
+
+def test_what_was_not_told_of_an_update_is_told_by_the_next_attempt(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    """The first is killed when it has the update, the second when it has answered it."""
+    server.signals.append(signal_object("limit", 5))
+    first = attempt(ANSWERING, KILLED="received")
+    first.exit_code()
+    second = attempt(ANSWERING, KILLED="answered")
+    second.exit_code()
+
+    third = attempt(ANSWERING)
+
+    assert third.exit_code() == 0
+    assert "work 5" in first.output + second.output
+    assert last(server)["outcome"]["state"] == "Completed"
+    assert last(server)["signals"] == [
+        {"name": "daily-abc", "state": "Consumed", "answer": {"was": 5, "attempt": "2"}}
+    ]
+
+
+def test_a_consumed_signal_of_which_nobody_was_told_is_told_by_the_next_attempt(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    server.signals.append(signal_object("go", 7))
+    attempt(KILLED_WHEN_ANSWERED, KILLED="answered").exit_code()
+
+    second = attempt(KILLED_WHEN_ANSWERED)
+
+    assert second.exit_code() == 0
+    assert last(server)["signals"] == [{"name": "daily-abc", "state": "Consumed"}]
+
+
+def test_what_may_be_said_is_told_with_the_signal_that_is_waited_for(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    runner = attempt(ASKING, PENSTOCK_LINGER_SECONDS="0.2")
+
+    assert runner.exit_code() == 0
+    assert last(server)["suspension"]["payloadSchema"] == {"type": "integer"}
 
 
 def test_signals_that_cannot_be_read_are_asked_for_again_and_it_is_said(

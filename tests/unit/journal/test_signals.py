@@ -4,54 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
+from tests.unit.journal.mail import Mail, message
 from tests.unit.journal.runs import PowerCut
 
-from penstock import Flow, flow, wait_for_input, wait_for_signal
-from penstock.drivers.inbox import Inbox, Message
-from penstock.drivers.receiving import NOTE, consumed_in
-from penstock.engine.outcome import Outcome
+from penstock import flow, wait_for_input, wait_for_signal
 from penstock.errors import MissingContextError, SignalTimeoutError
-from penstock.execution import RunContext, execute
 from penstock.input import Approval
-from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
 from penstock.testing import answered
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-def message(name: str, payload: object = None, *, id: str = "s1", **fields: Any) -> Message:  # noqa: A002
-    values = {"sender": "ada", "sent_at": NOW} | fields
-    return Message(id=id, name=name, payload=payload, **values)
-
-
-class Mail:
-    """The signals that the world has for a run, over its attempts."""
-
-    def __init__(self, *messages: Message) -> None:
-        self.messages = list(messages)
-        self.settled: dict[str, tuple[str, str]] = {}
-        self.chain = MemoryChain()
-        self.attempts = 0
-
-    def run(self, flow: Flow[..., Any]) -> Outcome:
-        """Make the next attempt."""
-        self.attempts += 1
-        context = RunContext("daily-1")
-        holder = Holder(attempt=self.attempts, process=f"process {self.attempts}")
-        context.journal = journal = open_journal(self.chain, holder=holder)
-        context.inbox = Inbox(settle=self._settle)
-        for message in consumed_in(journal.notes(NOTE)):
-            context.inbox.remember(message)
-        context.inbox.deliver(self.messages)
-        return execute(flow, parameters={}, context=context)
-
-    def _settle(self, message: Message, state: str, why: str) -> None:
-        self.settled[message.id] = (state, why)
 
 
 @dataclass
@@ -115,6 +76,21 @@ def test_of_signals_with_one_key_the_first_counts() -> None:
 
     assert outcome.result == [1, 2]
     assert mail.settled["b"] == ("Rejected", "A signal paid with the key k was taken before.")
+
+
+def test_the_key_of_a_signal_that_was_rejected_stays_free() -> None:
+    @flow
+    def asking() -> int:
+        return wait_for_input(Order).number
+
+    mail = Mail(
+        message("input", {"number": "many"}, id="a", idempotency_key="k"),
+        message("input", {"number": 7}, id="b", idempotency_key="k"),
+    )
+    outcome = mail.run(asking)
+
+    assert outcome.result == 7
+    assert [mail.settled[each][0] for each in "ab"] == ["Rejected", "Consumed"]
 
 
 def test_a_payload_that_does_not_fit_is_rejected_and_the_wait_goes_on() -> None:

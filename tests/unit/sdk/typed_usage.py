@@ -27,14 +27,18 @@ from penstock import (
     unmapped,
     uuid4,
     wait,
+    wait_for_signal,
+    wait_for_update,
 )
 from penstock.deployments import run_deployment
 from penstock.filesystems import FileSystem
 from penstock.flow_runs import ClusterRun
 from penstock.futures import PenstockFuture, PenstockFutureList
+from penstock.input import Update
 from penstock.results import ResultStore
 from penstock.serving import Deployment
 from penstock.states import State
+from penstock.testing import answered
 from penstock.transactions import AsyncTransaction, Transaction, transaction
 
 
@@ -78,6 +82,15 @@ class Ruler:
         assert_type(self.measure.map([text]).result(), list[int])
         assert_type(Ruler.zero(), float)
         return self.measure.submit(text).result()
+
+
+@flow
+def limits() -> int:
+    assert_type(wait_for_signal("go", int), int)
+    with wait_for_update("limit", int) as update:
+        assert_type(update, Update[int])
+        update.answer({"limit": update.payload})
+    return assert_type(update.payload, int)
 
 
 @flow
@@ -163,6 +176,9 @@ def use() -> tuple[list[int], Coroutine[Any, Any, bytes]]:
     assert_type(sizes(["a"], return_state=True), State[list[int]])
     assert_type(list(stream(["a"])), list[str])
     assert_type(Ruler(2).measured("abc"), int)
+    with answered("go", 1), answered("limit", 5) as sent:
+        assert_type(limits(), int)
+    assert_type(sent.state, str)
     return assert_type(sizes(["a", "bc"]), list[int]), fetches("x")
 
 

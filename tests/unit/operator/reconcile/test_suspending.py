@@ -308,6 +308,54 @@ def test_a_signal_that_the_run_refuses_is_marked_and_wakes_it_no_more() -> None:
     assert cluster.state == "Suspended"
 
 
+def test_an_answer_is_passed_on_as_it_is() -> None:
+    cluster, operator = waiting_for("limit")
+    cluster.send("limit")
+    operator.settle()
+
+    answer = {"limit": 5, "before": None}
+    cluster.claim(2, signals=[{"name": "hello", "state": "Consumed", "answer": answer}])
+    operator.settle()
+
+    assert cluster.signals["hello"]["status"] == {
+        "state": "Consumed",
+        "answer": answer,
+        "flowRunUID": cluster.run["metadata"]["uid"],
+    }
+
+
+def test_an_update_that_the_run_has_and_has_not_answered_wakes_it_no_more() -> None:
+    cluster, operator = waiting_for("limit")
+    cluster.send("limit")
+    operator.settle()
+
+    cluster.leave(2, "Signal", name="limit", settled={"hello": "Received"})
+    operator.settle()
+
+    assert cluster.signals["hello"]["status"]["state"] == "Pending"
+    assert (cluster.state, cluster.status["attempt"]) == ("Suspended", 2)
+
+
+def test_an_update_that_is_never_answered_is_refused_when_the_run_ends() -> None:
+    cluster, operator = running()
+    cluster.send("limit")
+    operator.settle()
+
+    cluster.finish(1, signals=[{"name": "hello", "state": "Received"}])
+    operator.settle()
+
+    assert cluster.signals["hello"]["status"]["state"] == "Rejected"
+    assert "ended as Completed without answering" in cluster.signals["hello"]["status"]["message"]
+
+
+def test_what_a_signal_may_say_is_shown_where_the_run_waits_for_it() -> None:
+    schema = {"type": "object", "properties": {"limit": {"type": "integer", "default": None}}}
+
+    cluster, _ = waiting_for("limit", payloadSchema=schema)
+
+    assert cluster.status["waitingFor"]["payloadSchema"] == schema
+
+
 def test_what_the_last_attempt_said_of_a_signal_still_counts_after_the_fence() -> None:
     cluster, operator = waiting_for("tick", seconds=HOUR)
     cluster.send("tick")

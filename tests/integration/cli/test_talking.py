@@ -1,0 +1,171 @@
+"""`penstock signal`, `approve`, `reject` and `update`: what is said to a run, and its answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.cli.apiserver import Script, no_such, of
+from tests.integration.cli.test_local_runs import finish, listed
+from tests.integration.cli.test_run_local import start
+
+Penstock = Callable[..., Any]
+HERE = "/apis/penstock.dev/v1alpha1/namespaces/default"
+REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+FLOW = """
+from penstock import flow, wait_for_update
+
+@flow
+def limits(times: int = 2) -> list[int]:
+    taken = []
+    for _ in range(times):
+        with wait_for_update("limit", int) as update:
+            if update.payload > 100:
+                update.reject("It is too much.")
+            else:
+                taken.append(update.payload)
+                update.answer({"taken": taken, "by": update.sender})
+    return taken
+"""
+
+
+@pytest.fixture
+def ask(penstock: Penstock, script: Script, tmp_path: Path) -> Penstock:
+    """Type a command while the run daily waits for the signal limit, and ada is who asks."""
+    kubeconfig = str(script.kubeconfig(tmp_path))
+    waiting = {"kind": "Signal", "name": "limit"}
+    script.on(
+        f"{HERE}/flowruns/daily",
+        of({"metadata": {"name": "daily"}, "status": {"waitingFor": waiting}}),
+    )
+    script.on(REVIEW, of({"status": {"userInfo": {"username": "ada", "groups": ["finance"]}}}))
+    script.on(f"{HERE}/signals", of({"metadata": {"name": "daily-x7k2p"}}))
+    return lambda command, *options: penstock(command, "--kubeconfig", kubeconfig, *options)
+
+
+def becomes(script: Script, *statuses: dict[str, object]) -> None:
+    """Have the signal that was sent become this and that."""
+    script.on(f"{HERE}/signals/daily-x7k2p", *[of({"status": each}) for each in statuses])
+
+
+def sent(script: Script) -> dict[str, Any]:
+    spec: dict[str, Any] = script.bodies[-1]["spec"]
+    return spec
+
+
+def test_a_signal_is_sent_in_the_name_of_whoever_types(ask: Penstock, script: Script) -> None:
+    done = ask("signal", "daily", "limit", "--payload", '{"value": 5}', "--key", "k")
+
+    assert (done.exit_code, done.stdout) == (0, "daily-x7k2p sent to daily: limit\n")
+    assert sent(script) == {
+        "flowRunRef": {"name": "daily"},
+        "name": "limit",
+        "payload": {"value": 5},
+        "sender": "ada",
+        "senderGroups": ["finance"],
+        "idempotencyKey": "k",
+    }
+
+
+def test_an_approval_is_for_what_the_run_waits_for(ask: Penstock, script: Script) -> None:
+    done = ask("approve", "daily", "--comment", "looks good")
+
+    assert done.exit_code == 0
+    assert sent(script)["name"] == "limit"
+    assert sent(script)["payload"] == {"approved": True, "comment": "looks good"}
+
+
+def test_an_update_prints_the_answer(ask: Penstock, script: Script) -> None:
+    becomes(script, {"state": "Pending"}, {"state": "Consumed", "answer": {"limit": 5}})
+
+    done = ask("update", "daily", "limit", "--payload", "5")
+
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"limit": 5})
+    assert sent(script)["payload"] == 5
+
+
+def test_an_update_without_an_answer_prints_null(ask: Penstock, script: Script) -> None:
+    becomes(script, {"state": "Consumed"})
+
+    assert ask("update", "daily", "limit").stdout == "null\n"
+
+
+def test_a_rejected_update_exits_with_1_and_says_why(ask: Penstock, script: Script) -> None:
+    becomes(script, {"state": "Rejected", "message": "It is too much."})
+
+    done = ask("update", "daily", "limit", "--payload", "500")
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "The update was rejected: It is too much.\n"
+
+
+def test_an_update_that_is_not_answered_in_time_exits_with_124(
+    ask: Penstock, script: Script
+) -> None:
+    becomes(script, {"state": "Pending"})
+
+    done = ask("update", "daily", "limit", "--timeout", "0.1")
+
+    assert done.exit_code == 124
+    assert "has not answered within 0.1 s" in done.stderr
+    assert "kubectl get signal daily-x7k2p -n default" in done.stderr
+
+
+def test_an_update_that_is_gone_is_not_waited_for(ask: Penstock, script: Script) -> None:
+    script.on(f"{HERE}/signals/daily-x7k2p", no_such("signals", "daily-x7k2p"))
+
+    done = ask("update", "daily", "limit")
+
+    assert done.exit_code == 1
+    assert "taken back" in done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path / "home"))
+    (tmp_path / "limits.py").write_text(FLOW)
+    return tmp_path
+
+
+def update_here(folder: Path, payload: str, *more: str) -> tuple[int, str, str]:
+    return finish("update", "--here", "one", "limit", "--payload", payload, *more, folder=folder)
+
+
+def until_listed(folder: Path) -> None:
+    deadline = time.monotonic() + 30
+    while "one" not in listed(folder):
+        assert time.monotonic() < deadline, "the run does not begin"
+
+
+def test_a_run_of_this_machine_answers_and_rejects(folder: Path) -> None:
+    run = start("run", "limits.py:limits", "--run-id", "one", folder=folder)
+    until_listed(folder)
+
+    code, said, _ = update_here(folder, "5")
+    rejected = update_here(folder, "500")
+    run.communicate(timeout=60)
+    late = update_here(folder, "6")
+
+    assert (code, json.loads(said)["taken"]) == (0, [5])
+    assert rejected[0] == 1
+    assert "It is too much." in rejected[2]
+    assert late[0] == 2
+    assert "one has ended already: Completed" in late[2]
+
+
+def test_an_update_for_a_run_that_does_not_run_waits_for_it(folder: Path) -> None:
+    """What its process had no time to say is said by the next one."""
+    run = start(*("run", "limits.py:limits", "--run-id", "one", "-p", "times=1"), folder=folder)
+    until_listed(folder)
+    run.kill()
+    run.communicate(timeout=60)
+
+    unanswered = update_here(folder, "5", "--timeout", "0.2")
+    resumed = finish("run", "--resume", "one", "-o", "json", folder=folder)
+
+    assert unanswered[0] == 124
+    assert json.loads(resumed[1]) == [5]
