@@ -31,6 +31,7 @@ from penstock.tracebacks import report_error
 if TYPE_CHECKING:
     from penstock.flows import Flow
     from penstock.journal.large import Files
+    from penstock.journal.run_journal import RunJournal
 
 __all__ = ["Overrides", "RunContext", "execute"]
 
@@ -71,7 +72,18 @@ def execute(
     except JournalError as error:
         return _outcome(Crashed(message=str(error), data=error), OutcomeReason.JOURNAL_UNUSABLE)
     state = _run(call)
+    if context.journal is not None:
+        state = _once_stored(state, journal=context.journal)
     return _outcome(state, _reason(state))
+
+
+def _once_stored(state: State[object], *, journal: RunJournal) -> State[object]:
+    """Return the state once everything is stored that led to it; nobody hears of it before."""
+    try:
+        journal.flush()
+    except JournalError as error:
+        return state if state.is_crashed() else Crashed(message=str(error), data=error)
+    return state
 
 
 def _need_mending(context: RunContext, error: UnreadableResult) -> None:
@@ -89,6 +101,8 @@ def _prepared(
     journal, persistence = context.journal, definition.persistence
     if journal is not None and persistence is not None and persistence.storage is not None:
         journal.keep_large_in(cast("Files", persistence.storage), run=context.run_id)
+    if journal is not None and flow.options.get("durability") == "pipelined":
+        journal.run_ahead()
     given = journal.given() if journal else None
     if given is not None:
         args, kwargs = given

@@ -29,7 +29,7 @@ from penstock.engine.runs import FlowRun
 from penstock.functions import collected
 from penstock.inline import run_here
 from penstock.logging import show_by_default
-from penstock.options import ResultOptions, RunName
+from penstock.options import Durability, ResultOptions, RunName
 from penstock.parameters import bind, coerce
 from penstock.retry_delays import Delay
 from penstock.states import State
@@ -57,6 +57,7 @@ class FlowOptions(ResultOptions, total=False):
     retries: int
     retry_delay_seconds: Delay
     timeout_seconds: float | None
+    durability: Durability
     validate_parameters: bool
     flow_run_name: RunName | None
     task_runner: TaskRunner | None
@@ -278,6 +279,7 @@ class FlowDecorator:
         A retried flow runs its body again, but no task that has finished. ``timeout_seconds``
         bounds one attempt. ``flow_run_name`` is a template such as ``"load {day}"``. ``strict``
         makes errors of what may lead the run astray when it is taken up again.
+        ``durability="pipelined"`` lets the flow go on before a task's result is stored.
         """
         if fn is None:
             return lambda function: Flow(function, **options)

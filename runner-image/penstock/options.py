@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from penstock.engine.cache_terms import CacheQuestion
 from penstock.engine.hooks import Hook, Hooks, hook_of_transaction
@@ -27,6 +27,9 @@ class ResultOptions(TypedDict, total=False):
     result_serializer: Serializer | str | None
     cache_result_in_memory: bool | None
 
+
+Durability = Literal["strict", "pipelined"]
+"""Whether a task's result is stored before the flow goes on, or soon after."""
 
 RunName = str | Callable[..., str]
 """A template that is filled with the parameters, or a function of them."""
@@ -132,6 +135,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "strict": (lambda value: isinstance(value, bool), "True, False or None"),
     "persist_result": (lambda value: isinstance(value, bool), "True, False or None"),
     "cache_result_in_memory": (lambda value: isinstance(value, bool), "True, False or None"),
+    "durability": (lambda value: value in ("strict", "pipelined"), '"strict" or "pipelined"'),
     "at_most_once": (lambda value: isinstance(value, bool), "True or False"),
     "result_storage_key": (
         lambda value: isinstance(value, str) and value != "",

@@ -45,6 +45,7 @@ def main() -> None:
     ):
         admit_runners(server, world.namespace, release=release)
         _one_after_the_other(_journal(world, "sequence", folder))
+        _running_ahead(_journal(world, "ahead", folder))
         _many_at_once(_journal(world, "together", folder))
 
 
@@ -64,6 +65,24 @@ def _one_after_the_other(journal: Journal) -> None:
     if written_before is not None and (written := _etcd_bytes()) is not None:
         megabytes = (written - written_before) / 1e6
         Figure("etcd writes for 1,000 sequential results", megabytes, "MB", 3).print()
+
+
+def _running_ahead(journal: Journal) -> None:
+    chain = journal.chain()
+    run = _opened(chain)
+    run.run_ahead()
+    times = []
+    began = time.perf_counter()
+    for number in range(SEQUENTIAL):
+        before = time.perf_counter()
+        _record(run, number)
+        times.append((time.perf_counter() - before) * 1000)
+    run.flush()
+    seconds = time.perf_counter() - began
+    assert chain.finish(within=60)
+    chain.close()
+    Figure("pipelined result in the cluster, p50", statistics.median(times), "ms", 1).print()
+    Figure("1,000 pipelined results, all stored", seconds, "s", 1).print()
 
 
 def _many_at_once(journal: Journal) -> None:

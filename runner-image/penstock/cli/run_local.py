@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, chdir, contextmanager
+from contextlib import AbstractContextManager, chdir, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -163,6 +163,7 @@ class LocalRun:
         self._started_at = rfc3339(datetime.now(UTC))
         self._outcome: Outcome | None = None
         self._is_suspended = False
+        self._journal: RunJournal | None = None
         self._frame: AbstractContextManager[object] | None = None
 
     def execute(self, order: Order) -> Outcome:
@@ -182,7 +183,7 @@ class LocalRun:
             context.suspension = Suspension(
                 activity, leave=self._leave_waiting, linger_seconds=EXIT_LINGER_SECONDS
             )
-        context.journal = journal = self._open_journal(order)
+        context.journal = journal = self._journal = self._open_journal(order)
         context.inbox = local_inbox(self._runs, journal_id=self._row.journal, journal=journal)
         with self._shown(), self._suspended_by_signals(activity):
             configure(stream=sys.stderr)
@@ -234,9 +235,11 @@ class LocalRun:
 
     def _suspend(self, activity: Activity) -> None:
         activity.leave(grace_seconds=GRACE_SECONDS)
+        self._store()
         self._leave()
 
     def _leave_waiting(self, reason: Suspended) -> None:
+        self._store()
         until = reason.wait.until
         moment = f" until {until.astimezone():%Y-%m-%d %H:%M:%S}" if until else ""
         name = reason.wait.name
@@ -250,7 +253,16 @@ class LocalRun:
     def _leave_for_person(self, activity: Activity, problem: Problem) -> NoReturn:
         """Leave until somebody has mended something; what the run has finished is stored."""
         activity.leave(grace_seconds=GRACE_SECONDS)
+        self._store()
         self._leave(problem.message)
+
+    def _store(self) -> None:
+        """See to it that what was recorded is stored; what cannot be is done again."""
+        from penstock.errors import JournalError
+
+        with suppress(JournalError):
+            if self._journal is not None:
+                self._journal.flush()
 
     def _leave(self, message: str = "") -> NoReturn:
         """Leave the process as a crash would: everything that is finished is stored."""

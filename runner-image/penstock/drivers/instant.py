@@ -13,6 +13,7 @@ from penstock.drivers.runlog import RUN_LOG, complain, rolled_back
 from penstock.engine.effects import (
     Acquire,
     Announce,
+    AwaitStored,
     Begin,
     CloseTasks,
     Complain,
@@ -43,7 +44,7 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
     match effect:
         case Announce(state):
             announce(state, call=call)
-        case Find() | Begin() | Record() | RecordAttempt() | Undo():
+        case Find() | Begin() | Record() | RecordAttempt() | Undo() | AwaitStored():
             return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
@@ -75,8 +76,10 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
             return call.has_limits()
         case Acquire(lock) | Release(lock):
             return getattr(lock.locks, "waits", True)
-        case Begin() | Record() | RecordAttempt() | Undo():
+        case Begin() | AwaitStored():
             return call.journal is not None and call.journal.is_remote
+        case Record() | RecordAttempt() | Undo():
+            return call.journal is not None and call.journal.holds_up()
     return False
 
 
@@ -89,6 +92,8 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
             return journal is None or journal.begin(key)
         case Record(key, state):
             return _record(key, state, call=call)
+        case AwaitStored() if journal:
+            journal.flush()
         case RecordAttempt(key, used) if journal:
             journal.record_attempt(key, used=used, epoch=call.epoch)
         case Undo(key):

@@ -204,6 +204,11 @@ class RecordAttempt(Effect[None]):
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class AwaitStored(Effect[None]):
+    """Wait until all that was recorded is stored: what follows reaches the world outside."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Undo(Effect[None]):
     """Have the call count as never made, if it has a key: what it did was rolled back."""
 

@@ -12,6 +12,7 @@ from itertools import count
 
 from penstock.engine.caching import keep
 from penstock.engine.effects import (
+    AwaitStored,
     CallHook,
     Complain,
     Record,
@@ -150,6 +151,8 @@ class Transaction(Work):
         if not self._may_end():
             return False
         yield from self._commit_children()
+        if self._on_commit:
+            yield Within(self.part, AwaitStored())
         for hook in self._on_commit:
             if not (yield from self._call(hook, deed="commit")):
                 yield from self._roll_back()

@@ -23,6 +23,12 @@ class Journal(Protocol):
     def is_remote(self) -> bool:
         """Whether storing takes milliseconds, so that an event loop must not wait for it."""
 
+    def holds_up(self) -> bool:
+        """Tell whether to record a result now takes so long; it may be stored behind the run."""
+
+    def flush(self) -> None:
+        """Return once all that was recorded is stored: what follows reaches the world outside."""
+
     @property
     def past(self) -> Past | None:
         """What earlier launches have recorded, if there were any."""

@@ -17,6 +17,7 @@ from penstock.engine.identity import CallKey
 from penstock.engine.past import Past, Recorded
 from penstock.engine.retry import AttemptsUsed
 from penstock.errors import JournalError, JournalFenced, UnreadableResult, UnstorableValue
+from penstock.journal.behind import Behind
 from penstock.journal.chain import MAX_RECORD_BYTES, Chain, ChainConflict
 from penstock.journal.commits import Commits
 from penstock.journal.entries import (
@@ -95,6 +96,8 @@ class RunJournal:
         """Called by the thread that meets an entry which cannot be read any more."""
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
+        self._behind: Behind | None = None
+        self._lost: BaseException | None = None
         self._held = Held(effective(_lines_of(records)))
 
     @property
@@ -106,6 +109,20 @@ class RunJournal:
     def large(self) -> LargeResults | None:
         """Where results are that are over the limits, if there is a place for them."""
         return self._large
+
+    def run_ahead(self) -> None:
+        """Store results and failures behind the run's back from now on, within a window."""
+        self._behind = Behind(self._commits)
+
+    def holds_up(self) -> bool:
+        """Tell whether to record a result now takes milliseconds."""
+        return self.is_remote and (self._behind is None or self._behind.is_full())
+
+    def flush(self) -> None:
+        """Return once all that was recorded is stored; raise what kept it from being stored."""
+        if self._behind is not None:
+            self._behind.flush()
+        self._check()
 
     def keep_large_in(self, files: Files, *, run: str) -> None:
         """Write results there that are over the limits, and read them from there."""
@@ -148,7 +165,8 @@ class RunJournal:
         else:
             return state
         entry = self._within_limits(line, key=key) if state.is_completed() else line
-        self._append(entry, before=[left_line(key, left)] if left else ())
+        lines = (left_line(key, left), entry) if left else (entry,)
+        self._append(*lines, at_once=not key.scope)
         return self._as_found(line, state)
 
     def left(self, key: CallKey) -> Sequence[object]:
@@ -180,7 +198,7 @@ class RunJournal:
         if self.past is not None:
             self.past.miss(key)
         value = make()
-        self._append(note_line(key, value))
+        self._append(note_line(key, value), at_once=True)
         return value
 
     def notes(self, name: str) -> list[object]:
@@ -203,7 +221,7 @@ class RunJournal:
         name, scope = key.digest_of_path(), key.digest_of_scope()
         if self._held.may_be_interrupted(name, scope=scope, name=key.identity):
             return False
-        self._append(start_line(key))
+        self._append(start_line(key), at_once=True)
         return True
 
     def release(self, key: CallKey) -> None:
@@ -228,7 +246,7 @@ class RunJournal:
 
     def record_given(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Given:
         """Store what the run is started with, and return it as every later attempt finds it."""
-        self._append(given_line(args, kwargs))
+        self._append(given_line(args, kwargs), at_once=True)
         given = self.given()
         assert given is not None, "it was just stored"
         return given
@@ -250,8 +268,8 @@ class RunJournal:
         """Store what the run keeps of another one; go on with it where it was broken off."""
         missing = [line for line in lines if not self._has(line)]
         for part in _parts(missing, size=ADOPTED_BYTES):
-            self._append(part[-1], before=part[:-1])
-        self._append(origin.line())
+            self._append(*part, at_once=True)
+        self._append(origin.line(), at_once=True)
 
     def _has(self, line: str) -> bool:
         kind, key, text = split_line(line)
@@ -298,21 +316,34 @@ class RunJournal:
             )
         return None
 
-    def _append(self, line: str, *, before: Sequence[str] = ()) -> None:
+    def _append(self, *lines: str, at_once: bool = False) -> None:
+        """Store lines; ``at_once`` whatever may follow later, and all that was recorded before."""
+        self._check()
+        self._size += sum(map(weight_of, lines))
+        if self._behind is not None and not at_once:
+            self._behind.add(lines)
+        else:
+            batch = [self._commits.add(line) for line in lines][-1]
+            self._commits.await_stored(batch)
+        self._check()
+        for line in lines:
+            self._held.add(line)
+
+    def _check(self) -> None:
         if self._fenced is not None:
             raise self._fenced
-        for each in before:
-            self._size += len(each)
-            self._commits.add(each)
-        self._size += weight_of(line)
-        self._commits.await_stored(self._commits.add(line))
-        for each in (*before, line):
-            self._held.add(each)
+        if self._lost is not None:
+            raise self._lost
 
     def _store(self, lines: list[str]) -> None:
-        for part in _parts(lines, size=MAX_RECORD_BYTES):
-            header = replace(self._header, kind="entries", batch=uuid.uuid4().hex)
-            self._put(header, part)
+        try:
+            for part in _parts(lines, size=MAX_RECORD_BYTES):
+                header = replace(self._header, kind="entries", batch=uuid.uuid4().hex)
+                self._put(header, part)
+        except BaseException as error:
+            if self._behind is not None:  # nobody may wait for it: the next who writes is told
+                self._lost = error
+            raise
 
     def _put(self, header: Header, lines: Sequence[str]) -> None:
         record = encode_record(header, lines)

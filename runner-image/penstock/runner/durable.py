@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
 from penstock.drivers.suspension import Problem, Suspended, Suspension, Wait
-from penstock.errors import JournalFenced, StoreUnusable
+from penstock.errors import JournalError, JournalFenced, StoreUnusable
 from penstock.filesystems import results_in
 from penstock.journal.chain import Chain
 from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
@@ -49,7 +50,7 @@ def make_durable(
     journal, and also where a person must mend its store first.
     """
     activity = context.activity = Activity()
-    way_out = WayOut(activity, publisher=publisher, board=board)
+    way_out = WayOut(activity, context=context, publisher=publisher, board=board)
     server = ApiServer(
         environment.server_host,
         port=environment.server_port,
@@ -76,6 +77,7 @@ def make_durable(
     context.on_problem = way_out.wait_for_person
     context.accepts_changes = _accepts_changes(run)
     publisher.on_suspend = way_out.suspend_soon
+    publisher.on_leaving = way_out.store
     if publisher.suspending:
         way_out.suspend_soon(LEAVING_SECONDS)
     return chain
@@ -109,8 +111,11 @@ def _leave_fenced() -> NoReturn:
 class WayOut:
     """Leaves the pod between two task bodies, once the API server knows why."""
 
-    def __init__(self, activity: Activity, *, publisher: Publisher, board: NoticeBoard) -> None:
+    def __init__(
+        self, activity: Activity, *, context: RunContext, publisher: Publisher, board: NoticeBoard
+    ) -> None:
         self._activity = activity
+        self._context = context
         self._publisher = publisher
         self._board = board
 
@@ -135,6 +140,17 @@ class WayOut:
         threading.Event().wait()
         raise AssertionError("nobody sets it")
 
+    def store(self, seconds: float) -> None:
+        """Have what was recorded stored before the pod is stopped, if that takes no longer."""
+        thread = threading.Thread(target=self._flush, name="penstock-last-entries", daemon=True)
+        thread.start()
+        thread.join(seconds)
+
+    def _flush(self) -> None:
+        if self._context.journal is not None:
+            with suppress(JournalError):  # what is not stored is done again
+                self._context.journal.flush()
+
     def _suspend_beside(self, wait: Wait, seconds: float) -> None:
         threading.Thread(
             target=self.suspend,
@@ -147,6 +163,7 @@ class WayOut:
     def suspend(self, reason: Suspended, *, grace_seconds: float = LEAVING_SECONDS) -> None:
         """Report why the run waits, and end the process; return if the flow ended before."""
         self._activity.leave(grace_seconds=grace_seconds)
+        self._flush()
         if not self._board.suspend(reason):
             return
         self._publisher.deliver()

@@ -61,6 +61,8 @@ class Publisher:
         self._board = board
         self._wakeup = wakeup
         self.on_cancel: Callable[[], None] = lambda: None
+        self.on_leaving: Callable[[float], None] = lambda _: None
+        """Is given the seconds that are left before the pod is stopped."""
         """Called from the reporter's thread when the run is to be cancelled."""
         self.on_suspend: Callable[[float], None] = lambda _: None
         """Called from there with the seconds that are left, when the run is to be suspended."""
@@ -221,6 +223,7 @@ class Publisher:
             return
         if self._has_news and not self._concluded.is_set():
             self._submit()
+        self.on_leaving(max(0.0, self._leave_by - time.monotonic()))
         raise Leave(
             exits.TERMINATED,
             "The pod is being stopped; the operator will start the run again elsewhere.",
