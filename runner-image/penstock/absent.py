@@ -39,10 +39,6 @@ _LOAD = "use penstock.loading.load_flow('file.py:flow'), or Flow.from_source."
 _ON_FLOW = "give it to @flow, where it belongs to the code."
 _QUEUE = "a pool has no queues yet: take another WorkPool."
 _POD = "set it in the pod template of the WorkPool or Flow."
-_NO_SCHEDULES = (
-    "the cluster has no schedules yet; flow.serve runs them here, and a CronJob can create "
-    "FlowRuns there."
-)
 _DRAW = "the order of a flow is known when it runs: `penstock run FILE:FLOW` shows it."
 
 NAMES: tuple[tuple[str, str, str], ...] = (
@@ -273,7 +269,6 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("to_deployment", "concurrency_limit", "give serve a limit=, or use penstock.concurrency."),
     ("to_deployment", "work_pool_name job_variables", "give it to deploy, or the WorkPool."),
     ("to_deployment", "work_queue_name", _QUEUE),
-    ("deploy", "cron interval rrule schedule schedules", _NO_SCHEDULES),
     ("deploy", "build push", _IMAGE),
     ("deploy", "work_queue_name", _QUEUE),
     ("deploy", "job_variables", _POD),

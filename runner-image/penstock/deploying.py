@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from penstock.absent import refusing_options
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import ApiError, CommandError
-from penstock.cli.output import print_document, say
+from penstock.cli.output import print_documents, say
 from penstock.cli.render import Rendering, flow_manifest
+from penstock.cli.schedule_manifests import schedule_manifests
 from penstock.errors import MissingLibraryError, PenstockError
 from penstock.flows import Flow
+from penstock.schedules import Schedule
 from penstock.serving import Deployment
 from penstock.sources import entrypoint_in_source
 
@@ -38,12 +40,6 @@ def deploy(
         raise TypeError(
             'deploy takes deployments: deploy(my_flow.to_deployment("nightly"), image="…").'
         )
-    for each in deployments:
-        if each.schedules:
-            raise DeployError(
-                f"{each.name} has schedules, and the cluster has none yet: `penstock.serve` runs "
-                "them here, and a CronJob can create FlowRuns there."
-            )
     return [
         deploy_flow(
             each.flow,
@@ -51,15 +47,20 @@ def deploy(
                 image=image, name=each.name, pool=work_pool_name, namespace=namespace
             ),
             parameters=each.parameters,
+            schedules=each.schedules,
         )
         for each in deployments
     ]
 
 
 def deploy_flow(
-    flow: Flow[..., Any], *, options: Rendering, parameters: Mapping[str, object]
+    flow: Flow[..., Any],
+    *,
+    options: Rendering,
+    parameters: Mapping[str, object],
+    schedules: Sequence[Schedule],
 ) -> dict[str, Any]:
-    """Print the Flow on stdout, apply it, and return it."""
+    """Print the Flow and its Schedules on stdout, apply them, and return the Flow."""
     if (known := entrypoint_in_source(flow)) is not None:
         options = replace(options, entrypoint=known)
     typed = known or _entrypoint(flow)
@@ -68,10 +69,13 @@ def deploy_flow(
         manifest = flow_manifest(flow, typed=typed, options=options)
         if parameters:
             manifest["spec"]["parameters"] = _checked(flow, parameters)
-        print_document(manifest, form="yaml")
+        wanted = schedule_manifests(schedules, flow=manifest["metadata"])
+        print_documents([manifest, *wanted], form="yaml")
         cluster = connect(Target(namespace=options.namespace))
         name = manifest["metadata"]["name"]
         cluster.apply(cluster.path("flows", name), manifest)
+        for each in wanted:
+            cluster.apply(cluster.path("schedules", each["metadata"]["name"]), each)
     except ApiError as error:
         raise DeployError(str(error)) from error
     except CommandError as error:

@@ -38,7 +38,7 @@ from penstock.uncaught import hide_engine_by_default
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from penstock.serving import Deployment, DeploymentOptions
+    from penstock.serving import Deployment, DeploymentOptions, ScheduleOptions
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -220,18 +220,26 @@ class Flow(Decorated[P, R]):
         *,
         image: str,
         work_pool_name: str | None = None,
-        parameters: Mapping[str, object] | None = None,
         namespace: str | None = None,
+        **options: Unpack[ScheduleOptions],
     ) -> dict[str, Any]:
         """Apply the flow to the cluster that kubectl means, print the object and return it.
 
-        The image is built and pushed before; it holds the file that the flow is in.
+        Each schedule (``cron``, ``interval``, ``rrule``, ``schedule``, ``schedules``) becomes a
+        Schedule object, named after the flow. The image is built and pushed before; it holds
+        the file that the flow is in.
         """
         from penstock.cli.render import Rendering
         from penstock.deploying import deploy_flow
+        from penstock.serving import ScheduleOptions, refuse_unknown, schedules_of
 
-        options = Rendering(image=image, name=name, pool=work_pool_name, namespace=namespace)
-        return deploy_flow(self, options=options, parameters=parameters or {})
+        refuse_unknown(options, known=ScheduleOptions.__annotations__)
+        return deploy_flow(
+            self,
+            options=Rendering(image=image, name=name, pool=work_pool_name, namespace=namespace),
+            parameters=options.get("parameters") or {},
+            schedules=schedules_of(options),
+        )
 
     @classmethod
     def from_source(

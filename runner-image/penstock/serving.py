@@ -55,7 +55,7 @@ class Deployment:
     tags: frozenset[str] = frozenset()
 
 
-class DeploymentOptions(TypedDict, total=False):
+class ScheduleOptions(TypedDict, total=False):
     """When a flow is to run, in one or several ways, and with what parameters."""
 
     cron: str | Sequence[str] | None
@@ -64,6 +64,11 @@ class DeploymentOptions(TypedDict, total=False):
     schedule: Schedule | None
     schedules: Sequence[Schedule]
     parameters: Mapping[str, object] | None
+
+
+class DeploymentOptions(ScheduleOptions, total=False):
+    """The same, and the tags of the runs."""
+
     tags: Iterable[str] | None
 
 
@@ -71,10 +76,8 @@ def deployment_of(
     flow: Flow[..., Any], name: str, **options: Unpack[DeploymentOptions]
 ) -> Deployment:
     """Return the deployment, once its schedules can be read and its parameters fit the flow."""
-    if unknown := sorted(options.keys() - DeploymentOptions.__annotations__.keys()):
-        known = ", ".join(DeploymentOptions.__annotations__)
-        raise TypeError(f"A deployment has no option {unknown[0]}; it has {known}.")
-    schedules = _schedules_of(options)
+    refuse_unknown(options, known=DeploymentOptions.__annotations__)
+    schedules = schedules_of(options)
     parameters = dict(options.get("parameters") or {})
     if schedules:  # what has none is for the cluster, where each run may bring the rest
         flow.validate_parameters(parameters)
@@ -87,7 +90,14 @@ def deployment_of(
     )
 
 
-def _schedules_of(options: DeploymentOptions) -> list[Schedule]:
+def refuse_unknown(options: Mapping[str, object], *, known: Mapping[str, object]) -> None:
+    """Raise ``TypeError`` for an option that is none of the known ones."""
+    if unknown := sorted(options.keys() - known.keys()):
+        raise TypeError(f"A deployment has no option {unknown[0]}; it has {', '.join(known)}.")
+
+
+def schedules_of(options: ScheduleOptions) -> list[Schedule]:
+    """Return the schedules that the options name, one way or the other."""
     interval, schedule = options.get("interval"), options.get("schedule")
     given: list[Schedule] = [
         *(Cron(line) for line in _listed(options.get("cron"))),

@@ -24,10 +24,11 @@ from penstock.cli.options import (
     target_of,
 )
 from penstock.cli.outcome import RunState
-from penstock.cli.output import Document, Format, print_document, say
+from penstock.cli.output import Document, Format, print_documents, say
 from penstock.cli.replaying import export, replay
 from penstock.cli.retrying import retry
 from penstock.cli.running import run
+from penstock.cli.schedules import schedules
 from penstock.cli.talking import approve, reject, resume, signal, suspend, update
 from penstock.cli.ticks import next_runs
 
@@ -59,6 +60,7 @@ for command in (signal, update, approve, reject, suspend, resume):
     app.command(rich_help_panel="Runs that wait")(command)
 app.command(name="next")(next_runs)
 app.add_typer(limits, name="limit")
+app.add_typer(schedules, name="schedule")
 
 
 ABOUT = """Run Python flows, here or in Kubernetes, and see how they go.
@@ -246,11 +248,26 @@ def render(
             "Dockerfile's folder, or else from the working directory.",
         ),
     ] = None,
+    cron: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LINE", help="Write a Schedule, too: a cron line. Repeatable."),
+    ] = None,
+    rrule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Likewise: a recurrence rule (FREQ=…)."),
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Likewise: a run each so often.")
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option("--tz", "--timezone", metavar="ZONE", help="Whose clock they mean.")
+    ] = "UTC",
     output: Annotated[Document, typer.Option("-o", "--output", help="Format.")] = Document.YAML,
 ) -> None:
-    """Write the Flow object of a Python flow, for `kubectl apply` and for git."""
+    """Write the Flow object of a Python flow, and its Schedules, for `kubectl apply` and git."""
     from penstock.cli.render import Rendering, flow_manifest
     from penstock.cli.run_local import load
+    from penstock.cli.schedule_manifests import read_schedules, schedule_manifests
 
     if not (image or inline):
         raise CommandError(
@@ -264,7 +281,9 @@ def render(
     )
     with redirect_stdout(sys.stderr):  # what the file prints when it is imported is no YAML
         flow = load(entrypoint)
-    print_document(flow_manifest(flow, typed=entrypoint, options=options), form=output)
+    manifest = flow_manifest(flow, typed=entrypoint, options=options)
+    wanted = read_schedules(cron or (), rrule or (), interval, zone=timezone)
+    print_documents([manifest, *schedule_manifests(wanted, flow=manifest["metadata"])], form=output)
 
 
 @app.command()

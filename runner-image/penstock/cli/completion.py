@@ -21,6 +21,11 @@ def complete_flow(ctx: Any, incomplete: str) -> list[str]:
     return _names("flows", ctx, incomplete)
 
 
+def complete_schedule(ctx: Any, incomplete: str) -> list[str]:
+    """Return the names of schedules."""
+    return _names("schedules", ctx, incomplete)
+
+
 def _names(plural: str, ctx: Any, incomplete: str) -> list[str]:
     try:
         cluster = connect(_target(ctx.params))

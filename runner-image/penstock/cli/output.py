@@ -46,6 +46,17 @@ def print_document(value: Any, *, form: str) -> None:
     sys.stdout.flush()
 
 
+def print_documents(values: list[dict[str, Any]], *, form: str) -> None:
+    """Print one object, or several as kubectl takes them: documents in YAML, a List in JSON."""
+    if len(values) == 1:
+        print_document(values[0], form=form)
+    elif form == Document.YAML:
+        sys.stdout.write("---\n".join(map(to_yaml, values)))
+        sys.stdout.flush()
+    else:
+        print_document({"apiVersion": "v1", "kind": "List", "items": values}, form=form)
+
+
 def to_json(value: Any) -> str:
     """Return the value as JSON over several lines."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import penstock
 from penstock import flow
 from penstock.deploying import DeployError
 from penstock.loading import load_flow
+from penstock.schedules import Cron, Interval
 
 PATH = "/apis/penstock.dev/v1alpha1/namespaces/default/flows/nightly"
 
@@ -52,9 +54,7 @@ def test_several_flows_are_deployed_at_once(
     assert made[0]["spec"]["parameters"] == {"numbers": [1]}
 
 
-def test_a_deployment_with_a_schedule_is_not_applied() -> None:
-    with pytest.raises(DeployError, match=r"n has schedules, .* `penstock\.serve` runs them here"):
-        penstock.deploy(flow(lambda: None).to_deployment("n", interval=60), image="x:1")
+def test_what_is_no_deployment_is_refused() -> None:
     with pytest.raises(TypeError, match="deploy takes deployments"):
         penstock.deploy(image="x:1")
 
@@ -81,9 +81,42 @@ def test_without_a_cluster_the_command_to_use_instead_is_named(flow_file: Path) 
         deployed.deploy("n", image="x:1")
 
 
-def test_a_schedule_is_refused_with_a_sentence() -> None:
-    with pytest.raises(TypeError, match=r"no option cron: .* no schedules yet; flow\.serve"):
-        flow(lambda: None).deploy("n", image="x:1", cron="0 6 * * *")
+def test_schedules_are_applied_with_the_flow(
+    flow_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed = load_flow("sums.py:doubled_sum")
+    paths = [PATH.replace("flows/", "schedules/") + tail for tail in ("-1", "-2")]
+    with serving() as script:
+        monkeypatch.setenv("KUBECONFIG", str(script.kubeconfig(flow_file.parent)))
+        for path in (PATH, *paths):
+            script.on(path, of({}))
+        deployed.deploy(
+            "nightly",
+            image="x:1",
+            cron="0 6 * * mon-fri",
+            schedule=Interval(90, datetime(2026, 1, 1, tzinfo=UTC)),
+        )
+
+    _, *schedules = yaml.safe_load_all(capsys.readouterr().out)
+    assert [path for _, path, _ in script.seen] == [PATH, *paths]
+    assert [each["spec"] for each in schedules] == [
+        {"flowRef": {"name": "nightly"}, "cron": "0 6 * * mon-fri", "timeZone": "UTC"},
+        {
+            "flowRef": {"name": "nightly"},
+            "interval": {"seconds": 90, "anchor": "2026-01-01T00:00:00Z"},
+        },
+    ]
+
+
+def test_what_no_schedule_object_can_say_is_refused(flow_file: Path) -> None:
+    deployed = load_flow("sums.py:doubled_sum")
+
+    with pytest.raises(DeployError, match="recurrence rule"):
+        deployed.deploy(image="x:1", schedule=Cron("0 0 13 * fri", day_or=False))
+    with pytest.raises(DeployError, match="whole seconds"):
+        deployed.deploy(image="x:1", interval=1.5)
+    with pytest.raises(TypeError, match="has no option crno; it has cron"):
+        deployed.deploy(image="x:1", crno="@daily")  # type: ignore[call-arg]
 
 
 def test_a_parameter_that_the_flow_lacks_is_named(flow_file: Path) -> None:

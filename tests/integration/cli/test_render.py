@@ -147,3 +147,32 @@ def test_a_flow_outside_the_working_directory_is_named_by_its_file_alone(
 )
 def test_names_become_what_kubernetes_allows(text: str, name: str) -> None:
     assert object_name(text) == name
+
+
+def test_schedules_are_rendered_behind_the_flow(penstock: Penstock, flow_file: Path) -> None:
+    done = penstock(
+        *("render", "sums.py:doubled_sum", "--image", "i", "--name", "nightly", "-n", "team-a"),
+        *("--cron", "30 2 * * *", "--tz", "Europe/Zurich"),
+    )
+
+    flow, schedule = yaml.safe_load_all(done.stdout)
+    assert flow["kind"] == "Flow"
+    assert schedule == {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Schedule",
+        "metadata": {"name": "nightly", "namespace": "team-a"},
+        "spec": {
+            "flowRef": {"name": "nightly"},
+            "cron": "30 2 * * *",
+            "timeZone": "Europe/Zurich",
+        },
+    }
+
+
+def test_a_rule_that_cannot_be_read_is_said_before_anything_is_written(
+    penstock: Penstock, flow_file: Path
+) -> None:
+    done = penstock("render", "sums.py:doubled_sum", "--image", "i", "--cron", "soon")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "'soon' is no cron line" in done.stderr

@@ -484,12 +484,11 @@ def _() -> None:
 @shows("Flow.deploy(", "deploy`")
 def deployed_flows() -> None:
     """What is applied, and runs in the cluster, is in tests/integration/cli."""
-    with pytest.raises(TypeError, match="the cluster has no schedules yet"):
-        flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")  # type: ignore[call-arg] # so
-    with pytest.raises(penstock.errors.PenstockError, match="x has schedules"):
-        penstock.deploy(
-            flow(double.fn).to_deployment("x", interval=1, parameters={"x": 1}), image="i"
-        )
+    deployment = flow(double.fn).to_deployment("x", interval=1, parameters={"x": 1})
+    with pytest.raises(penstock.errors.PenstockError, match="not at the top of a file"):
+        flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")
+    with pytest.raises(penstock.errors.PenstockError, match="not at the top of a file"):
+        penstock.deploy(deployment, image="i")
 
 
 @shows("deployments.run_deployment", "flow_runs.wait_for_flow_run")
