@@ -65,7 +65,7 @@ app.add_typer(schedules, name="schedule")
 
 ABOUT = """Run Python flows, here or in Kubernetes, and see how they go.
 
-Commands that see a run end exit with 0 if it Completed, 1 if it Failed, 3 if it Crashed 4 if it \
+Commands that see a run end exit with 0 if it Completed, 1 if it Failed, 3 if it Crashed, 4 if it \
 was Cancelled and 5 if a run here was suspended; with 2 if they cannot do what was typed."""
 
 

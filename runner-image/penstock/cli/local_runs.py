@@ -102,17 +102,19 @@ class LocalRuns:
 
     def begin_attempt(self, run_id: str) -> int:
         """Count an attempt of a run and return its number, larger than any of its journal."""
+        self.note(run_id, state="Running", progress=self.find(run_id).progress, message="")
         self.connection.execute(
-            "UPDATE runs SET state = 'Running', message = '', updated = ?, attempts = 1 + (SELECT "
-            "max(attempts) FROM runs AS others WHERE others.journal = runs.journal) WHERE id = ?",
-            (_now(), run_id),
+            "UPDATE runs SET attempts = 1 + (SELECT max(attempts) FROM runs AS others WHERE "
+            "others.journal = runs.journal) WHERE id = ?",
+            (run_id,),
         )
         return self.find(run_id).attempts
 
     def note(self, run_id: str, *, state: str, progress: str, message: str) -> None:
-        """Keep how the run stands."""
+        """Keep how the run stands; one that has completed stays so (G4)."""
         self.connection.execute(
-            "UPDATE runs SET state = ?, progress = ?, message = ?, updated = ? WHERE id = ?",
+            "UPDATE runs SET state = ?, progress = ?, message = ?, updated = ? WHERE id = ? AND "
+            "state != 'Completed'",
             (state, progress, message, _now(), run_id),
         )
 

@@ -124,7 +124,10 @@ def _check(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
     try:
         flow.validate_parameters(parameters)
     except ParameterError as error:
-        raise CommandError(f"{error}\nParameters are given by -p NAME=VALUE.") from None
+        raise CommandError(
+            f"{error}\nParameters are given by -p NAME=VALUE; text that reads like a number, a "
+            """list or true, in double quotes: -p 'NAME="1.2"'."""
+        ) from None
 
 
 @contextmanager
@@ -194,8 +197,7 @@ class LocalRun:
                 reporter=self._board,
                 overrides=Overrides(timeout_seconds=order.timeout_seconds),
             )
-            if self._row.state != "Completed":
-                self._note(_state(self._outcome), self._outcome.message)
+            self._note(_state(self._outcome), self._outcome.message)
         return self._outcome
 
     def _open_journal(self, order: Order) -> RunJournal:
@@ -311,7 +313,7 @@ class LocalRun:
         if self._outcome is not None and self._outcome.error is not None:
             say(self._outcome.error.traceback.rstrip())
         if self._outcome is not None:
-            progress = self.as_object()["status"]["execution"]["progress"]
+            progress = self._runs.find(self._id).progress
             say(f"{self._id}  {_state(self._outcome)}  {progress}  {self._outcome.message}")
 
 

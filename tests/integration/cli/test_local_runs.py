@@ -95,10 +95,12 @@ def test_a_killed_run_goes_on_without_doing_anything_again(folder: Path, tmp_pat
 def test_a_finished_run_gives_its_result_again(folder: Path) -> None:
     finish("run", "slow.py:slow", "-p", "n=2", "--run-id", "slow-1", folder=folder)
 
-    code, stdout, _ = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
+    code, stdout, stderr = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
 
     assert (code, stdout) == (0, "1\n")
+    assert "Completed  2/2" in stderr
     assert deeds(folder).total() == 2
+    assert listed(folder) == {"slow-1": "Completed"}
 
 
 def test_a_failed_run_goes_on_as_a_linked_run_from_its_failure(folder: Path) -> None:
