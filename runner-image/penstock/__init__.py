@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.concurrency.sync import rate_limit
     from penstock.deploying import deploy
     from penstock.drivers.tagging import tags
+    from penstock.files import File
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
     from penstock.input import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChildRun",
+    "File",
     "Flow",
     "PenstockFuture",
     "State",
@@ -84,6 +86,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "File": "files",
     "ChildRun": "children",
     "Flow": "flows",
     "PenstockFuture": "futures",

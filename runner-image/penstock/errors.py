@@ -37,13 +37,14 @@
         └── TaskRunTimeoutError
 
     RuntimeWarning
-    └── AmbiguousOrder           calls that nothing but their order tells apart, and it is open
+    ├── AmbiguousOrder           calls that nothing but their order tells apart, and it is open
+    └── MutatedArgument          a body has changed what it was called with
 
     BaseException
     ├── CancelledRun             raised once in a flow that is cancelled, at its next engine call
     └── TaskAbandoned            raised by engine calls inside a body whose time has run out
 
-The warning is raised in flows that are ``strict``. The last two are no ``Exception``, so that
+Warnings are raised in flows that are ``strict``. The last two are no ``Exception``, so that
 ``except Exception`` does not swallow them.
 """
 # ruff: noqa: N818 - the names without "Error" are Prefect's
@@ -205,6 +206,10 @@ class TaskRunTimeoutError(RunTimeoutError):
 
 class AmbiguousOrder(RuntimeWarning):
     """Only their order tells some calls apart, and it may be another one on the next launch."""
+
+
+class MutatedArgument(RuntimeWarning):
+    """A task has changed an argument, by which the call is known."""
 
 
 class CancelledRun(BaseException):

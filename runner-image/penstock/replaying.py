@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.drivers.activity import Activity
+from penstock.drivers.children import Children, Order
 from penstock.drivers.inbox import Inbox
 from penstock.drivers.misses import in_words, task_in
 from penstock.drivers.suspension import Suspension
@@ -62,8 +63,13 @@ def replay_records(flow: Flow[..., Any], records: Sequence[bytes]) -> Replayed:
     if journal.given() is None:
         return _judged(past, ["The journal does not have the parameters that the run began with."])
     ended = _ending_of(flow, journal)
+    context = _context(journal)
+    if any(b'{"name":"start ' in record for record in records):
+        context.children = Children(
+            parent="replay", parent_uid="", start=_start_nothing, final_state=_unknown
+        )
     with _quiet():
-        outcome = execute(flow, parameters={}, context=_context(journal))
+        outcome = execute(flow, parameters={}, context=context)
     return _judged(past, _problems(past, outcome, ended=ended))
 
 
@@ -78,6 +84,14 @@ def _context(journal: RunJournal) -> RunContext:
         linger_seconds=0,
     )
     return context
+
+
+def _start_nothing(order: Order, name: str) -> None:
+    """Leave the child alone: the run has started it, or would."""
+
+
+def _unknown(name: str) -> State[object]:
+    raise JournalError(f"The journal does not have how the child {name} ended.")
 
 
 _OVER = "The replay is over: all that goes on waits for what the journal does not have."

@@ -196,6 +196,12 @@ class LiveCall:
         return (context.journal or context.round_trip) if self.own_frame and context else None
 
     @property
+    def is_strict(self) -> bool:
+        """Whether what may lead a resumed run astray is an error."""
+        frame = self.own_frame or self.frame
+        return frame is not None and frame.strict
+
+    @property
     def is_replay(self) -> bool:
         """Whether neither bodies of tasks nor hooks run, and nothing outside is touched."""
         return self.context is not None and self.context.is_replay

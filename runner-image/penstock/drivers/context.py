@@ -51,6 +51,8 @@ class RunContext:
         """Set where the process is left when the run only waits."""
         self.on_problem: Callable[[Problem], NoReturn] | None = None
         """Leaves the process until a person has mended something, where that is possible."""
+        self.outlives_pod: Callable[[str], bool] | None = None
+        """Tells whether a later pod of the run has a path too; set in the cluster."""
         self.is_replay = False
         """Whether only the flow's code is tried against a journal: no task's body or hook runs."""
         self.accepts_changes = False

@@ -175,15 +175,36 @@ def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[obje
         from penstock.drivers.misses import tell_near_misses
 
         tell_near_misses(key.path, call=call, past=past)
+    if state.is_completed():
+        _look_at(state.data, key, call=call)
     try:
         recorded = call.journal.record(key, state=state, epoch=call.epoch, left=_left_by(call))
         if call.is_made_once(key):
             call.journal.release(key)
         return recorded
     except UnstorableValue as error:
+        if call.is_strict:
+            raise
         later = "fail" if call.begins_once else "run again"
         complain(call.run, f"{error} {call.run.name} will {later} if the run is resumed.")
         return state
+
+
+def _look_at(value: object, key: CallKey, *, call: LiveCall) -> None:
+    """Warn of what a later launch would not have: changed arguments, and files of this pod."""
+    if key.arguments and call.scope is not None:
+        from penstock.drivers.mutations import warn_of_mutation
+
+        warn_of_mutation(key, call=call)
+    lives_on = call.context.outlives_pod if call.context is not None else None
+    if lives_on is not None and type(value).__module__ == "pathlib":
+        path = str(value)
+        if not lives_on(path):
+            complain(
+                call.run,
+                f"{call.run.name} returned the path {path}, which goes with this pod: no volume is "
+                "mounted there. Return penstock.File(path), which stores the content.",
+            )
 
 
 def _frame_of(call: LiveCall) -> Frame:

@@ -48,7 +48,7 @@ def note_miss(key: CallKey, *, call: LiveCall, past: Past) -> None:
     if key.ordinal is None or not isinstance(call, LiveCall):  # a root, or a transaction's block
         return
     missed, context = past.miss(key, body=call.definition.body), call.context
-    if context is None or context.accepts_changes or not (call.frame and call.frame.strict):
+    if context is None or context.accepts_changes or not call.is_strict:
         return
     near = past.in_place_of(missed)
     if near is None:

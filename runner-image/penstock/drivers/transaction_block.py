@@ -52,6 +52,9 @@ class BlockPart:
         """Where the block's commit is recorded."""
         return self._scope.journal if self._scope else None
 
+    is_strict = False
+    """A block has no value of its own."""
+
     @property
     def is_replay(self) -> bool:
         """Whether nothing outside is to be touched."""

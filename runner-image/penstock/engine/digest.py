@@ -88,11 +88,11 @@ def digest_of(value: object) -> bytes:
         return _tagged("class", [_name(value).encode()])
     if kind.__module__ in _BY_TEXT and kind.__name__ in _BY_TEXT[kind.__module__]:
         return _tagged(_name(kind), [str(value).encode()])
-    parts = _parts_of(value)
+    parts = parts_of(value)
     return _unknown(kind) if parts is None else _tagged(_name(kind), map(digest_of, parts))
 
 
-def _parts_of(value: object) -> Sequence[object] | None:
+def parts_of(value: object) -> Sequence[object] | None:
     """Return what a value outside the table is made of; ``None`` for what is not known."""
     kind = type(value)
     if hasattr(kind, "__penstock_key__"):
@@ -217,7 +217,7 @@ def undigestible(value: object) -> type | None:
         return undigestible(cast("quote[object]", value).value)
     if kind in _EXACT:
         return None
-    parts = _parts_of(value)
+    parts = parts_of(value)
     if parts is not None:
         return _first(parts)
     return kind if digest_of(value) == _unknown(kind) else None

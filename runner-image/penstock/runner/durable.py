@@ -25,6 +25,7 @@ from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
 from penstock.runner.reruns import OtherRuns, take_over
+from penstock.runner.volumes import outlives_pod
 from penstock.stores import holds_journals
 
 LEAVING_SECONDS = 10.0
@@ -70,6 +71,7 @@ def make_durable(
     signals = ClusterInbox(server, environment=environment, run=run, board=board)
     signals.start(journal)
     context.inbox = signals.inbox
+    context.outlives_pod = outlives_pod
     context.children = ClusterChildren(environment, run=run, journal=journal).children
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds

@@ -16,6 +16,7 @@ from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.journal.chain import MemoryChain
 from penstock.journal.run_journal import Holder, open_journal
+from penstock.replaying import replay_records
 from penstock.states import Completed, Failed
 
 # In one process
@@ -188,6 +189,24 @@ def test_a_parent_that_is_taken_up_again_starts_no_child_twice() -> None:
     outcome = cluster.run(parent)
 
     assert (outcome.result, len(cluster.starts)) == (1, 1)
+
+
+def test_a_replay_finds_children_and_starts_none() -> None:
+    names = ["load", "more"]
+
+    @flow
+    def parent() -> list[int]:
+        return [run_flow(name) for name in names]
+
+    cluster = Cluster(lambda order: Completed(data=1))
+    cluster.run(parent)
+    same = replay_records(parent, cluster.chain.read())
+    names[1] = "other"
+    other = replay_records(parent, cluster.chain.read())
+
+    assert (same.problems, same.found) == ((), {"load": 1, "more": 1})
+    assert "other is called where an earlier launch of the run called more" in other.problems[0]
+    assert len(cluster.starts) == 2
 
 
 def test_equal_calls_start_a_child_each() -> None:
