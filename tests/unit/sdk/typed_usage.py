@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from datetime import datetime
+from pathlib import Path
 from random import Random
 from typing import Any, assert_type
 from uuid import UUID
 
 from penstock import (
     ChildRun,
+    File,
     Flow,
     as_completed,
     deploy,
@@ -214,3 +216,10 @@ def recorded_values() -> None:
     assert_type(uuid4(), UUID)
     assert_type(random(), Random)
     assert_type(patched("change"), bool)
+
+
+def files() -> None:
+    file = File(__file__)
+    assert_type(file.path, Path)
+    assert_type(file.read_bytes(), bytes)
+    assert_type(Path(file), Path)
