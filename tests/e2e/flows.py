@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from penstock import flow, sleep, task
+from penstock import flow, sleep, task, wait_for_update
 from penstock.artifacts import create_markdown_artifact
 from penstock.events import emit_event
 
@@ -104,3 +104,15 @@ def nap(seconds: float = 8) -> list[int]:
     before = attempt_of(1)
     sleep(seconds)
     return [before, attempt_of(2)]
+
+
+@flow
+def limits() -> int:
+    """Take the first limit that will do, and say so to whoever sent it."""
+    while True:
+        with wait_for_update("limit", int) as update:
+            if update.payload > 100:
+                update.reject(f"{update.payload} is too much.")
+                continue
+            update.answer({"limit": update.payload})
+        return update.payload

@@ -133,6 +133,11 @@ class Namespace:
         items = self.cluster.request("GET", f"/apis/batch/v1/namespaces/{self.name}/jobs")["items"]
         return [item["metadata"]["name"] for item in items]
 
+    def pods(self) -> list[str]:
+        """Return the pods that have not ended, but for those that belong to no run."""
+        selector = "--field-selector=status.phase!=Succeeded,status.phase!=Failed"
+        return self.kubectl("get", "pods", selector, "-l", "penstock.dev/run", "-o", "name").split()
+
     def report(self) -> str:
         """Return what a person would look at when a test fails here."""
         looks = [

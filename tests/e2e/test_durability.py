@@ -4,11 +4,12 @@ Each task returns the number of the attempt that ran it; what was finished keeps
 """
 
 import ast
+import json
 from typing import Any
 
-from tests.e2e.cluster import ROOT, Object, wait_until
+from tests.e2e.cluster import Object
 from tests.e2e.hosts import kill, processes_of_pod
-from tests.e2e.namespaces import Namespace, Run
+from tests.e2e.namespaces import Namespace
 
 SHOWN = [{"name": "PENSTOCK_RESULT_PREVIEW", "value": "true"}]
 SOON = [*SHOWN, {"name": "PENSTOCK_LINGER_SECONDS", "value": "2"}]
@@ -20,12 +21,6 @@ def result(status: Object) -> Any:
 
 def progress(status: Object) -> int:
     return int(status.get("execution", {}).get("progress", "0/0").partition("/")[0])
-
-
-def pods(namespace: Namespace) -> list[str]:
-    """Return the pods that have not ended."""
-    selector = "--field-selector=status.phase!=Succeeded,status.phase!=Failed"
-    return namespace.kubectl("get", "pods", selector, "-o", "name").split()
 
 
 def test_a_run_whose_pod_is_deleted_goes_on_from_what_it_had_finished(
@@ -72,7 +67,7 @@ def test_the_journal_goes_with_its_run(namespace: Namespace) -> None:
 def test_a_run_that_sleeps_has_no_pod(namespace: Namespace) -> None:
     run = namespace.started("nap", {"seconds": 25}, env=SOON)
     suspended = run.until(lambda status: status["state"] == "Suspended", "it is suspended")
-    without = run.until(lambda _: not pods(namespace), "its pod has ended", within=20)
+    without = run.until(lambda _: not namespace.pods(), "its pod has ended", within=20)
 
     status = run.end()
 
@@ -88,7 +83,7 @@ def test_a_run_is_suspended_and_goes_on_when_it_may(namespace: Namespace) -> Non
     run.until(lambda status: progress(status) >= 3, "it has finished some tasks")
     run.patch({"suspend": True})
     run.until(lambda status: status["state"] == "Suspended", "it is suspended", within=60)
-    run.until(lambda _: not pods(namespace), "its pod has ended", within=30)
+    run.until(lambda _: not namespace.pods(), "its pod has ended", within=30)
     run.patch({"suspend": False})
 
     status = run.end()
@@ -108,26 +103,18 @@ def test_a_suspended_run_that_is_cancelled_ends_without_a_pod(namespace: Namespa
     assert (status["state"], status["attempt"]) == ("Cancelled", 1)
 
 
-def test_a_person_approves_a_run_that_has_no_pod(namespace: Namespace) -> None:
-    """The example as it stands; what was built before the wait is not built again."""
-    approval = f"{ROOT}/examples/approval"
-    namespace.kubectl("apply", "-f", f"{ROOT}/examples/pool.yaml", "-f", f"{approval}/flow.yaml")
-    created = namespace.kubectl("create", "-f", f"{approval}/run.yaml", "-o", "name").strip()
-    run = Run(namespace, created.rpartition("/")[2])
-    suspended = run.until(lambda status: status["state"] == "Suspended", "it waits")
-    run.until(lambda _: not pods(namespace), "its pod has ended", within=30)
+def test_an_update_wakes_a_run_that_has_no_pod_and_gets_its_answer(namespace: Namespace) -> None:
+    run = namespace.started("limits", env=SOON)
+    run.until(lambda status: status["state"] == "Suspended", "it waits", within=60)
 
-    code, said = namespace.penstock("approve", run.name, "--comment", "looks good")
+    refused = namespace.penstock("update", run.name, "limit", "--payload", "500")
+    accepted = namespace.penstock("update", run.name, "limit", "--payload", "5")
     status = run.end()
+    late = namespace.penstock("update", run.name, "limit")
 
-    assert suspended["waitingFor"]["name"] == "approval"
-    assert code == 0, said
-    assert (status["state"], status["attempt"]) == ("Completed", 2)
-    assert "app-1.4.2.tar.gz released, approved by" in result(status)
-    assert status["execution"]["progress"] == "2/2"
-    signals = namespace.kubectl("get", "signals", "--no-headers")
-    wait_until(
-        lambda: "Consumed" in namespace.kubectl("get", "signals", "--no-headers"),
-        f"the signal is consumed: {signals}",
-        within=30,
-    )
+    assert refused[0] == 1
+    assert "The update was rejected: 500 is too much." in refused[1]
+    assert (accepted[0], json.loads(accepted[1])) == (0, {"limit": 5})
+    assert result(status) == 5
+    assert late[0] == 2
+    assert "has ended already" in late[1]

@@ -40,13 +40,22 @@ def test_weather_prints_its_table_in_process() -> None:
     assert "<- wettest" in printed[3]
 
 
-@pytest.mark.parametrize("example", ["hello", "weather"])
-def test_an_example_is_what_render_writes(example: str) -> None:
+def test_orders_undoes_the_second_in_process() -> None:
+    printed = _python(str(EXAMPLES / "orders/flow.py")).splitlines()
+
+    assert printed[:3] == ["reserve order-1", "charge order-1", "ship order-1"]
+    assert [line.split()[0] for line in printed[3:]] == ["reserve", "charge", "refund", "put-back"]
+
+
+@pytest.mark.parametrize(
+    ("example", "flow"), [("hello", "hello"), ("weather", "weather"), ("orders", "fulfil")]
+)
+def test_an_example_is_what_render_writes(example: str, flow: str) -> None:
     """Only where the source lives may differ."""
     written = yaml.safe_load((EXAMPLES / example / "flow.yaml").read_text())
-    entrypoint = str(EXAMPLES / example / f"flow.py:{example}")
+    entrypoint = str(EXAMPLES / example / f"flow.py:{flow}")
     rendered = _python("-m", "penstock.cli.main", "render", entrypoint, "--image", "any")
 
     spec = yaml.safe_load(rendered)["spec"]
     assert written["spec"]["parameterSchema"] == spec["parameterSchema"]
-    assert written["spec"]["entrypoint"].rpartition(":")[2] == example
+    assert written["spec"]["entrypoint"].rpartition(":")[2] == flow

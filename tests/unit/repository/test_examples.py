@@ -18,7 +18,7 @@ def _version() -> str:
     return namespace["__version__"]
 
 
-@pytest.mark.parametrize("example", ["hello", "approval"])
+@pytest.mark.parametrize("example", ["hello", "approval", "orders"])
 def test_the_inline_source_is_the_file(example: str) -> None:
     """Who reads flow.py sees what the cluster runs."""
     flow = yaml.safe_load((EXAMPLES / example / "flow.yaml").read_text())
@@ -42,6 +42,14 @@ def test_the_approval_example_goes_by_the_answer(answer: dict[str, object], end:
         result = release()
 
     assert str(result).endswith(end)
+
+
+def test_the_ledger_in_the_cluster_is_the_file() -> None:
+    source, deployment, _ = yaml.safe_load_all((EXAMPLES / "orders/ledger.yaml").read_text())
+
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert source["data"] == {"ledger.py": (EXAMPLES / "orders/ledger.py").read_text()}
+    assert container["image"] == f"localhost/penstock-runner:{_version()}"
 
 
 def test_the_images_in_the_examples_are_of_this_version() -> None:
