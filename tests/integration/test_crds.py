@@ -106,10 +106,18 @@ GOOD = {
         suspend=True,
         podTemplate={"spec": {"hostNetwork": True, "restartPolicy": "Never"}},
         job={"ttlSecondsAfterFinished": 0, "activeDeadlineSeconds": 9, "labels": {"q": "a"}},
-        store={"url": "s3://bucket/runs", "credentialsSecretRef": {"name": "aws"}},
+        store={
+            "url": "s3://bucket/runs",
+            "credentialsSecretRef": {"name": "aws"},
+            "signingKeySecretRef": {"name": "journal-key", "key": "signing"},
+            "allowPickle": False,
+        },
     ),
     "a pool with a volume": pool(
-        store={"persistentVolumeClaim": {"claimName": "journals", "subPath": "a/b"}}
+        store={
+            "persistentVolumeClaim": {"claimName": "journals", "subPath": "a/b"},
+            "allowPickle": True,
+        }
     ),
 }
 
