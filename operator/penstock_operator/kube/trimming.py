@@ -15,7 +15,7 @@ Object = dict[str, Any]
 _OF_A_REPORT = frozenset(
     {
         "protocol", "attempt", "podName", "podUID", "startedAt",
-        "signals", "suspension", "outcome",
+        "signals", "suspension", "outcome", "journal",
     }
 )  # fmt: skip
 _LONG = 200

@@ -214,6 +214,23 @@ class Suspension(Part):
     """A sentence for people."""
 
 
+class Journal(Part):
+    """The run's journal, as far as it has come."""
+
+    entries: Count = 0
+    """How many results, failures and waits it holds, of all attempts."""
+
+    bytes: Annotated[int, Field(ge=0, le=2**53)] = 0
+    """How much it holds of the run's values."""
+
+    unstored: Count | None = None
+    """How many results of this attempt could not be stored: their tasks run again if the run is
+    launched again."""
+
+    unstored_task: Name | None = None
+    """The task of the last of them."""
+
+
 class SettledSignal(Part):
     """What the run made of a Signal."""
 
@@ -296,6 +313,9 @@ class Execution(Part):
 
     unshown_values: Count | None = None
     """How many more it has published, for which there is no room here."""
+
+    journal: Journal | None = None
+    """What the journal tells of itself."""
 
     error: FlowError | None = None
     """The exception that ended the flow."""

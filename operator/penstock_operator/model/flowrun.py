@@ -188,7 +188,11 @@ class FlowRunStatus(Part):
     """How often the run was launched again after a loss. Waits do not count."""
 
     crashes: Count = 0
-    """How many launches in a row have ended by a crash of the process itself."""
+    """How many launches in a row have ended by a crash of the process itself, without an entry more
+    in the journal."""
+
+    journal_entries: Count = 0
+    """How many entries the journal had when the last of them crashed."""
 
     job_name: Annotated[str, Field(max_length=63)] | None = None
     """The Job of the current attempt."""

@@ -98,12 +98,16 @@ class ReadyReason(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """The conditions that tools read: kstatus' two, and one for each kind's own question."""
+    """The conditions that tools read: kstatus' two, and one for each kind's own question.
+
+    Durable is there only where it is False: some result of the run could not be stored.
+    """
 
     READY = "Ready"
     SUCCEEDED = "Succeeded"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    DURABLE = "Durable"
 
 
 class ConditionStatus(StrEnum):

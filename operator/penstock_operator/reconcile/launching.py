@@ -97,12 +97,13 @@ def launch_attempt(case: RunCase) -> Plan:
 def recover(case: RunCase, loss: Loss) -> Plan:
     """Fence the lost attempt and launch the next, as long as the run's budget lasts."""
     code = case.pinned_code()
-    crashes = case.status.crashes + (1 if loss.crash is not None else 0)
+    crashes, entries = _crashes_in_a_row(case, loss)
     if loss.final is not None:
         return end(case, state=State.FAILED, reason=loss.final, message=loss.sentence)
     if loss.crash is not None and crashes >= CRASHES_IN_A_ROW:
         words = (
-            f"{loss.sentence} That was crash {crashes} in a row, so the run is not launched again."
+            f"{loss.sentence} That was crash {crashes} in a row in which the run came no further,"
+            " so it is not launched again."
         )
         return end(case, state=State.CRASHED, reason=loss.crash, message=words, crashes=crashes)
     if code is None:
@@ -121,7 +122,21 @@ def recover(case: RunCase, loss: Loss) -> Plan:
             message=words,
             crashes=crashes,
         )
-    return _fence(case, loss, code=code, crashes=crashes)
+    return _fence(case, loss, code=code, crashes=crashes, entries=entries)
+
+
+def _crashes_in_a_row(case: RunCase, loss: Loss) -> tuple[int, int]:
+    """Count the crashes since the journal had fewer entries, and the entries that it has now.
+
+    A process that is killed cannot tell of its last entries; the next one does when it begins. So
+    progress may be seen one crash late, and a run is launched once more than it need be.
+    """
+    report = case.status.execution
+    told = report.journal.entries if report is not None and report.journal is not None else 0
+    if loss.crash is None:
+        return case.status.crashes, case.status.journal_entries
+    came_further = told > case.status.journal_entries
+    return (1 if came_further else case.status.crashes + 1), max(told, case.status.journal_entries)
 
 
 def wake(case: RunCase, *, cause: str, words: str) -> Plan:
@@ -146,14 +161,16 @@ def wake(case: RunCase, *, cause: str, words: str) -> Plan:
     )
 
 
-def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int) -> Plan:
+def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int) -> Plan:
     attempt, recoveries = case.status.attempt + 1, case.status.recoveries + 1
     ready = placed(case, code)
     due = next_start(case, recovery=recoveries)
     standing = _recovering(case, loss, code=code, due=due)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
-    status = _fenced(case, standing, recoveries=recoveries, crashes=crashes)
+    status = _fenced(
+        case, standing, recoveries=recoveries, crashes=crashes, journal_entries=entries
+    )
     fence = case.patch(status, recovered_from=loss.cause)
     if isinstance(ready, Hold):
         return Plan(actions=(*fence, *case.deletions(case.jobs)))

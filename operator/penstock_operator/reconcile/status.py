@@ -105,7 +105,7 @@ def _conditions(
         (ConditionType.RECONCILING, _truth(not terminal and not stalled)),
         (ConditionType.STALLED, _truth(stalled)),
     )
-    return tuple(
+    told = tuple(
         Condition(
             type=kind,
             status=status,
@@ -115,6 +115,31 @@ def _conditions(
             message=message,
         )
         for kind, status in answers
+    )
+    return (*told, *_durability(run, now=now))
+
+
+def _durability(run: FlowRun, *, now: datetime) -> tuple[Condition, ...]:
+    """Say once, and for as long as the run exists, that a result could not be stored."""
+    said = tuple(each for each in run.status.conditions if each.type == ConditionType.DURABLE)
+    report = run.status.execution
+    journal = report.journal if report is not None else None
+    if said or journal is None or not journal.unstored:
+        return said
+    words = (
+        f"A result of the task {journal.unstored_task or '?'} could not be stored, so the task runs"
+        " again if the run is launched again. The run's log says why; return less, or give the flow"
+        " a result_storage or its pool a store."
+    )
+    return (
+        Condition(
+            type=ConditionType.DURABLE,
+            status=ConditionStatus.FALSE,
+            observed_generation=run.metadata.generation,
+            last_transition_time=now,
+            reason="ResultsNotStored",
+            message=words,
+        ),
     )
 
 

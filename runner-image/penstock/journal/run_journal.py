@@ -37,6 +37,7 @@ from penstock.journal.entries import (
     value_in,
     weight_of,
 )
+from penstock.journal.figures import Figures
 from penstock.journal.held import Held
 from penstock.journal.large import MIN_AWAY, Files, LargeResults, fetched
 from penstock.journal.protocol import Epoch
@@ -87,7 +88,11 @@ class RunJournal:
         self.past = past
         self._limits = limits
         self._large: LargeResults | None = None
-        self._size = sum(weight_of(line) for record in records for line in record.lines)
+        self.figures = Figures(
+            size=sum(weight_of(line) for record in records for line in record.lines)
+        )
+        for record in records:
+            self.figures.count(record.lines)
         self._chain = chain
         self._header = header
         self._number = len(records)
@@ -156,18 +161,26 @@ class RunJournal:
     ) -> State[object]:
         """Store a final state, and return it as it will be found."""
         if state.is_completed():
-            line = done_line(key, state)
+            line, entry = self._done(key, state)
         elif state.is_failed() and isinstance(state.data, Exception):
             try:
-                line = failed_line(key, state, epoch=self._epoch(epoch))
+                entry = line = failed_line(key, state, epoch=self._epoch(epoch))
             except UnstorableValue:
                 return state  # it holds for as long as the process; the call then runs again
         else:
             return state
-        entry = self._within_limits(line, key=key) if state.is_completed() else line
         lines = (left_line(key, left), entry) if left else (entry,)
         self._append(*lines, at_once=not key.scope)
         return self._as_found(line, state)
+
+    def _done(self, key: CallKey, state: State[object]) -> tuple[str, str]:
+        """Return the entry of a result, and what is stored in its place."""
+        try:
+            line = done_line(key, state)
+            return line, self._within_limits(line, key=key)
+        except UnstorableValue:
+            self.figures.miss(key.identity)
+            raise
 
     def left(self, key: CallKey) -> Sequence[object]:
         """Return what a finished call had left; of the root, what all had."""
@@ -309,7 +322,7 @@ class RunJournal:
                 f"The result of {key.identity} takes {len(line):,} bytes, and the journal takes "
                 f"{limits.result:,} of one result."
             )
-        if limits.run is not None and self._size + weight_of(line) > limits.run:
+        if limits.run is not None and self.figures.size + weight_of(line) > limits.run:
             return (
                 f"The results of this run take more than the {limits.run:,} bytes that its "
                 "journal takes."
@@ -319,7 +332,7 @@ class RunJournal:
     def _append(self, *lines: str, at_once: bool = False) -> None:
         """Store lines; ``at_once`` whatever may follow later, and all that was recorded before."""
         self._check()
-        self._size += sum(map(weight_of, lines))
+        self.figures.size += sum(map(weight_of, lines))
         if self._behind is not None and not at_once:
             self._behind.add(lines)
         else:
@@ -340,6 +353,7 @@ class RunJournal:
             for part in _parts(lines, size=MAX_RECORD_BYTES):
                 header = replace(self._header, kind="entries", batch=uuid.uuid4().hex)
                 self._put(header, part)
+            self.figures.count(lines)
         except BaseException as error:
             if self._behind is not None:  # nobody may wait for it: the next who writes is told
                 self._lost = error

@@ -11,6 +11,7 @@ from penstock.drivers.inbox import Verdict
 from penstock.drivers.suspension import Suspended
 from penstock.engine.records import Kept
 from penstock.engine.runs import FlowRun, TaskRun
+from penstock.journal.figures import Figures
 from penstock.runner.ownership import Claim
 from penstock.runner.report import Conclusion, render_report
 from penstock.runner.tally import Tally
@@ -42,6 +43,8 @@ class NoticeBoard:
         self._settled: list[tuple[str, Verdict]] = []
         self.news = False
         """Whether something changed since the last rendering."""
+        self.figures: Figures | None = None
+        """What the run's journal tells of itself, once it is open."""
 
     def flow_run_changed(self, run: FlowRun, state: State[object]) -> None:
         """Flow runs are not reported: the run's own state is the operator's to write."""
@@ -116,5 +119,6 @@ class NoticeBoard:
                 now=self._clock(),
                 ending=self._ending,
                 settled=self._settled,
+                figures=self.figures,
                 terse=terse,
             )

@@ -66,6 +66,9 @@ def make_durable(
         way_out.wait_for_person(problem)
     if environment.store is not None:
         journal.keep_large_in(results_in(environment.store), run=environment.run)
+    board.figures = journal.figures
+    if environment.attempt > 1:
+        publisher.report_now()  # the attempt before may have come further than it could tell
     if origin is not None:
         context.first_run_id = origin.first
     signals = ClusterInbox(server, environment=environment, run=run, board=board)

@@ -75,6 +75,7 @@ class Publisher:
         self._settled = threading.Event()
         self._owed = False
         self._terse = False
+        self._urgent = False
         self._concluded = threading.Event()
         self._leave_by: float | None = None
         self._cancelling = False
@@ -102,6 +103,11 @@ class Publisher:
     def suspending(self) -> bool:
         """Whether the run is to go on later, as far as is known."""
         return self._suspending
+
+    def report_now(self) -> None:
+        """Send the next report without waiting for its turn; return at once."""
+        self._urgent = True
+        self._wakeup.poke()
 
     def deliver(self) -> None:
         """Deliver the outcome that the board now holds; return when it is stored."""
@@ -161,8 +167,10 @@ class Publisher:
             self._answer_sigterm()
             if self._cancelling and self._leave_by is not None:
                 self._abandon_flow_at(self._leave_by)
-            if self._concluded.is_set() or not self._has_news or time.monotonic() < due:
+            is_due = self._urgent or (self._has_news and time.monotonic() >= due)
+            if self._concluded.is_set() or not is_due:
                 continue
+            self._urgent = False
             due = time.monotonic() + self._write_news()
 
     @property

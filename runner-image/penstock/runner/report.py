@@ -17,6 +17,7 @@ from penstock.drivers.answering import LARGEST_ANSWER
 from penstock.drivers.inbox import Verdict
 from penstock.drivers.suspension import Suspended
 from penstock.engine.outcome import ErrorReport
+from penstock.journal.figures import Figures
 from penstock.plain import stored_size
 from penstock.runner import PROTOCOL
 from penstock.runner.ownership import Claim
@@ -94,6 +95,7 @@ def render_report(
     now: datetime,
     ending: Conclusion | Suspended | None = None,
     settled: Sequence[tuple[str, Verdict]] = (),
+    figures: Figures | None = None,
     terse: bool = False,
 ) -> dict[str, Any]:
     """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`."""
@@ -108,6 +110,7 @@ def render_report(
             **_work(tally, bounds),
             **_records(tally.records, bounds),
             **_values(tally.records.values, bounds),
+            **_journal(figures, bounds),
             **_signals(settled, bounds, is_last=ending is not None),
             **_ending(ending, bounds),
         }
@@ -231,6 +234,16 @@ def _event(event: EventLine, bounds: Bounds) -> dict[str, Any]:
 def _filled(**fields: str | None) -> dict[str, Any]:
     """Leave out what says nothing."""
     return {name: value for name, value in fields.items() if value}
+
+
+def _journal(figures: Figures | None, bounds: Bounds) -> dict[str, Any]:
+    if figures is None:
+        return {}
+    parts: dict[str, Any] = {"entries": figures.entries, "bytes": figures.size}
+    if figures.unstored:
+        parts["unstored"] = figures.unstored
+        parts["unstoredTask"] = clip(figures.unstored_task, bounds.name)
+    return {"journal": parts}
 
 
 def _signals(

@@ -278,3 +278,40 @@ def test_a_result_whose_class_is_gone_stops_the_run_until_somebody_has_mended_it
     assert suspension["name"] == "load(load)"
     assert "Order" in suspension["message"]
     assert "outcome" not in last(server)
+
+
+DYING = """
+import os, time
+from penstock import flow, task
+
+@task
+def step(number):
+    return number
+
+@flow
+def daily():
+    step(1), step(2)
+    time.sleep(0.4)
+    os._exit(9)
+"""
+
+
+def test_an_attempt_tells_at_once_how_far_the_one_before_came_that_could_not(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    attempt(DYING).exit_code()
+    told_by_first = last(server).get("journal", {}).get("entries", 0)
+    attempt(DYING).exit_code()
+
+    assert told_by_first == 0
+    assert last(server)["journal"]["entries"] == 2
+
+
+def test_a_result_that_is_not_stored_is_reported(server: FaultyServer, attempt: Attempt) -> None:
+    code = STEPS.replace("return number", "return 'x' * 20_000").replace(
+        "sum(step(number) for number in range(count))", "len([step(1)])"
+    )
+
+    assert attempt(code).exit_code() == 0
+    assert last(server)["journal"]["unstored"] == 1
+    assert last(server)["journal"]["unstoredTask"] == "step(step)"

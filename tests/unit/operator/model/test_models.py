@@ -122,6 +122,7 @@ def test_a_status_is_written_as_the_api_server_reads_it() -> None:
         "attempt": 1,
         "recoveries": 0,
         "crashes": 0,
+        "journalEntries": 0,
         "waitingFor": {"kind": "Quota", "name": "pods", "since": "2026-11-20T08:00:01Z"},
         "conditions": [
             {
