@@ -12,6 +12,7 @@ PAGES = [
     "sdk",
     "context",
     "durability",
+    "waiting",
     "changing-flows",
     "transactions",
     "caching",

@@ -19,13 +19,22 @@ def test_every_reason_is_explained() -> None:
 
 def test_every_relative_link_leads_somewhere() -> None:
     broken = [
-        f"{page.relative_to(ROOT)}: {target}"
+        f"{page.relative_to(ROOT)}: {target}{anchor}"
         for page in PAGES
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-        if not (page.parent / target).exists()
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text())
+        if not _leads_somewhere(page.parent / target if target else page, anchor)
     ]
 
     assert broken == []
+
+
+def _leads_somewhere(path: Path, anchor: str) -> bool:
+    if not anchor:
+        return path.exists()
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return anchor[1:] in {
+        re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
+    }
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
