@@ -14,7 +14,10 @@ from penstock.cli.errors import CommandError
 from penstock.cli.local_runs import LocalRuns
 from penstock.errors import JournalError
 from penstock.home import home
+from penstock.journal.chain import MemoryChain
+from penstock.journal.sealed import SealedChain
 from penstock.runner.segment import Owner, Segment, assemble, read_segments
+from penstock.sealing import present_seal
 
 if TYPE_CHECKING:
     from penstock.cli.cluster import Cluster
@@ -26,10 +29,14 @@ Items = list[Mapping[str, Any]]
 
 def export_here(run: str) -> dict[str, Any]:
     """Return the journal of a run on this machine as a list of objects."""
-    records = records_here(run)
+    from penstock.cli.local_journals import chain_as_stored
+
+    runs = LocalRuns(home())
+    row = runs.find(run)
+    records = chain_as_stored(row, runs=runs).read()
     if not records:
         raise CommandError(f"The run {run} has no journal yet.")
-    owner = Owner("here", name=run, uid=run)
+    owner = Owner("here", name=run, uid=row.journal)
     return _listed([each.manifest(owner, attempt=1) for each in _packed(records)])
 
 
@@ -80,7 +87,7 @@ def records_of(journal: str, *, run: str | None = None) -> list[bytes]:
     try:
         items: Items = json.loads(path.read_text(encoding="utf-8"))["items"]
         owner = _owner_in(items, run=run, path=path)
-        return assemble(read_segments(items, owner=owner), run=owner.name).records
+        return _unsealed(assemble(read_segments(items, owner=owner), run=owner.name).records, owner)
     except (ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"{path} holds no journal: penstock export RUN writes one, and so does kubectl get "
@@ -88,6 +95,17 @@ def records_of(journal: str, *, run: str | None = None) -> list[bytes]:
         ) from error
     except JournalError as error:
         raise CommandError(str(error)) from error
+
+
+def _unsealed(records: list[bytes], owner: Owner) -> list[bytes]:
+    """Open what the environment's codec and key have sealed."""
+    seal = present_seal()
+    if not seal:
+        return records
+    chain = MemoryChain()
+    for number, record in enumerate(records):
+        chain.put(number, record)
+    return SealedChain(chain, seal=seal, run=owner.uid).read()
 
 
 def _owner_in(items: Items, *, run: str | None, path: Path) -> Owner:

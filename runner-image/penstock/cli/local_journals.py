@@ -41,7 +41,7 @@ def keep_journal_in(url: str, *, run_id: str, runs: LocalRuns) -> None:
 
 def local_chain(row: RunRow, *, runs: LocalRuns) -> Chain:
     """Return the chain of a run's journal."""
-    chain = _unsealed(row, runs=runs)
+    chain = chain_as_stored(row, runs=runs)
     with _in_words():
         seal = present_seal()
         if not seal:
@@ -51,7 +51,8 @@ def local_chain(row: RunRow, *, runs: LocalRuns) -> Chain:
         return sealed
 
 
-def _unsealed(row: RunRow, *, runs: LocalRuns) -> Chain:
+def chain_as_stored(row: RunRow, *, runs: LocalRuns) -> Chain:
+    """Return the chain of a run's journal, its records sealed as they are."""
     runs.connection.execute(_SCHEMA)
     found = runs.connection.execute(
         "SELECT url FROM stores WHERE journal = ?", (row.journal,)

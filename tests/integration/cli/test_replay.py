@@ -103,6 +103,21 @@ def test_the_cluster_s_objects_are_exported_as_they_are(
     assert json.loads(done.stdout) == here
 
 
+def test_a_journal_that_is_signed_stays_so_in_its_file(
+    folder: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_SIGNING_KEY", "k" * 32)
+    penstock("run", "days.py:days", "--run-id", "days-1")
+    penstock("export", "--here", "days-1", "-o", "days.json")
+    with_the_key = penstock("replay", "days.json", "days.py:days")
+    monkeypatch.setenv("PENSTOCK_SIGNING_KEY", "l" * 32)
+    with_another = penstock("replay", "days.json", "days.py:days")
+
+    assert with_the_key.exit_code == 0, with_the_key.output
+    assert with_another.exit_code == 2
+    assert "do not bear the signature" in with_another.stderr
+
+
 def test_of_several_runs_in_a_file_one_is_named(recorded: Path, penstock: Penstock) -> None:
     listed = json.loads(penstock("export", "--here", "days-1").stdout)
     other = json.loads(json.dumps(listed).replace("days-1", "days-2"))
