@@ -379,7 +379,7 @@ def test_install_upgrade_and_uninstall(api: ApiServer, namespace: str, tmp_path:
     newer = tmp_path / "penstock"
     shutil.copytree(CHART, newer)
     definition = newer / "files/crds/flows.penstock.dev.yaml"
-    definition.write_text(definition.read_text().replace("- fl\n", "- fl\n    - flo\n"))
+    definition.write_text(definition.read_text().replace("[fl]", "[fl, flo]"))
     flow = {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "Flow",
