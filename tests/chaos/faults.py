@@ -69,7 +69,11 @@ class Planned:
         return f"{self.kind} {when} request {self.number}{lasting}"
 
 
-KINDS = ("kill", "kill", "pause", "delete-pod", "lose", "lose", "delay", "429", "500", "503", "409")
+KINDS = (
+    *("kill", "kill", "pause", "delete-pod", "cut-off", "cut-off", "suspend"),
+    *("lose", "lose", "delay", "429", "500", "503", "409"),
+)
+LASTING = ("pause", "delay", "cut-off", "suspend")
 MOST_KILLS = 2
 """Of a run: three crashes in a row that bring nothing new rightly end it."""
 
@@ -84,7 +88,7 @@ def random_faults(seed: str, *, most: int = 6, within: int = 40) -> tuple[Planne
         kills += kind == "kill"
         if kind == "kill" and kills > MOST_KILLS:
             continue
-        seconds = round(rng.uniform(0.2, 6.0), 1) if kind in ("pause", "delay") else 0.0
+        seconds = round(rng.uniform(0.2, 6.0), 1) if kind in LASTING else 0.0
         number = rng.randint(1, within)
         planned[number] = Planned(number, kind, rng.random() < 0.5, seconds)
     return tuple(planned[number] for number in sorted(planned))

@@ -3,7 +3,9 @@
 | Invariant | Guarantee |
 |---|---|
 | `acknowledged_work_is_not_redone` | G1 |
+| `what_was_built_upon_is_not_redone` | G1, as the flow sees it |
 | `all_work_was_done_and_no_other` | G2, retries, epochs |
+| `what_begins_at_most_once_did` | G2, `at_most_once` |
 | `retries_that_were_used_stay_used` | rule 20 |
 | `fenced_writers_are_not_seen` | G3 |
 | `it_ended_once_and_as_it_should` | G4, G8 |
@@ -54,15 +56,18 @@ class Story:
 
 
 def acknowledged_work_is_not_redone(story: Story) -> Iterator[str]:
-    acknowledged: set[str] = set()
+    acknowledged: dict[str, str] = {}
+    """Keys by what their calls are named in the journal."""
     done: dict[str, set[str]] = defaultdict(set)
     """Keys by step, without what was undone."""
     for fact in story.facts:
         match fact.what:
             case "record":
+                for call in fact["forgot"]:
+                    acknowledged.pop(call, None)
                 acknowledged.update(fact["did"])
             case "begin":
-                again = fact["key"] in acknowledged & done[fact["step"]]
+                again = fact["key"] in {*acknowledged.values()} & done[fact["step"]]
                 if again and not story.is_stray(fact):
                     yield f"{fact['step']} began again after its result was journaled: {fact}"
             case "end" if not fact["failed"]:
@@ -71,11 +76,33 @@ def acknowledged_work_is_not_redone(story: Story) -> Iterator[str]:
                 done[fact["step"]].clear()
 
 
+def what_was_built_upon_is_not_redone(story: Story) -> Iterator[str]:
+    """A call begins once those before it are stored; so they do not begin after it."""
+    order = {step: place for place, step in enumerate(story.expected.order)}
+    furthest, by = -1, ""
+    for fact in story.of("begin"):
+        place = order.get(fact["step"])
+        if place is None:
+            continue
+        if place < furthest and not story.is_stray(fact):
+            yield f"{fact['step']} began again after {by}, which comes later: {fact}"
+        if place > furthest:
+            furthest, by = place, fact["step"]
+
+
+def what_begins_at_most_once_did(story: Story) -> Iterator[str]:
+    for step in sorted(story.expected.once):
+        begins = sum(fact["step"] == step for fact in story.of("begin"))
+        interrupted = any(fact["step"] == step for fact in story.of("interrupted"))
+        if begins > 1 or begins + interrupted == 0:
+            yield f"{step} began {begins} times"
+
+
 def all_work_was_done_and_no_other(story: Story) -> Iterator[str]:
     done: dict[str, dict[str, set[object]]] = defaultdict(lambda: defaultdict(set))
     for fact in story.of("begin"):
         done[fact["step"]][fact["key"]].add((tuple(fact["epoch"]), fact["try"]))
-    for step in sorted(set(done) | set(story.expected.calls)):
+    for step in sorted((set(done) | set(story.expected.calls)) - story.expected.once):
         found = Counter(frozenset(tries) for tries in done[step].values())
         wanted = Counter(story.expected.calls.get(step, []))
         if found != wanted:
@@ -185,6 +212,8 @@ def the_journal_is_whole(story: Story) -> Iterator[str]:
 
 INVARIANTS: tuple[Callable[[Story], Iterator[str]], ...] = (
     acknowledged_work_is_not_redone,
+    what_was_built_upon_is_not_redone,
+    what_begins_at_most_once_did,
     all_work_was_done_and_no_other,
     retries_that_were_used_stay_used,
     fenced_writers_are_not_seen,

@@ -37,6 +37,8 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
     kill_at: float | None = None
+    spared: float = 0.0
+    """Seconds for which it goes on when its pod is gone, as on a node that was cut off."""
     reported: bool = False
 
     def signal(self, number: int) -> bool:
@@ -56,6 +58,8 @@ class Line:
     port: int
     authority: str
     pythonpath: str
+    code: dict[str, str]
+    """Another path, by run."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ class Node:
     stopped: threading.Event = field(default_factory=threading.Event)
     processes: dict[str, Process] = field(default_factory=dict)
     """By the pod's uid."""
+    strays: list[tuple[float, Process]] = field(default_factory=list)
+    """Processes whose pods are gone, and until when nobody ends them."""
     _beat_at: float = 0.0
 
     def register(self) -> None:
@@ -89,7 +95,12 @@ class Node:
         """Do for the node's pods what is due."""
         self._beat()
         for uid in set(self.processes) - set(pods):
-            self.processes.pop(uid).signal(signal.SIGKILL)
+            process = self.processes.pop(uid)
+            self.strays.append((time.monotonic() + process.spared, process))
+        for until, stray in list(self.strays):
+            if time.monotonic() >= until or stray.popen.poll() is not None:
+                stray.signal(signal.SIGKILL)
+                self.strays.remove((until, stray))
         for uid, pod in pods.items():
             with suppress(Refused):
                 self._sync_pod(uid, pod)
@@ -116,12 +127,13 @@ class Node:
             _end(process, seconds=pod["metadata"].get("deletionGracePeriodSeconds", 30))
 
     def _start(self, pod: Object) -> Process:
+        run = pod["metadata"]["labels"][RUN_LABEL]
         folder = self.folder / pod["metadata"]["uid"]
         place = mount(self.api, pod, folder=folder, authority=self.line.authority)
         (container,) = (each for each in pod["spec"]["containers"] if each["name"] == "flow")
         environment = place.environment(container) | {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": self.line.pythonpath,
+            "PYTHONPATH": self.line.code.get(run, self.line.pythonpath),
             "KUBERNETES_SERVICE_HOST": self.line.host,
             "KUBERNETES_SERVICE_PORT": str(self.line.port),
         }
@@ -136,7 +148,6 @@ class Node:
                 stderr=output,
                 start_new_session=True,
             )
-        run = pod["metadata"]["labels"][RUN_LABEL]
         return Process(pod["metadata"]["name"], run, popen, log)
 
     def _report(self, pod: Object, status: Object) -> None:
@@ -194,7 +205,8 @@ class Nodes:
             for thread in self._threads:
                 thread.join()
             for node in self.nodes:
-                for process in node.processes.values():
+                strays = [process for _, process in node.strays]
+                for process in (*node.processes.values(), *strays):
                     process.signal(signal.SIGKILL)
                     process.popen.wait()
 
@@ -206,6 +218,7 @@ class Nodes:
     def processes(self, run: str = "") -> list[Process]:
         """Return the processes that live."""
         known = [process for node in self.nodes for process in list(node.processes.values())]
+        known += [process for node in self.nodes for _, process in list(node.strays)]
         return [
             each for each in known if each.popen.poll() is None and (not run or each.run == run)
         ]

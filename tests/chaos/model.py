@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from tests.chaos.program import (
     AwaitSignal,
     Block,
+    Cached,
     Call,
     Caught,
     Map,
     MissSignal,
+    Once,
     Program,
     Sleep,
     Statement,
@@ -44,8 +46,12 @@ class Expected:
     missed: dict[str, float]
     """Seconds until a signal that does not come is given up."""
     committed: frozenset[str]
+    """Steps, as are those below."""
     undone: frozenset[str]
-    """Steps."""
+    order: tuple[str, ...]
+    """Those that were called in one attempt of their flow only, one after another."""
+    once: frozenset[str]
+    """Those that may begin once, and may be interrupted."""
 
 
 def expected_of(program: Program) -> Expected:
@@ -68,7 +74,17 @@ def expected_of(program: Program) -> Expected:
         missed=world.missed,
         committed=frozenset(world.committed),
         undone=frozenset(world.undone),
+        order=_order(world),
+        once=frozenset(world.once),
     )
+
+
+def _order(world: _World) -> tuple[str, ...]:
+    epochs: dict[str, set[Epoch]] = defaultdict(set)
+    for (step, _), tries in world.tries.items():
+        epochs[step].update(epoch for epoch, _ in tries)
+    alone = [step for step, found in epochs.items() if len(found) == 1]
+    return tuple(each for each in alone if each not in world.at_once | world.undone)
 
 
 class _Failed(Exception):
@@ -85,6 +101,9 @@ class _World:
     missed: dict[str, float] = field(default_factory=dict)
     committed: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
+    once: set[str] = field(default_factory=set)
+    at_once: set[str] = field(default_factory=set)
+    """Steps that run beside others."""
 
     def flow(self, body: Sequence[Statement], retries: int, *, epoch: Epoch, scope: str) -> None:
         for attempt in range(1, retries + 2):
@@ -98,7 +117,7 @@ class _World:
                 self.finished_flows.add(scope)
                 return
 
-    def statement(self, statement: Statement, epoch: Epoch) -> None:
+    def statement(self, statement: Statement, epoch: Epoch) -> None:  # noqa: C901 - a case each
         match statement:
             case Call(step, fails, retries, times, flow_fails):
                 failing = retries + 1 if epoch[-1] <= flow_fails else fails
@@ -109,6 +128,7 @@ class _World:
                     self.call(step, 0, fails=retries + 1, retries=retries, epoch=epoch)
             case Map(step, size, fails):
                 for index in range(size):
+                    self.at_once.add(f"{step}-{index}")
                     self.call(f"{step}-{index}", 0, fails=index in fails, retries=1, epoch=epoch)
             case Sleep(name, seconds):
                 self.sleeps[name] = seconds
@@ -119,6 +139,10 @@ class _World:
             case SubFlow(name, body, retries):
                 if name not in self.finished_flows:
                     self.flow(body, retries, epoch=epoch, scope=name)
+            case Once(step):
+                self.once.add(step)
+            case Cached(step):
+                self.call(step, 0, fails=0, retries=0, epoch=epoch)
             case Block(_, steps, fails):
                 self.block(steps, fails=fails, epoch=epoch)
 

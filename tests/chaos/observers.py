@@ -89,7 +89,7 @@ def _brief(status: Object) -> dict[str, Any]:
 
 def _facts_of(number: int, text: str) -> dict[str, Any]:
     record = decode_record(record_in(text), number=number)
-    done = [line for line in record.lines if line.startswith("done ")]
+    lines = [line.split(" ", 2) for line in record.lines]
     header = record.header
     return {
         "number": number,
@@ -97,6 +97,12 @@ def _facts_of(number: int, text: str) -> dict[str, Any]:
         "process": header.holder,
         "pod": header.holder.partition("/")[0],
         "fence": header.kind == "fence",
-        "did": [key for line in done for _, key in DID.findall(line)],
-        "holds": sorted({line.split(" ", 1)[0] for line in record.lines}),
+        "did": [
+            [call, key]
+            for kind, call, text in lines
+            if kind == "done"
+            for _, key in DID.findall(text)
+        ],
+        "forgot": [call for kind, call, _ in lines if kind == "forgotten"],
+        "holds": sorted({kind for kind, _, _ in lines}),
     }

@@ -86,7 +86,21 @@ class Block:
     fails: bool = False
 
 
-Statement = Call | Caught | Map | Sleep | AwaitSignal | MissSignal | SubFlow | Block
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Call a task that begins at most once; that it was interrupted is caught."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """Call a cached task twice with equal arguments: the second call takes the first's result."""
+
+    step: str
+
+
+Statement = Call | Caught | Map | Sleep | AwaitSignal | MissSignal | SubFlow | Block | Once | Cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,10 @@ class _Author:
                 return AwaitSignal(self._name("w"), rng.choice(("go", "stop")))
             case "miss":
                 return MissSignal(self._name("n"), round(rng.uniform(0.3, 2.0), 1))
+            case "once":
+                return Once(self._name("o"))
+            case "cached":
+                return Cached(self._name("h"))
             case "block":
                 steps = tuple(self._name("b") for _ in range(rng.randint(1, 3)))
                 return Block(self._name("t"), steps, fails=rng.random() < 0.5)
@@ -162,5 +180,8 @@ class _Author:
         return SubFlow(name, body, retries)
 
 
-_LEAVES = (*("call",) * 4, "caught", *("map",) * 2, *("sleep",) * 2, "signal", "miss", "block")
+_LEAVES = (
+    *("call", "call", "call", "call", "map", "map", "sleep", "sleep"),
+    *("caught", "signal", "miss", "block", "once", "cached"),
+)
 _KINDS = (*_LEAVES, "sub", "sub")

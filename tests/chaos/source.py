@@ -8,10 +8,12 @@ from textwrap import indent
 from tests.chaos.program import (
     AwaitSignal,
     Block,
+    Cached,
     Call,
     Caught,
     Map,
     MissSignal,
+    Once,
     Program,
     Sleep,
     Statement,
@@ -27,7 +29,8 @@ import os
 import time
 
 from penstock import flow, runtime, sleep, task
-from penstock.errors import SignalTimeoutError
+from penstock.cache_policies import INPUTS
+from penstock.errors import SignalTimeoutError, TaskInterrupted
 from penstock.input import wait_for_signal
 from penstock.transactions import get_transaction, transaction
 
@@ -68,6 +71,16 @@ def do(step, fails, flow_fails):
 @task(retry_delay_seconds=0.2)
 def work(step, fails=0, flow_fails=0):
     return do(step, fails, flow_fails)
+
+
+@task(at_most_once=True)
+def once(step):
+    return do(step, 0, 0)
+
+
+@task(cache_policy=INPUTS, result_storage=os.environ["CHAOS_STORE"])
+def cached(step, run):
+    return do(step, 0, 0)
 
 
 @task
@@ -131,6 +144,11 @@ def _lines(statement: Statement, depth: int) -> str:
             return f"tell('waiting', name={name!r})\ntry:\n{wait}{end}"
         case SubFlow(name):
             return f"{name}()\ndel EPOCH[{depth + 1}:]\n"
+        case Once(step):
+            end = f"except TaskInterrupted:\n    tell('interrupted', step={step!r})\n"
+            return f"try:\n    once({step!r})\n{end}"
+        case Cached(step):
+            return f"cached({step!r}, os.environ['PENSTOCK_RUN'])\n" * 2
         case Block(_, steps, fails):
             calls = "".join(f"        staged({step!r})\n" for step in steps)
             end = "        raise Planned\n" if fails else ""

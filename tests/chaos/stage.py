@@ -54,6 +54,8 @@ class Played:
     """Planned faults that really struck."""
     logs: str
     seconds: float
+    requests: int
+    """That its runners made."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Stage:
     _asked: Counter[str] = field(default_factory=Counter)
     _struck: dict[str, list[str]] = field(default_factory=dict)
     _runs_of_tokens: dict[str, str] = field(default_factory=dict)
+    _code: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -93,10 +96,14 @@ class Stage:
     def api(self) -> ApiServer:
         return self.plane.api
 
-    def play(self, program: Program, faults: Sequence[Planned] = ()) -> Played:
-        """Run a program to its end, and judge it."""
+    def play(
+        self, program: Program, faults: Sequence[Planned] = (), *, pythonpath: str = ""
+    ) -> Played:
+        """Run a program to its end, with its own Penstock if that is given, and judge it."""
         began = time.monotonic()
         run = f"p{program.seed}".lower()
+        if pythonpath:
+            self._code[run] = pythonpath
         expected = expected_of(program)
         self._planned[run] = {each.number: each for each in faults}
         self._struck[run] = []
@@ -116,6 +123,7 @@ class Stage:
             self._struck.pop(run),
             logs,
             time.monotonic() - began,
+            self._asked[run],
         )
         self._forget(run)
         return played
@@ -132,7 +140,7 @@ class Stage:
         proxy = stack.enter_context(
             Proxy(self.plane.kubeconfig, self.folder / "proxy", judge=self._judge)
         )
-        line = kubelet.Line("127.0.0.1", proxy.port, proxy.authority, self.pythonpath)
+        line = kubelet.Line("127.0.0.1", proxy.port, proxy.authority, self.pythonpath, self._code)
         nodes = [
             Node(self._own_line(), name, self.folder / name, line) for name in ("node-1", "node-2")
         ]
@@ -199,6 +207,10 @@ class Stage:
                 return Strike(lambda: self.kill_runner(run), planned.carried_out)
             case "pause":
                 return Strike(lambda: self.pause_runner(run, planned.seconds), planned.carried_out)
+            case "cut-off":
+                return Strike(lambda: self.cut_off(run, planned.seconds), planned.carried_out)
+            case "suspend":
+                return Strike(lambda: self.suspend(run, planned.seconds), planned.carried_out)
             case "delete-pod":
                 return Strike(lambda: self.delete_pod(run), planned.carried_out)
             case "lose":
@@ -232,9 +244,27 @@ class Stage:
         for pod in self.nodes.pods(run):
             self._try_to("DELETE", f"/api/v1/namespaces/{SPACE}/pods/{pod['metadata']['name']}")
 
-    def _try_to(self, method: str, path: str) -> None:
-        with suppress(Refused, OSError, Exception):
-            self.api.request(method, path)
+    def cut_off(self, run: str, seconds: float) -> None:
+        """Take the pod of a run away while its process goes on, as it does on a lost node."""
+        for process in self.nodes.processes(run):
+            process.spared = seconds
+            path = f"/api/v1/namespaces/{SPACE}/pods/{process.pod}"
+            self._try_to("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def suspend(self, run: str, seconds: float) -> None:
+        """Ask for the run to be suspended, and some seconds later to go on."""
+
+        def ask(*, suspend: bool) -> None:
+            with suppress(Refused):
+                self.api.merge(self._path("flowruns", run), {"spec": {"suspend": suspend}})
+
+        patiently(lambda: ask(suspend=True))
+        go_on = threading.Timer(seconds, patiently, args=(lambda: ask(suspend=False),))
+        go_on.start()
+
+    def _try_to(self, method: str, path: str, body: Object | None = None) -> None:
+        with suppress(Exception):  # the server may be away on purpose
+            self.api.request(method, path, body)
 
     # A run from its beginning to its end
 
@@ -255,7 +285,11 @@ class Stage:
         patiently(create)
 
     def _create_flow(self, name: str, program: Program) -> None:
-        env = {"CHAOS_LEDGER": self.ledger.address, "PENSTOCK_LINGER_SECONDS": "0.5"}
+        env = {
+            "CHAOS_LEDGER": self.ledger.address,
+            "CHAOS_STORE": str(self.folder / "store"),
+            "PENSTOCK_LINGER_SECONDS": "0.5",
+        }
         spec: dict[str, Any] = {
             "source": {"inline": {"files": {"flow.py": source_of(program)}}},
             "entrypoint": "flow.py:main",

@@ -43,8 +43,8 @@ def call(step: str, *, attempt: int = 1, number: int = 1, failed: bool = False) 
 
 
 def record(number: int, *did: str, attempt: int = 1, fence: bool = False) -> Told:
-    keys = [f"key-{step}" for step in did]
-    return "record", by(attempt, number=number, did=keys, fence=fence, holds=[])
+    keys = [[step, f"key-{step}"] for step in did]
+    return "record", by(attempt, number=number, did=keys, forgot=[], fence=fence, holds=[])
 
 
 def status(state: str, *, attempt: int = 1, reported_by: int | None = None) -> Told:

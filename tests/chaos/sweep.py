@@ -1,0 +1,77 @@
+"""The crash sweep: one program, played as often as it makes requests, killed at each in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+
+from tests.chaos.faults import Planned
+from tests.chaos.program import (
+    AwaitSignal,
+    Block,
+    Cached,
+    Call,
+    Caught,
+    Map,
+    MissSignal,
+    Once,
+    Program,
+    Sleep,
+    SubFlow,
+)
+from tests.chaos.stage import Played, Stage
+
+REFERENCE = Program(
+    "sweep",
+    (
+        Call("c0", fails=1, retries=2),
+        Map("m0", 3, fails=(1,)),
+        SubFlow("sub", (Call("c1", times=2), Call("f1", flow_fails=1)), retries=1),
+        Once("o0"),
+        Cached("h0"),
+        Block("t0", ("b0", "b1"), fails=True),
+        Block("t1", ("b2",)),
+        Caught("x0", retries=1),
+        AwaitSignal("w0", "go"),
+        MissSignal("n0", 0.3),
+        Call("f0", flow_fails=1),
+        Sleep("s0", 1.5),
+        Call("c2"),
+    ),
+    retries=1,
+)
+"""Has every statement that there is."""
+
+
+def points(requests: int, *, every: int = 1, kind: str = "kill") -> Iterator[Planned]:
+    """Yield a fault at each request, before the server is asked and before its answer is given."""
+    for number in range(1, requests + 1, every):
+        for carried_out in (False, True):
+            yield Planned(number, kind, carried_out)
+
+
+def swept(
+    stage: Stage,
+    *,
+    program: Program = REFERENCE,
+    every: int = 1,
+    kind: str = "kill",
+    pythonpath: str = "",
+    parallel: int = 12,
+    most: int | None = None,
+) -> Iterator[Played]:
+    """Play the program without a fault, and then once for each fault."""
+
+    def play(name: str, *faults: Planned) -> Played:
+        named = replace(program, seed=f"{program.seed}-{name}")
+        return stage.play(named, faults, pythonpath=pythonpath)
+
+    calm = play(f"{kind}-0")
+    yield calm
+    planned = islice(points(calm.requests, every=every, kind=kind), most)
+    with ThreadPoolExecutor(parallel) as pool:
+        yield from pool.map(
+            lambda each: play(f"{kind}-{each.number}{'ba'[each.carried_out]}", each), planned
+        )
