@@ -38,9 +38,9 @@ format: venv ## Let ruff mend and format the code
 unit: venv ## Unit tests: no cluster, no network
 	$(PYTEST) tests/unit $(ARGS)
 
-integration: venv ## Operator and CRDs against a real API server
+integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare
-	$(PYTEST) tests/integration $(ARGS)
+	$(PYTEST) tests/integration tests/chaos $(ARGS)
 
 chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, or PROGRAM=… to repeat one
 	@devcluster/devcluster build >/dev/null

@@ -17,6 +17,7 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.program import random_program
 from tests.chaos.report import counts, told
 from tests.chaos.stage import Played, Stage
+from tests.chaos.sweep import swept
 
 PROGRESS_SECONDS = 10.0
 
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
     print(f"chaos: seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, ExitStack() as stack:
         stage = stack.enter_context(Stage.set(seed, Path(folder)))
+        if options.sweep:
+            return _sweep(stage)
         nemesis = stack.enter_context(Nemesis(stage, seed=seed)) if not options.calm else None
         return _play(stage, nemesis, options=options, seeds=_seeds(options, seed))
 
@@ -69,6 +72,17 @@ def _play(
     return 1 if violations else 0
 
 
+def _sweep(stage: Stage) -> int:
+    began = time.monotonic()
+    violations = 0
+    for number, played in enumerate(swept(stage), start=1):
+        violations += _judge(played, None)
+        if number % 10 == 0:
+            _tell(number, violations, stage, time.monotonic() - began)
+    _tell(number, violations, stage, time.monotonic() - began)
+    return 1 if violations else 0
+
+
 def _judge(played: Played, nemesis: Nemesis | None) -> int:
     if not played.violations:
         return 0
@@ -104,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=1.0, help="how long programs are begun (default: 1)")
     add("--seed", default=secrets.token_hex(2), help="of programs and faults (default: a new one)")
     add("--program", default="", metavar="SEED-N", help="play this program alone, once")
+    add("--sweep", action="store_true", help="kill one flow with everything at each request")
     add("--parallel", type=int, default=16, help="programs at a time (default: 16)")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")
     add("--keep-going", action="store_true", help="do not stop at the first violation")

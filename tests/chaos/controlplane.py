@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from tests.chaos.watching import patiently
+from tests.chaos.watching import line_to, patiently
 from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer, Refused
 
@@ -52,7 +52,7 @@ class ControlPlane:
         try:
             given = _devcluster("kubeconfig", "--name", self.name).strip()
             self.kubeconfig.write_text(Path(given).read_text())
-            self.api = ApiServer.from_kubeconfig(self.kubeconfig)
+            self.api = line_to(self.kubeconfig)
             self._install()
             self.start("kube-controller-manager")
         except BaseException:

@@ -48,6 +48,8 @@ class Strike:
 
     strike: Callable[[], object]
     afterwards: bool
+    deadly: bool = False
+    """Whether nobody is left who asks."""
 
 
 Fault = Delay | Lose | Spoil | Strike
@@ -70,10 +72,10 @@ class Planned:
 
 
 KINDS = (
-    *("kill", "kill", "pause", "delete-pod", "cut-off", "cut-off", "suspend"),
+    *("kill", "kill", "pause", "delete-pod", "cut-off", "zombie", "suspend"),
     *("lose", "lose", "delay", "429", "500", "503", "409"),
 )
-LASTING = ("pause", "delay", "cut-off", "suspend")
+LASTING = ("pause", "delay", "cut-off", "zombie", "suspend")
 MOST_KILLS = 2
 """Of a run: three crashes in a row that bring nothing new rightly end it."""
 

@@ -37,8 +37,8 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
     kill_at: float | None = None
-    spared: float = 0.0
-    """Seconds for which it goes on when its pod is gone, as on a node that was cut off."""
+    cut_off_until: float = 0.0
+    """Until when nothing is done about its pod, as on a node that was cut off."""
     reported: bool = False
 
     def signal(self, number: int) -> bool:
@@ -73,8 +73,6 @@ class Node:
     stopped: threading.Event = field(default_factory=threading.Event)
     processes: dict[str, Process] = field(default_factory=dict)
     """By the pod's uid."""
-    strays: list[tuple[float, Process]] = field(default_factory=list)
-    """Processes whose pods are gone, and until when nobody ends them."""
     _beat_at: float = 0.0
 
     def register(self) -> None:
@@ -95,12 +93,7 @@ class Node:
         """Do for the node's pods what is due."""
         self._beat()
         for uid in set(self.processes) - set(pods):
-            process = self.processes.pop(uid)
-            self.strays.append((time.monotonic() + process.spared, process))
-        for until, stray in list(self.strays):
-            if time.monotonic() >= until or stray.popen.poll() is not None:
-                stray.signal(signal.SIGKILL)
-                self.strays.remove((until, stray))
+            self.processes.pop(uid).signal(signal.SIGKILL)
         for uid, pod in pods.items():
             with suppress(Refused):
                 self._sync_pod(uid, pod)
@@ -114,6 +107,8 @@ class Node:
             elif pod["status"].get("phase") == "Pending":
                 self.processes[uid] = self._start(pod)
                 self._report(pod, _running())
+            return
+        if time.monotonic() < process.cut_off_until:
             return
         if process.popen.poll() is not None:
             if not process.reported:
@@ -205,8 +200,7 @@ class Nodes:
             for thread in self._threads:
                 thread.join()
             for node in self.nodes:
-                strays = [process for _, process in node.strays]
-                for process in (*node.processes.values(), *strays):
+                for process in node.processes.values():
                     process.signal(signal.SIGKILL)
                     process.popen.wait()
 
@@ -218,7 +212,6 @@ class Nodes:
     def processes(self, run: str = "") -> list[Process]:
         """Return the processes that live."""
         known = [process for node in self.nodes for process in list(node.processes.values())]
-        known += [process for node in self.nodes for _, process in list(node.strays)]
         return [
             each for each in known if each.popen.poll() is None and (not run or each.run == run)
         ]

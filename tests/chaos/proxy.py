@@ -111,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(fault.seconds)
         if isinstance(fault, Strike) and not fault.afterwards:
             fault.strike()
+            if fault.deadly:
+                self._drop()
+                return
         if isinstance(fault, Lose | Spoil) and not fault.carried_out:
             self._end_with(fault)
             return
@@ -120,8 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             self._drop()
             return
-        if isinstance(fault, Strike):
-            fault.strike() if fault.afterwards else None
+        if isinstance(fault, Strike) and fault.afterwards:
+            fault.strike()
         if isinstance(fault, Lose | Spoil):
             response.read()
             self._end_with(fault)

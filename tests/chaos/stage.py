@@ -30,7 +30,7 @@ from tests.chaos.operators import Operators
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
 from tests.chaos.source import source_of
-from tests.chaos.watching import patiently
+from tests.chaos.watching import line_to, patiently
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 
 SPACE = "chaos"
@@ -94,6 +94,7 @@ class Stage:
 
     @property
     def api(self) -> ApiServer:
+        """The API server, on a line without faults."""
         return self.plane.api
 
     def play(
@@ -159,7 +160,7 @@ class Stage:
         self._wait_for_nodes()
 
     def _own_line(self) -> ApiServer:
-        return ApiServer.from_kubeconfig(self.plane.kubeconfig)
+        return line_to(self.plane.kubeconfig)
 
     def _wait_for_nodes(self) -> None:
         deadline = time.monotonic() + 60
@@ -204,11 +205,13 @@ class Stage:
     def _fault(self, planned: Planned, run: str, asked: Asked) -> Fault | None:
         match planned.kind:
             case "kill":
-                return Strike(lambda: self.kill_runner(run), planned.carried_out)
+                return Strike(lambda: self.kill_runner(run), planned.carried_out, deadly=True)
             case "pause":
                 return Strike(lambda: self.pause_runner(run, planned.seconds), planned.carried_out)
             case "cut-off":
                 return Strike(lambda: self.cut_off(run, planned.seconds), planned.carried_out)
+            case "zombie":
+                return Strike(lambda: self.make_zombie(run, planned.seconds), planned.carried_out)
             case "suspend":
                 return Strike(lambda: self.suspend(run, planned.seconds), planned.carried_out)
             case "delete-pod":
@@ -245,11 +248,19 @@ class Stage:
             self._try_to("DELETE", f"/api/v1/namespaces/{SPACE}/pods/{pod['metadata']['name']}")
 
     def cut_off(self, run: str, seconds: float) -> None:
-        """Take the pod of a run away while its process goes on, as it does on a lost node."""
+        """Do to the run's pod what is done to those of a lost node; its process goes on."""
+        lost = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
         for process in self.nodes.processes(run):
-            process.spared = seconds
+            process.cut_off_until = time.monotonic() + seconds
             path = f"/api/v1/namespaces/{SPACE}/pods/{process.pod}"
-            self._try_to("DELETE", path, {"gracePeriodSeconds": 0})
+            with suppress(Exception):  # the server may be away on purpose
+                self.api.merge(f"{path}/status", {"status": {"conditions": [lost]}})
+            self._try_to("DELETE", path)
+
+    def make_zombie(self, run: str, seconds: float) -> None:
+        """Cut a pod off and stop its process; it goes on when another has long taken over."""
+        self.cut_off(run, 2 * seconds)
+        self.pause_runner(run, seconds)
 
     def suspend(self, run: str, seconds: float) -> None:
         """Ask for the run to be suspended, and some seconds later to go on."""

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
-from tests.chaos.faults import Planned
+from tests.chaos.faults import LASTING, Planned
 from tests.chaos.program import (
     AwaitSignal,
     Block,
@@ -45,22 +45,22 @@ REFERENCE = Program(
 """Has every statement that there is."""
 
 
-def points(requests: int, *, every: int = 1, kind: str = "kill") -> Iterator[Planned]:
+def points(requests: range, *, kind: str = "kill") -> Iterator[Planned]:
     """Yield a fault at each request, before the server is asked and before its answer is given."""
-    for number in range(1, requests + 1, every):
+    for number in requests:
         for carried_out in (False, True):
-            yield Planned(number, kind, carried_out)
+            yield Planned(number, kind, carried_out, 4.0 if kind in LASTING else 0.0)
 
 
 def swept(
     stage: Stage,
     *,
     program: Program = REFERENCE,
+    first: int = 1,
     every: int = 1,
     kind: str = "kill",
     pythonpath: str = "",
     parallel: int = 12,
-    most: int | None = None,
 ) -> Iterator[Played]:
     """Play the program without a fault, and then once for each fault."""
 
@@ -70,8 +70,9 @@ def swept(
 
     calm = play(f"{kind}-0")
     yield calm
-    planned = islice(points(calm.requests, every=every, kind=kind), most)
+    planned = points(range(first, calm.requests + 1, every), kind=kind)
     with ThreadPoolExecutor(parallel) as pool:
-        yield from pool.map(
-            lambda each: play(f"{kind}-{each.number}{'ba'[each.carried_out]}", each), planned
-        )
+        while together := list(islice(planned, parallel)):  # so that a test may stop early
+            yield from pool.map(
+                lambda each: play(f"{kind}-{each.number}{'ba'[each.carried_out]}", each), together
+            )

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import urllib3
@@ -15,6 +16,13 @@ from tests.integration.apiserver import ApiServer, Object, Refused
 T = TypeVar("T")
 _GONE = (urllib3.exceptions.HTTPError, OSError, ValueError, KeyError)
 """What comes of a server that was killed: no answer, or half of one."""
+
+
+def line_to(kubeconfig: Path) -> ApiServer:
+    """Return the API server for many threads at once."""
+    api = ApiServer.from_kubeconfig(kubeconfig)
+    api.pool.connection_pool_kw["maxsize"] = 32
+    return api
 
 
 def patiently(ask: Callable[[], T], *, within: float = 120.0) -> T:

@@ -1,0 +1,14 @@
+"""A flow with everything in it, struck at one request after another."""
+
+import pytest
+from tests.chaos.stage import Stage
+from tests.chaos.sweep import swept
+
+
+@pytest.mark.parametrize("kind", ["kill", "zombie"])
+def test_every_crash_is_survived(stage: Stage, kind: str) -> None:
+    """One request in sixteen; `python -m tests.chaos --sweep` strikes at each."""
+    played = list(swept(stage, kind=kind, first=5, every=16))
+
+    assert [each.violations for each in played if each.violations] == []
+    assert stage.faults[kind] > len(played) / 2
