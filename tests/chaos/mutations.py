@@ -59,10 +59,9 @@ MUTATIONS = (
     Mutation(
         name="results-are-acknowledged-before-they-are-stored",
         file="journal/run_journal.py",
-        old="        self._commits.await_stored(self._commits.add(line))\n",
-        new="        import threading\n"
-        "        batch, wait = self._commits.add(line), self._commits.await_stored\n"
-        "        threading.Timer(0.3, wait, args=(batch,)).start()\n",
+        old="            self._commits.await_stored(batch)\n",
+        new="            import threading\n"
+        "            threading.Timer(0.3, self._commits.await_stored, args=(batch,)).start()\n",
         caught_by="what_was_built_upon_is_not_redone",
         program=Program("acknowledged", CALLS),
     ),
@@ -88,7 +87,7 @@ MUTATIONS = (
     Mutation(
         name="starts-are-not-stored",
         file="journal/run_journal.py",
-        old="        self._append(start_line(key))\n",
+        old="        self._append(start_line(key), at_once=True)\n",
         new="        pass\n",
         caught_by="what_begins_at_most_once_did",
         program=Program("once", (Once("o0"), Once("o1"))),

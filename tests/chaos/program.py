@@ -110,6 +110,8 @@ class Program:
     seed: str
     body: tuple[Statement, ...]
     retries: int = 0
+    pipelined: bool = False
+    """Whether the flow may run ahead of its journal."""
 
 
 def random_program(seed: str) -> Program:
@@ -123,7 +125,7 @@ def random_program(seed: str) -> Program:
         body = author.with_failing_attempts(body, rng.randint(1, retries))
     elif doomed < 0.15:
         body = author.with_failing_attempts(body, retries + 1)
-    return Program(seed, body, retries)
+    return Program(seed, body, retries, pipelined=rng.random() < 0.2)
 
 
 class _Author:

@@ -102,8 +102,10 @@ def undo(txn):
 
 def source_of(program: Program) -> str:
     """Return the file of a program; its flow is called `main`."""
-    flows = [*_sub_flows(program.body, 1), _flow("main", program.body, program.retries, 0)]
-    return "\n\n".join((PRELUDE, *flows))
+    main = _flow("main", program.body, program.retries, 0)
+    if program.pipelined:
+        main = main.replace("@flow(", "@flow(durability='pipelined', ")
+    return "\n\n".join((PRELUDE, *_sub_flows(program.body, 1), main))
 
 
 def _sub_flows(body: Sequence[Statement], depth: int) -> Iterator[str]:
