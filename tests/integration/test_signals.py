@@ -1,22 +1,42 @@
-"""Who may send a signal in whose name, and that what was sent stays as it is."""
+"""Who may send a signal in whose name, that what was sent stays, and what a run makes of it."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 from tests.integration.forgery import admit_runners, start_pod
+from tests.integration.journals import create_journal
+from tests.integration.large import start_runner
 
+ASKING = """
+from penstock import flow, wait_for_signal, wait_for_update
+from penstock.errors import SignalTimeoutError
+from penstock.input import Approval
+
+@flow
+def asking():
+    print("approved by", wait_for_signal("approve", Approval, groups=["managers"]).by)
+    print("paid", wait_for_signal("paid", int))
+    try:
+        wait_for_signal("paid", int, timeout=1)
+    except SignalTimeoutError as error:
+        print(error)
+    with wait_for_update("limit", int) as update:
+        update.answer({"limit": update.payload, "by": update.sender})
+"""
 GROUPS = ("finance", "system:authenticated")
 
 
-def signal(name: str = "hello", **spec: object) -> Object:
+def signal(called: str = "hello", **spec: object) -> Object:
     return {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "Signal",
-        "metadata": {"name": name},
+        "metadata": {"name": called},
         "spec": {"flowRunRef": {"name": "one"}, "name": "approve", "sender": "ada", **spec},
     }
 
@@ -143,6 +163,54 @@ def test_a_runner_reads_signals_and_sends_none(
 
     assert {item["metadata"]["name"] for item in found["items"]} == {"hello", "pending"}
     assert refusal.value.status == 403
+
+
+def test_a_run_judges_who_says_what_and_takes_one_of_each_key(
+    api: ApiServer, ada: ApiServer, namespace: str, release: str, path: str, tmp_path: Path
+) -> None:
+    admit_runners(api, namespace, release=release)
+    journal = create_journal(api, namespace, "one", tmp_path)
+    journal.wait_until_in_force()
+    bob = api.impersonating("bob", groups=(*GROUPS, "managers"))
+    manager: Object = {"sender": "bob", "senderGroups": ["managers"]}
+    for sender, signals in (
+        (ada, [signal("a-not-hers", payload={"approved": False})]),
+        (bob, [signal("b-unclear", payload={"approved": "perhaps"}, **manager)]),
+        (bob, [signal("c-first", payload={"approved": True}, **manager)]),
+        (bob, [signal("d-second", payload={"approved": False}, **manager)]),
+        (ada, [signal(each, name="paid", payload=5, idempotencyKey="k") for each in ("e", "f")]),
+    ):
+        for each in signals:
+            sender.create(path, each)
+    done = api.kubectl(
+        *("create", "-f", "-", "-n", namespace, "--as=ada"),
+        *(f"--as-group={each}" for each in GROUPS),
+        stdin=json.dumps(signal("g-update", name="limit", payload=7)),
+    )
+    assert done.returncode == 0, done.stderr
+
+    runner = start_runner(journal, ASKING, "flow.py:asking")
+    code = runner.exit_code()
+    runner.close()
+
+    report = journal.run["status"]["execution"]
+    told = {each["name"]: each for each in report["signals"]}
+    assert code == 0, runner.output
+    assert "approved by bob" in runner.output
+    assert "No signal paid came within 1 seconds." in runner.output
+    assert told["a-not-hers"]["message"] == "ada may not answer; the group managers may."
+    assert "valid boolean" in told["b-unclear"]["message"]
+    assert "d-second" not in told  # the operator refuses what nobody waits for when the run ends
+    assert told["f"]["message"] == "A signal paid with the key k was taken before."
+    assert told["g-update"]["answer"] == {"limit": 7, "by": "ada"}
+    assert {name: each["state"] for name, each in told.items()} == {
+        "a-not-hers": "Rejected",
+        "b-unclear": "Rejected",
+        "c-first": "Consumed",
+        "e": "Consumed",
+        "f": "Rejected",
+        "g-update": "Consumed",
+    }
 
 
 def _when_allowed(deed: Callable[[], Object]) -> Object:

@@ -16,6 +16,7 @@ from penstock import clock
 from penstock.drivers import waiting
 from penstock.drivers.answering import ANSWER, Update, answer_in
 from penstock.drivers.inbox import CONSUMED, RECEIVED, Inbox, Message, Verdict
+from penstock.drivers.runlog import FLOW_RUNS, TASK_RUNS, extra_of
 from penstock.drivers.scope import Scope
 from penstock.drivers.suspension import Wait
 from penstock.engine.identity import CallKey
@@ -83,8 +84,10 @@ class Receiving:
                 value = self._expected.accept(message)
             except ValueError as error:
                 self._inbox.refuse(message, why=str(error)[:1000])
+                self._log(f"Refused {self._words(message)}: {error}")
                 continue
             self._note(_noted(message))
+            self._log(f"Took {self._words(message)}.")
             self._inbox.settle(message, RECEIVED if self._expected.is_update else CONSUMED)
             return self._given(value, message)
         if self.seconds_left() == 0.0:
@@ -129,6 +132,14 @@ class Receiving:
                 payload_schema=self._expected.schema(),
             )
         )
+
+    def _log(self, sentence: str) -> None:
+        logger = TASK_RUNS if isinstance(self._scope.run, TaskRun) else FLOW_RUNS
+        logger.info("%s", sentence, extra=extra_of(self._scope.run))
+
+    def _words(self, message: Message) -> str:
+        kind = "update" if self._expected.is_update else "signal"
+        return f"the {kind} {message.name} from {message.sender}, sent {message.sent_at:%F %T %Z}"
 
     def _draw(self, identity: str) -> CallKey:
         return self._scope.draw(identity=identity, digest=self._expected.name)

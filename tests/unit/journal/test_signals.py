@@ -10,8 +10,10 @@ from tests.unit.journal.mail import Mail, message
 from tests.unit.journal.runs import PowerCut
 
 from penstock import flow, wait_for_input, wait_for_signal
+from penstock.drivers.receiving import NOTE
 from penstock.errors import MissingContextError, SignalTimeoutError
 from penstock.input import Approval
+from penstock.journal.run_journal import Holder, open_journal
 from penstock.testing import answered
 
 
@@ -125,6 +127,25 @@ def test_only_those_who_may_answer_do() -> None:
         "Rejected",
         "eve may not answer; ada, the group managers may.",
     )
+
+
+def test_the_log_and_the_journal_say_who_said_it_and_when(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @flow
+    def asking() -> object:
+        return wait_for_signal("go", int)
+
+    mail = Mail(message("go", "fast", id="a", sender="eve"), message("go", 3, id="b"))
+    with caplog.at_level("INFO", "penstock"):
+        mail.run(asking)
+
+    (noted,) = open_journal(mail.chain, holder=Holder(attempt=2, process="process 2")).notes(NOTE)
+    assert isinstance(noted, dict)
+    assert (noted["sender"], noted["sentAt"]) == ("ada", "2026-11-20T12:00:00+00:00")
+    said = [line for line in caplog.messages if "the signal go" in line]
+    assert said[0].startswith("Refused the signal go from eve, sent 2026-11-20 12:00:00 UTC: ")
+    assert said[1] == "Took the signal go from ada, sent 2026-11-20 12:00:00 UTC."
 
 
 def test_a_time_out_is_remembered() -> None:
