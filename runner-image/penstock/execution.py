@@ -22,7 +22,13 @@ from penstock.engine.definition import Definition
 from penstock.engine.final import in_words
 from penstock.engine.outcome import Outcome, OutcomeReason
 from penstock.engine.runs import Reporter
-from penstock.errors import JournalError, ParameterError, UnreadableResult, UnstorableValue
+from penstock.errors import (
+    JournalError,
+    ParameterError,
+    StoreUnusable,
+    UnreadableResult,
+    UnstorableValue,
+)
 from penstock.logging import show_by_default
 from penstock.parameters import by_name
 from penstock.states import Crashed, Failed, State, StateType
@@ -63,7 +69,7 @@ def execute(
         context.reporters = (reporter,)
     definition = _overridden(flow.definition, overrides or Overrides())
     if context.journal is not None:
-        context.journal.when_unreadable = partial(_need_mending, context)
+        context.journal.when_stuck = partial(_need_mending, context)
     try:
         call = _prepared(flow, parameters, context=context, definition=definition)
     except ParameterError as error:
@@ -73,21 +79,29 @@ def execute(
         return _outcome(Crashed(message=str(error), data=error), OutcomeReason.JOURNAL_UNUSABLE)
     state = _run(call)
     if context.journal is not None:
-        state = _once_stored(state, journal=context.journal)
+        state = _once_stored(state, context=context, journal=context.journal)
     return _outcome(state, _reason(state))
 
 
-def _once_stored(state: State[object], *, journal: RunJournal) -> State[object]:
+def _once_stored(
+    state: State[object], *, context: RunContext, journal: RunJournal
+) -> State[object]:
     """Return the state once everything is stored that led to it; nobody hears of it before."""
     try:
         journal.flush()
     except JournalError as error:
+        if isinstance(error, StoreUnusable):
+            _need_mending(context, error)
         return state if state.is_crashed() else Crashed(message=str(error), data=error)
     return state
 
 
-def _need_mending(context: RunContext, error: UnreadableResult) -> None:
-    context.need_person(Problem(reason="ResultUnreadable", name=error.name, message=str(error)))
+def _need_mending(context: RunContext, error: UnreadableResult | StoreUnusable) -> None:
+    if isinstance(error, StoreUnusable):
+        problem = Problem(reason="StoreUnusable", name="store", message=str(error))
+    else:
+        problem = Problem(reason="ResultUnreadable", name=error.name, message=str(error))
+    context.need_person(problem)
 
 
 def _prepared(

@@ -16,7 +16,13 @@ from typing import cast
 from penstock.engine.identity import CallKey
 from penstock.engine.past import Past, Recorded
 from penstock.engine.retry import AttemptsUsed
-from penstock.errors import JournalError, JournalFenced, UnreadableResult, UnstorableValue
+from penstock.errors import (
+    JournalError,
+    JournalFenced,
+    StoreUnusable,
+    UnreadableResult,
+    UnstorableValue,
+)
 from penstock.journal.behind import Behind
 from penstock.journal.chain import MAX_RECORD_BYTES, Chain, ChainConflict
 from penstock.journal.commits import Commits
@@ -97,8 +103,9 @@ class RunJournal:
         self._header = header
         self._number = len(records)
         self._when_fenced = when_fenced
-        self.when_unreadable: Callable[[UnreadableResult], None] = lambda _: None
-        """Called by the thread that meets an entry which cannot be read any more."""
+        self.when_stuck: Callable[[UnreadableResult | StoreUnusable], None] = lambda _: None
+        """Called by the thread that meets an entry which cannot be read any more, or a store that
+        takes none: somebody has to mend it."""
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
         self._behind: Behind | None = None
@@ -269,7 +276,7 @@ class RunJournal:
         try:
             yield
         except UnreadableResult as unreadable:
-            self.when_unreadable(unreadable)
+            self.when_stuck(unreadable)
             raise
 
     def origin(self) -> Origin | None:
@@ -331,6 +338,13 @@ class RunJournal:
 
     def _append(self, *lines: str, at_once: bool = False) -> None:
         """Store lines; ``at_once`` whatever may follow later, and all that was recorded before."""
+        try:
+            self._add(lines, at_once=at_once)
+        except StoreUnusable as unusable:
+            self.when_stuck(unusable)
+            raise
+
+    def _add(self, lines: Sequence[str], *, at_once: bool) -> None:
         self._check()
         self.figures.size += sum(map(weight_of, lines))
         if self._behind is not None and not at_once:
@@ -355,7 +369,8 @@ class RunJournal:
                 self._put(header, part)
             self.figures.count(lines)
         except BaseException as error:
-            if self._behind is not None:  # nobody may wait for it: the next who writes is told
+            if self._behind is not None or isinstance(error, StoreUnusable):
+                # Nobody may wait for it, or it lasts: the next who writes is told.
                 self._lost = error
             raise
 

@@ -90,3 +90,43 @@ def test_what_came_from_the_cache_stays_though_it_expires(tmp_path: Path) -> Non
 
     assert outcome.result == 1
     assert calls == ["CHF", "end", "end"]
+
+
+def test_what_the_run_has_finished_precedes_the_cache(tmp_path: Path) -> None:
+    """Also where the cache is to be refreshed: that is about the cache, not about the run."""
+
+    @task(cache_policy=INPUTS, result_storage=tmp_path, refresh_cache=True)
+    def rate(currency: str) -> int:
+        calls.append(currency)
+        return len(calls)
+
+    @flow
+    def daily() -> int:
+        found = rate("CHF")
+        fail_at_first()
+        return found
+
+    runs = Runs(daily)
+    runs.attempt()
+    store = ResultStore(result_storage=tmp_path)
+    [kept] = tmp_path.rglob("*.result")
+    store.write(7, key=kept.stem)
+    outcome = runs.attempt(anew=True)
+
+    assert outcome.result == 1
+    assert calls == ["CHF", "end", "end"]
+
+
+def test_a_task_that_says_nothing_is_journaled_and_not_cached(tmp_path: Path) -> None:
+    @flow
+    def daily() -> None:
+        step("silent")
+        step.with_options(persist_result=True, result_storage=tmp_path)("kept")
+        fail_at_first()
+
+    runs = Runs(daily)
+    runs.attempt()
+    runs.attempt(anew=True)
+
+    assert calls == ["silent", "kept", "end", "end"]
+    assert len([*tmp_path.rglob("*.result")]) == 1
