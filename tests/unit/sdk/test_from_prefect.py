@@ -198,8 +198,16 @@ def _() -> None:
     def unheard() -> None:
         penstock.suspend_flow_run(timeout=0.01)
 
+    @flow
+    def responding() -> None:
+        with penstock.wait_for_update("limit", Answer) as update:
+            update.answer(update.payload.limit + 1)
+
     with answered("resume", "go on"), answered("input", {"limit": "5"}):
         assert asking() == ("go on", 5)
+    with answered("limit", {"limit": 5}) as sent:
+        responding()
+    assert sent.answer == 6
     with answered("another name"), pytest.raises(FlowPauseTimeout):
         unheard()
 
