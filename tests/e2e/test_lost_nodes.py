@@ -3,15 +3,18 @@
 Both happen to the last node, one after the other; everything else runs elsewhere.
 """
 
+import json
 import threading
+from datetime import datetime
 
 import pytest
-from tests.e2e.cluster import wait_until
+from tests.e2e.cluster import Cluster, Object, wait_until
 from tests.e2e.hosts import alive, processes_of_pod
 from tests.e2e.namespaces import Namespace, Run
 
 pytestmark = pytest.mark.longest
 
+POD_START_SECONDS = 5
 POD_NAME = "authentication.kubernetes.io/pod-name"
 _drained = threading.Event()
 
@@ -23,6 +26,18 @@ def _run_on_last_node(namespace: Namespace) -> Run:
     run.until(lambda status: status["state"] == "Running", "it runs")
     assert namespace.kubectl("get", "pod", run.pod(), "-o", "jsonpath={.spec.nodeName}") == node
     return run
+
+
+def _seconds_beyond_the_monitor(status: Object, cluster: Cluster, node: str) -> float:
+    """Return how long after the node counted as lost the next attempt's flow began."""
+    conditions = json.loads(cluster.kubectl("get", "node", node, "-o", "json"))["status"][
+        "conditions"
+    ]
+    (lost,) = (each["lastTransitionTime"] for each in conditions if each["type"] == "Ready")
+    began = datetime.fromisoformat(status["execution"]["startedAt"])
+    seconds = (began - datetime.fromisoformat(lost)).total_seconds()
+    print(f"lost node to next attempt, beyond the node monitor's grace: {seconds:.1f} s")
+    return seconds
 
 
 def test_a_drained_node_costs_one_attempt(namespace: Namespace) -> None:
@@ -55,6 +70,7 @@ def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
     status = run.end(within=180)
 
     assert (status["state"], status["attempt"], status["recoveries"]) == ("Completed", 2, 1)
+    assert _seconds_beyond_the_monitor(status, namespace.cluster, node) < 10 + POD_START_SECONDS
     wait_until(
         lambda: not any(map(alive, old_processes)), "the fenced runner leaves by itself", within=30
     )
