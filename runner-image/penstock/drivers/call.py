@@ -208,13 +208,12 @@ class LiveCall:
 
     def _is_out(self) -> bool:
         """Tell whether this is a task that says, or whose flow says, not to store its result."""
-        if self.is_replay:
-            return False  # its body does not run either
         around = self.frame.persistence if self.frame else None
-        if self.begins_once:
-            return False
         own = self.definition.persistence or around
-        return own is not None and self.own_frame is None and own.within(around).persist is False
+        if own is None or self.own_frame is not None or self.begins_once:
+            return False
+        # The body of what is replayed does not run either.
+        return own.within(around).persist is False and not self.is_replay
 
     def epoch(self) -> str:
         """Return which attempts of the bodies around the call are going on."""

@@ -52,7 +52,7 @@ class CallKey:
 
     def digest_of_path(self) -> str:
         """Return the key in 32 hexadecimal digits, for where it is stored; 8 name the scope."""
-        return scope_digest(self.scope) + _digest(self.path, size=12)
+        return scope_digest(self.scope) + _call_digest(self.path)
 
     def digest_of_scope(self) -> str:
         """Return the scope in as many digits."""
@@ -67,6 +67,12 @@ class CallKey:
 def scope_digest(path: str) -> str:
     """Return the short name of a scope, with which the keys of its calls begin."""
     return _digest(path, size=SCOPE_DIGITS // 2)
+
+
+@lru_cache(maxsize=256)
+def _call_digest(path: str) -> str:
+    """Return what tells a call from others; while it lasts, it is asked for again and again."""
+    return _digest(path, size=12)
 
 
 def _digest(path: str, *, size: int) -> str:

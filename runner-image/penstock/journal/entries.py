@@ -28,6 +28,7 @@ from penstock.engine.identity import SCOPE_DIGITS, CallKey
 from penstock.engine.past import Place, Recorded, place_of
 from penstock.engine.retry import AttemptsUsed
 from penstock.errors import UnreadableResult, UnreadableValue, UnstorableValue
+from penstock.journal.records import compact
 from penstock.serializers import decode, encode
 from penstock.states import State, StateType
 
@@ -64,13 +65,13 @@ def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:
     """Return the entry of an attempt that failed and is to be followed by another."""
     at = used.retry_at.isoformat()
     fields = {"name": key.identity, "epoch": epoch, "attempts": used.attempts, "at": at}
-    return f"retry {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
+    return f"retry {key.digest_of_path()} {compact(fields)}"
 
 
 def start_line(key: CallKey) -> str:
     """Return the entry of a call that is about to begin and must not begin twice."""
     fields = {"name": key.identity, "scope": key.digest_of_scope()}
-    return f"start {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
+    return f"start {key.digest_of_path()} {compact(fields)}"
 
 
 def note_line(key: CallKey, value: object) -> str:
@@ -80,7 +81,7 @@ def note_line(key: CallKey, value: object) -> str:
 
 def forgotten_line(key: CallKey) -> str:
     """Return the entry of a call whose work was undone: entries before it hold no more."""
-    fields = json.dumps({"name": key.identity}, separators=(",", ":"))
+    fields = compact({"name": key.identity})
     return f"forgotten {key.digest_of_path()} {fields}"
 
 
@@ -91,12 +92,12 @@ def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:
 
 def line_of_run(kind: str, value: object) -> str:
     """Return an entry about the run as a whole; ``value`` is of JSON's types."""
-    return f"{kind} - {json.dumps({'json': value}, separators=(',', ':'))}"
+    return f"{kind} - {compact({'json': value})}"
 
 
 def _line(kind: str, key: str, fields: dict[str, object], *, value: object) -> str:
     serializer, payload = _readable(*encode(value))
-    head = json.dumps(fields, separators=(",", ":"))[:-1]
+    head = compact(fields)[:-1]
     is_json = serializer == "json"
     text = payload.decode() if is_json else f'"{base64.b64encode(payload).decode()}"'
     return f'{kind} {key} {head}{"," if fields else ""}"{serializer}":{text}}}'

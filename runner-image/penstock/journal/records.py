@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
 from penstock.errors import CorruptJournal, StoreUnusable
 
 _MAGIC = "penstock-journal/1"
+
+compact = json.JSONEncoder(separators=(",", ":")).encode
+"""Writes JSON without spaces; ``json.dumps`` would make an encoder each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,8 @@ class Record:
 
 def encode_record(header: Header, lines: Sequence[str] = ()) -> bytes:
     """Return the bytes to store."""
-    head = json.dumps(asdict(header), separators=(",", ":"))
-    return whole(head.encode(), "\n".join(lines).encode())
+    head = {name: getattr(header, name) for name in Header.__slots__}
+    return whole(compact(head).encode(), "\n".join(lines).encode())
 
 
 def decode_record(raw: bytes, *, number: int) -> Record:

@@ -12,7 +12,7 @@ import json
 
 from penstock.errors import StoreUnusable, UnreadableValue
 from penstock.journal.chain import Chain, ChainConflict
-from penstock.journal.records import body_of, whole
+from penstock.journal.records import body_of, compact, whole
 from penstock.sealing import Seal
 
 
@@ -54,7 +54,7 @@ class SealedChain:
             lines = base64.b64encode(self._seal.encoded(lines))
         if self._seal.key:
             fields["mac"] = self._mac(number, fields, lines)
-        return whole(json.dumps(fields, separators=(",", ":")).encode(), lines)
+        return whole(compact(fields).encode(), lines)
 
     def _is_ours(self, number: int, raw: bytes) -> bool:
         if not self._seal.key:
@@ -79,10 +79,10 @@ class SealedChain:
                 raise StoreUnusable(
                     f"Record {number} of the journal cannot be read: {error}"
                 ) from error
-        return whole(json.dumps(fields, separators=(",", ":")).encode(), lines)
+        return whole(compact(fields).encode(), lines)
 
     def _mac(self, number: int, fields: dict[str, object], lines: bytes) -> str:
-        head = json.dumps(fields, separators=(",", ":")).encode()
+        head = compact(fields).encode()
         return self._seal.mac(self._run.encode(), b"%d" % number, head, lines).hex()
 
 
