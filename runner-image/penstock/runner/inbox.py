@@ -57,8 +57,10 @@ class ClusterInbox:
         pause = threading.Event()
         while True:
             self.inbox.is_wanted.wait()
-            if self._look() and not any(verdict.is_final for _, verdict in self._untold()):
+            if self._look():
                 self.inbox.rest()
+            if any(verdict.is_final for _, verdict in self._untold()):
+                self.inbox.is_wanted.set()  # until the API server knows
             pause.wait(SECONDS_BETWEEN_LOOKS)
 
     def _look(self) -> bool:
@@ -91,7 +93,7 @@ class ClusterInbox:
     def _settle(self, message: Message, verdict: Verdict) -> None:
         self._verdicts[message.id] = verdict
         self._tell()
-        self.inbox.is_wanted.set()  # until the API server knows
+        self.inbox.is_wanted.set()
 
     def _tell(self) -> None:
         """Put into the report what became of signals, as long as their own status does not say."""

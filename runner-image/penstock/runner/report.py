@@ -62,7 +62,7 @@ LADDER = (
     Bounds(50, 20, 128, 512, 2048, 8192, 1024, 5, 0, 2, 4096, 8192),
     Bounds(50, 20, 128, 128, 1024, 4096, 512, 5, 0, 2, 4096, 8192),
     Bounds(20, 10, 64, 64, 512, 2048, 128, 5, 0, 2, 2048, 8192),
-    Bounds(0, 0, 64, 0, 512, 1024, 0, 0, 0, 0, 0, LARGEST_ANSWER),
+    Bounds(0, 0, 64, 0, 512, 512, 0, 0, 0, 0, 0, LARGEST_ANSWER),
 )
 """From what the schema allows to what always fits."""
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.drivers.answering import LARGEST_ANSWER
+from penstock.drivers.inbox import Verdict
 from penstock.drivers.suspension import Suspended, Wait
 from penstock.engine.outcome import ErrorReport
 from penstock.engine.records import Event, KeptArtifact, Published
@@ -17,6 +19,7 @@ from penstock.runner.ownership import Claim
 from penstock.runner.report import (
     LADDER,
     LIMIT,
+    NO_ROOM,
     OTHERS,
     Conclusion,
     Result,
@@ -306,6 +309,48 @@ def test_values_without_room_are_counted() -> None:
     assert list(report["values"])[-1] == "row-59"
     assert stored_size(report["values"]) <= 4096
     assert report["unshownValues"] == 61 - len(report["values"])
+
+
+def answers(number: int, *, size: int = LARGEST_ANSWER - 2) -> list[tuple[str, Verdict]]:
+    return [
+        (f"signal-{each}", Verdict(state="Consumed", answer="x" * size)) for each in range(number)
+    ]
+
+
+def test_answers_without_room_are_told_in_a_later_report() -> None:
+    settled = answers(3)
+
+    first = render(Tally(), settled=settled)
+    second = render(Tally(), settled=settled[2:])
+
+    assert [each["name"] for each in first["signals"]] == ["signal-0", "signal-1"]
+    assert [each["name"] for each in second["signals"]] == ["signal-2"]
+
+
+def test_in_the_last_report_an_answer_without_room_says_so() -> None:
+    ending = Conclusion(state="Completed", reason="Completed", message="", finished_at=NOW)
+
+    report = render(Tally(), settled=answers(3), ending=ending)
+
+    assert ["answer" in each for each in report["signals"]] == [True, True, False]
+    assert report["signals"][2]["message"] == NO_ROOM
+
+
+def test_the_narrowest_bounds_fit_an_answer_too() -> None:
+    worst = "\x01" * 20_000
+    ending = Conclusion(
+        state="Failed",
+        reason="FlowFailed",
+        message=worst,
+        finished_at=NOW,
+        error=ErrorReport(type=worst, message=worst, traceback=worst),
+    )
+    settled = [(f"{number:0253}", verdict) for number, (_, verdict) in enumerate(answers(60))]
+
+    report = render(Tally(), ending=ending, settled=settled, terse=True)
+
+    assert "answer" in report["signals"][0]
+    assert stored_size(report) <= LIMIT
 
 
 def test_the_narrowest_bounds_fit_the_worst_text() -> None:
