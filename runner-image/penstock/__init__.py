@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.files import File
     from penstock.flows import Flow, flow
     from penstock.futures import PenstockFuture, as_completed, wait
+    from penstock.heartbeats import heartbeat
     from penstock.input import (
         pause_flow_run,
         suspend_flow_run,
@@ -59,6 +60,7 @@ __all__ = [
     "flow",
     "get_run_logger",
     "get_state_value",
+    "heartbeat",
     "now",
     "opaque",
     "patched",
@@ -100,6 +102,7 @@ _HOMES = {
     "exponential_backoff": "tasks",
     "flow": "flows",
     "get_run_logger": "logging",
+    "heartbeat": "heartbeats",
     "get_state_value": "published",
     "opaque": "annotations",
     "quote": "annotations",

@@ -99,7 +99,7 @@ class Decorated(Generic[P, R]):
             stream=generator_of(function),
             is_async=is_coroutine_function(function),
             retry=self._retry_policy(),
-            timeout_seconds=checked_timeout(options.get("timeout_seconds")),
+            timeout_seconds=checked_timeout(options, "timeout_seconds"),
             run_name=run_namer(options.get(f"{kind.value}_run_name"), function),
             log_prints=options.get("log_prints"),
             version=options.get("version"),

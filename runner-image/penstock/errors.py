@@ -35,6 +35,7 @@
     └── RunTimeoutError          a body that took longer than timeout_seconds (also a TimeoutError)
         ├── FlowRunTimeoutError
         └── TaskRunTimeoutError
+            └── HeartbeatTimeout     … or said nothing for its heartbeat_timeout_seconds
 
     RuntimeWarning
     ├── AmbiguousOrder           calls that nothing but their order tells apart, and it is open
@@ -210,6 +211,10 @@ class AmbiguousOrder(RuntimeWarning):
 
 class MutatedArgument(RuntimeWarning):
     """A task has changed an argument, by which the call is known."""
+
+
+class HeartbeatTimeout(TaskRunTimeoutError):
+    """A task did not call ``heartbeat`` for its ``heartbeat_timeout_seconds``."""
 
 
 class CancelledRun(BaseException):

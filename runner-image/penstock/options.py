@@ -35,10 +35,11 @@ RunName = str | Callable[..., str]
 """A template that is filled with the parameters, or a function of them."""
 
 
-def checked_timeout(seconds: float | None) -> float | None:
-    """Return the time-out in seconds."""
+def checked_timeout(options: Mapping[str, Any], option: str) -> float | None:
+    """Return a time-out in seconds."""
+    seconds = options.get(option)
     if seconds is not None and seconds <= 0:
-        raise ValueError(f"timeout_seconds is greater than 0, or None, not {seconds!r}.")
+        raise ValueError(f"{option} is greater than 0, or None, not {seconds!r}.")
     return None if seconds is None else float(seconds)
 
 
@@ -112,6 +113,10 @@ def checked_names(
         )
 
 
+_SECONDS: tuple[Callable[[Any], bool], str] = (
+    lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "a number of seconds, or None",
+)
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), 'a text, such as name="load"'),
     "description": (lambda value: isinstance(value, str), "a text"),
@@ -120,10 +125,9 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: not isinstance(value, str) and all(isinstance(each, str) for each in value),
         'a list of texts, such as tags=["io"]',
     ),
-    "timeout_seconds": (
-        lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-        "a number of seconds, or None",
-    ),
+    "timeout_seconds": _SECONDS,
+    "total_timeout_seconds": _SECONDS,
+    "heartbeat_timeout_seconds": _SECONDS,
     "retry_jitter_factor": (
         lambda value: isinstance(value, int | float) and value >= 0,
         "a number of at least 0: 0.5 stretches a delay by up to a half",

@@ -32,7 +32,7 @@ from penstock.engine.cache_terms import CacheQuestion, CacheRule
 from penstock.engine.definition import Definition, Kind, RetryPolicy
 from penstock.engine.runs import TaskRun
 from penstock.inline import run_here
-from penstock.options import ResultOptions, RunName, checked_at_most_once
+from penstock.options import ResultOptions, RunName, checked_at_most_once, checked_timeout
 from penstock.retry_delays import Delay, exponential_backoff
 from penstock.states import State
 from penstock.submitting import Submitting
@@ -60,6 +60,8 @@ class TaskOptions(ResultOptions, total=False):
     retry_jitter_factor: float | None
     retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], Any] | None
     timeout_seconds: float | None
+    total_timeout_seconds: float | None
+    heartbeat_timeout_seconds: float | None
     at_most_once: bool
     log_prints: bool | None
     cache_policy: CachePolicy | None
@@ -105,6 +107,8 @@ class Task(Submitting[P, R]):
             tags=tags,
             cache=self._cache_rule(),
             at_most_once=checked_at_most_once(self.options),
+            total_timeout_seconds=checked_timeout(self.options, "total_timeout_seconds"),
+            heartbeat_timeout_seconds=checked_timeout(self.options, "heartbeat_timeout_seconds"),
         )
 
     def _retry_policy(self) -> RetryPolicy:

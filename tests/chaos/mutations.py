@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         name="failed-attempts-are-forgotten",
         file="journal/run_journal.py",
-        old="        self._append(retry_line(key, used, epoch=self._epoch(epoch)))\n",
+        old="        self._append(*lines, line)\n",
         new="        pass\n",
         caught_by="retries_that_were_used_stay_used",
         program=Program("retries", (Call("c0", fails=2, retries=2), *CALLS[1:])),

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from penstock import (
     flow,
     get_run_logger,
     get_state_value,
+    heartbeat,
     runtime,
     set_state_value,
     tags,
@@ -32,8 +34,9 @@ from penstock.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
+from penstock.drivers.channel import Channel
 from penstock.engine.runs import Deployed
-from penstock.errors import CrashedRun, UnpicklableError, WorkerDied
+from penstock.errors import CrashedRun, HeartbeatTimeout, UnpicklableError, WorkerDied
 from penstock.events import emit_event
 from penstock.execution import RunContext, execute
 from penstock.task_runners import ProcessPoolTaskRunner
@@ -469,3 +472,59 @@ def test_calls_inside_a_body_elsewhere_have_keys_of_their_own(
         return [key for keys in (charge_all.submit(), charge_all.submit()) for key in keys.result()]
 
     assert len(set(daily())) == 8
+
+
+@task(retries=1, heartbeat_timeout_seconds=5)
+def counted() -> tuple[int, object]:
+    last = runtime.task_run.heartbeat
+    heartbeat({"page": 7})
+    if runtime.task_run.run_count == 1:
+        raise ConnectionError("not now")
+    return os.getpid(), last
+
+
+def test_heartbeats_come_home_from_processes(runner: ProcessPoolTaskRunner) -> None:
+    @flow(task_runner=runner)
+    def pages() -> tuple[int, object]:
+        return counted.submit().result()
+
+    process, last = pages()
+
+    assert process != os.getpid()
+    assert last == {"page": 7}
+
+
+@task(heartbeat_timeout_seconds=2)
+def beating(seconds: float) -> int:
+    until = time.monotonic() + 2.5
+    while time.monotonic() < until:
+        heartbeat()
+        time.sleep(0.02)
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def test_a_process_that_is_silent_for_too_long_is_killed(runner: ProcessPoolTaskRunner) -> None:
+    @flow(task_runner=runner)
+    def pages(seconds: float) -> int:
+        return beating.submit(seconds).result()
+
+    pages(0)
+    began = time.monotonic()
+    with pytest.raises(HeartbeatTimeout):
+        pages(60)
+
+    assert time.monotonic() - began < 10
+
+
+def test_messages_that_come_together_are_told_apart() -> None:
+    ours, theirs = (Channel(end) for end in socket.socketpair())
+    messages = [b"", b"one", b"two" * 20_000, b"three"]
+    for message in messages:
+        theirs.send(message)
+
+    received = [ours.receive(timeout=5) for _ in messages]
+    ours.close()
+    theirs.close()
+
+    assert received == messages

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from types import MethodType
 from typing import TYPE_CHECKING, cast
 
+from penstock.clock import now
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
 from penstock.drivers.holding import holds_slots
@@ -22,6 +24,8 @@ from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from penstock.concurrency.tags import TagSlots
     from penstock.drivers.activity import Activity
     from penstock.engine.transactions import Transaction
@@ -41,6 +45,7 @@ class LiveCall:
         "caller",
         "context",
         "counted",
+        "deadline",
         "definition",
         "frame",
         "index",
@@ -87,6 +92,8 @@ class LiveCall:
         self.spread = spread
         """What the calls of that have in common."""
         self.submitted = submitted
+        self.deadline: datetime | None = None
+        """When the last attempt has to have ended."""
         self.tag_slots: TagSlots | None = None
         """What the call holds, or waits for, of the limits of its tags."""
         self.left_behind: threading.Thread | None = None
@@ -295,6 +302,14 @@ class LiveCall:
             self.tag_slots.leave(after=self.left_behind)
             self.tag_slots = self.left_behind = None
 
+    def fix_deadline(self, key: CallKey | None) -> None:
+        """Set the moment by which all attempts must have ended, as it was stored if it was."""
+        seconds = self.definition.total_timeout_seconds
+        assert seconds is not None, "only then there is a deadline"
+        self.deadline = now() + timedelta(seconds=seconds)
+        if key is not None and self.journal is not None:
+            self.deadline = self.journal.deadline(key, due=self.deadline, epoch=self.epoch)
+
     def begin_attempt(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Scope:
         """Return the scope of a new attempt; equal calls are counted afresh in it."""
         caller = self.caller
@@ -315,6 +330,7 @@ class LiveCall:
             transaction=self.own_transaction(),
         )
         self.scope.holds_slots = self.tag_slots is not None
+        self.scope.key = self._key
         self.scope.repeats = self.definition.retry.retries > 0 or (
             caller is not None and caller.repeats
         )

@@ -1,4 +1,4 @@
-"""Messages over a socket, one at a time in each direction.
+"""Messages over a socket.
 
 ``multiprocessing.connection`` reads twice for each message, and each read gives up and takes back
 the interpreter's lock, which many threads want: for empty bodies that is a good part of the cost.
@@ -10,6 +10,8 @@ import socket
 
 _HEADER = 8
 _CHUNK = 1 << 16
+BEAT = b"heartbeat "
+"""How a message begins that comes before the answer; answers are pickles."""
 
 
 class Channel:
@@ -17,6 +19,8 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        self._ahead = b""
+        """What came with the last message and belongs to the next."""
 
     def send(self, message: bytes) -> None:
         """Send a message of any size."""
@@ -29,17 +33,22 @@ class Channel:
 
     def receive(self, *, timeout: float | None = None) -> bytes:
         """Return the next message; raise ``TimeoutError`` if it has not begun in time."""
-        if timeout is not None:
-            self._end.settimeout(timeout)
-        received = bytearray(self._some())
-        if timeout is not None:
-            self._end.settimeout(None)
+        received = bytearray(self._ahead or self._first(timeout))
         while len(received) < _HEADER:
             received += self._some()
         size = _HEADER + int.from_bytes(received[:_HEADER], "big")
         while len(received) < size:
             received += self._some()
-        return bytes(memoryview(received)[_HEADER:])
+        self._ahead = bytes(received[size:])
+        return bytes(memoryview(received)[_HEADER:size])
+
+    def _first(self, timeout: float | None) -> bytes:
+        if timeout is None:
+            return self._some()
+        self._end.settimeout(timeout)
+        first = self._some()
+        self._end.settimeout(None)
+        return first
 
     def _some(self) -> bytes:
         some = self._end.recv(_CHUNK)

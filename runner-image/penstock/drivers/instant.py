@@ -20,6 +20,7 @@ from penstock.engine.effects import (
     Draw,
     Effect,
     Find,
+    FixDeadline,
     GiveSlots,
     Hold,
     Keep,
@@ -50,6 +51,8 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
             complain(call.run, message, error=error)
         case Lookup() | Keep() | Hold() | Acquire() | Release():
             return isinstance(effect, Acquire) if call.is_replay else _in_results(effect)
+        case FixDeadline(key):
+            call.fix_deadline(key)
         case TakeSlots():
             return call.take_slots()
         case GiveSlots():
@@ -76,7 +79,7 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
             return call.has_limits()
         case Acquire(lock) | Release(lock):
             return getattr(lock.locks, "waits", True)
-        case Begin() | AwaitStored():
+        case Begin() | AwaitStored() | FixDeadline():
             return call.journal is not None and call.journal.is_remote
         case Record() | RecordAttempt() | Undo():
             return call.journal is not None and call.journal.holds_up()
@@ -95,7 +98,9 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
         case AwaitStored() if journal:
             journal.flush()
         case RecordAttempt(key, used) if journal:
-            journal.record_attempt(key, used=used, epoch=call.epoch)
+            beats = call.scope.beats if call.scope else None
+            left = beats.unstored if beats else ()
+            journal.record_attempt(key, used=used, epoch=call.epoch, beats=left)
         case Undo(key):
             if journal and key is not None:
                 journal.forget(key)

@@ -12,10 +12,11 @@ from typing import TypeVar, cast
 from penstock.clock import current_clock
 from penstock.drivers.call import LiveCall
 from penstock.drivers.instant import carry_out, takes_time
+from penstock.drivers.patience import Patience, patience_with, watch_beats
 from penstock.drivers.prints import beside, prints_of
-from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
+from penstock.drivers.progress import Progress, without_engine_frame
 from penstock.drivers.scope import Scope
-from penstock.drivers.timeouts import time_out
+from penstock.drivers.timeouts import Silence, time_out
 from penstock.drivers.waiting import (
     Bell,
     Early,
@@ -107,17 +108,38 @@ async def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, 
     if activity is not None:
         await activity.begin_async()
     scope = call.begin_attempt(args, kwargs)
-    clock = time_out(call.definition.timeout_seconds)
+    patience = patience_with(call)
     try:
-        async with clock:
+        if patience is not None:
+            return await _run_patiently(call, scope, args, kwargs, patience=patience)
+        with scope, prints_of(scope):
+            return Ending(await cast("Awaitable[object]", call.definition.body(*args, **kwargs)))
+    except BaseException as error:  # whatever it is, the core decides what it means
+        return Ending(error=without_engine_frame(error))
+
+
+async def _run_patiently(
+    call: LiveCall,
+    scope: Scope,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    patience: Patience,
+) -> Ending:
+    if patience.left() <= 0:
+        return patience.ran_out()
+    watch_beats(scope, patience)
+    clock, silence = time_out(patience.left_in_all()), Silence(patience.left_in_silence)
+    try:
+        async with clock, silence:
             with scope, prints_of(scope):
                 return Ending(
                     await cast("Awaitable[object]", call.definition.body(*args, **kwargs))
                 )
-    except BaseException as error:  # whatever it is, the core decides what it means
-        if clock.expired() and isinstance(error, TimeoutError):
+    except BaseException as error:
+        if isinstance(error, TimeoutError) and (clock.expired() or silence.expired()):
             scope.abandoned = True
-            return time_ran_out(call)
+            return patience.ran_out()
         return Ending(error=without_engine_frame(error))
 
 

@@ -19,7 +19,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from penstock.drivers.holding import holds_slots
-from penstock.drivers.progress import time_ran_out
+from penstock.drivers.places import HearingPlace, Place
 from penstock.drivers.run_facts import TaskFacts, facts_of
 from penstock.drivers.tagging import current_tags
 from penstock.engine.ending import Ending
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from penstock.drivers.call import LiveCall
-    from penstock.drivers.places import Place
+    from penstock.drivers.patience import Patience
     from penstock.drivers.scope import Scope
 
 PROCESS = os.urandom(8)
@@ -80,22 +80,49 @@ def run_elsewhere(
     kwargs: dict[str, object],
     *,
     place: Place,
+    patience: Patience | None,
 ) -> Ending:
     """Run one attempt at ``place``, while the calling thread waits for it."""
-    seconds = call.definition.timeout_seconds
     try:
         parcel = _packed(call, scope, args, kwargs, place=place)
-        sent = place.run(parcel, timeout=seconds)
+        sent = _run_at(place, parcel, scope=scope, patience=patience)
         answer = cast("Answer", pickle.loads(sent))  # noqa: S301 - our own worker's
     except TimeoutError as error:
-        if seconds is None:
+        if patience is None or patience.left() > 0:
             return Ending(error=error)
         scope.abandoned = True
-        return time_ran_out(call)
+        return patience.ran_out()
     except BaseException as error:  # whatever it is, the core decides what it means
         return Ending(error=error)
     _take_over(answer.left, scope)
     return Ending(answer.value, error=answer.error)
+
+
+def _run_at(place: Place, parcel: bytes, *, scope: Scope, patience: Patience | None) -> bytes:
+    if isinstance(place, HearingPlace):
+        return place.run_heard(parcel, listener=_Listener(scope, patience))
+    return place.run(parcel, timeout=patience.left_in_all() if patience else None)
+
+
+class _Listener:
+    """Hears the heartbeats of a body that runs elsewhere."""
+
+    def __init__(self, scope: Scope, patience: Patience | None) -> None:
+        from penstock.drivers.beats import Beats
+
+        self._patience = patience
+        self._beats = scope.beats = Beats(scope)
+
+    def begin(self) -> None:
+        if self._patience is not None:
+            self._patience.begin()
+            self._beats.renew = self._patience.renew
+
+    def beat(self, payload: bytes) -> None:
+        self._beats.beat(pickle.loads(payload))  # noqa: S301 - our own worker's
+
+    def left(self) -> float | None:
+        return None if self._patience is None else self._patience.left()
 
 
 def _take_over(left: Left, scope: Scope) -> None:
@@ -136,7 +163,7 @@ def _packed(
         values=scope.transaction.visible_values() if scope.transaction else {},
     )
     try:
-        return _dumps(parcel, plain=reference is not None and _are_plain(args, kwargs))
+        return dumped(parcel, plain=reference is not None and _are_plain(args, kwargs))
     except Exception as error:
         raise UnpicklableError(_blame(body, args, kwargs, error, name=run.name)) from error
 
@@ -145,7 +172,8 @@ def _are_plain(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
     return all(type(value) in _PLAIN for value in (*args, *kwargs.values()))
 
 
-def _dumps(value: object, *, plain: bool = False) -> bytes:
+def dumped(value: object, *, plain: bool = False) -> bytes:
+    """Return a value as it travels between processes."""
     if plain:  # several times as fast, and the same for what needs no code of the author's
         return pickle.dumps(value, protocol=5)
     import cloudpickle
@@ -168,7 +196,7 @@ def _blame(
         arguments = {**{f"number {n}": value for n, value in enumerate(args, 1)}, **kwargs}
     for argument, value in arguments.items():
         try:
-            _dumps(value)
+            dumped(value)
         except Exception as reason:
             return (
                 f"The argument {argument} of {name} cannot be sent to another process "
@@ -231,16 +259,16 @@ def run_parcel(parcel: bytes) -> bytes:
             body = _named(importlib.import_module(body[0]), body[1])  # type: ignore[assignment]
     except BaseException as error:
         trouble = RemoteError(f"{name} could not be unpacked by its worker: {error!r}")
-        return _dumps(Answer(None, trouble, left))
+        return dumped(Answer(None, trouble, left))
     from penstock.drivers.remote_body import run_body
 
     value, failure = run_body(unpacked, cast("Callable[..., object]", _body_of(body)), left)
     is_plain = failure is None and type(value) in _PLAIN
     try:
-        return _dumps(Answer(value, failure, left), plain=is_plain)
+        return dumped(Answer(value, failure, left), plain=is_plain)
     except Exception as reason:
         message = (
             f"The result of {name}, a {type(value).__name__}, cannot be sent back ({reason}); "
             "return something that can be pickled."
         )
-        return _dumps(Answer(None, UnpicklableError(message), left))
+        return dumped(Answer(None, UnpicklableError(message), left))

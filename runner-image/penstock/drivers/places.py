@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Place(Protocol):
@@ -28,6 +28,27 @@ class Place(Protocol):
 
     def close(self) -> None:
         """Stop the bodies that still run: nobody waits for them any more."""
+
+
+class Listener(Protocol):
+    """Hears of a body that runs elsewhere, from the thread that carries it."""
+
+    def begin(self) -> None:
+        """Hear that the body begins: its time runs from here."""
+
+    def beat(self, payload: bytes) -> None:
+        """Hear a heartbeat."""
+
+    def left(self) -> float | None:
+        """Return the seconds that the body may still take; ``None``: any number."""
+
+
+@runtime_checkable
+class HearingPlace(Place, Protocol):
+    """A place that brings heartbeats home while a body runs."""
+
+    def run_heard(self, parcel: bytes, *, listener: Listener) -> bytes:
+        """Run a parcel as ``run``, for as long as the listener lets it, and tell that of beats."""
 
 
 class TaskRunner(Protocol):

@@ -8,8 +8,9 @@ import signal
 import socket
 from collections.abc import Callable
 
-from penstock.drivers.channel import Channel
-from penstock.drivers.parcels import Answer, Left, run_parcel
+from penstock.drivers.beats import sent_home
+from penstock.drivers.channel import BEAT, Channel
+from penstock.drivers.parcels import Answer, Left, dumped, run_parcel
 
 
 def serve(fd: int) -> None:
@@ -17,6 +18,7 @@ def serve(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, who ends this process
     os.set_inheritable(fd, False)
     channel = Channel(socket.socket(fileno=fd))
+    sent_home.set(lambda payload: channel.send(BEAT + dumped(payload)))
     try:
         trouble = _initialised(channel.receive())
         channel.send(trouble)

@@ -16,7 +16,9 @@ import threading
 import weakref
 from contextlib import suppress
 
-from penstock.drivers.channel import Channel
+from penstock.drivers.channel import BEAT, Channel
+from penstock.drivers.clocks import Deadline
+from penstock.drivers.places import Listener
 from penstock.errors import WorkerDied
 
 _BOOT = (
@@ -48,12 +50,18 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def exchange(self, parcel: bytes, *, timeout: float | None) -> bytes:
+    def exchange(self, parcel: bytes, *, listener: Listener) -> bytes:
         if self._trouble:  # the initializer's
             return self._trouble
         try:
             self._channel.send(parcel)
-            return self._channel.receive(timeout=timeout)
+            listener.begin()
+            while True:
+                left = listener.left()
+                message = self._channel.receive(timeout=None if left is None else max(left, 0.001))
+                if not message.startswith(BEAT):
+                    return message
+                listener.beat(message.removeprefix(BEAT))
         except (EOFError, ConnectionError) as error:
             raise WorkerDied(_obituary(self._process.wait())) from error
 
@@ -119,6 +127,22 @@ def _close_all(idle: list[_Worker]) -> None:
         idle.pop().close()
 
 
+class _Bounded:
+    """Hears no heartbeats, and lets a body run for so many seconds."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+
+    def begin(self) -> None:
+        self._end = None if self._seconds is None else Deadline(self._seconds)
+
+    def beat(self, payload: bytes) -> None:
+        """Take no note."""
+
+    def left(self) -> float | None:
+        return None if self._end is None else self._end.left()
+
+
 class ProcessPlace:
     """One flow run's use of the pool."""
 
@@ -130,11 +154,15 @@ class ProcessPlace:
 
     def run(self, parcel: bytes, *, timeout: float | None) -> bytes:
         """Have a worker run the parcel; a time-out kills it."""
+        return self.run_heard(parcel, listener=_Bounded(timeout))
+
+    def run_heard(self, parcel: bytes, *, listener: Listener) -> bytes:
+        """Have a worker run the parcel, and hear its heartbeats; the end of its time kills it."""
         worker = self._pool.take()
         self._busy.add(worker)
         usable = False
         try:
-            answer = worker.exchange(parcel, timeout=timeout)
+            answer = worker.exchange(parcel, listener=listener)
             usable = True
             return answer
         finally:

@@ -6,10 +6,9 @@ from typing import Generic, TypeVar
 
 from penstock.drivers.call import LiveCall
 from penstock.drivers.context import MAX_ABANDONED
-from penstock.engine.definition import Kind
 from penstock.engine.effects import Effect, Steps
 from penstock.engine.ending import Ending
-from penstock.errors import FlowRunTimeoutError, RunTimeoutError, TaskRunTimeoutError
+from penstock.errors import RunTimeoutError
 
 T = TypeVar("T")
 
@@ -52,11 +51,3 @@ def too_many_abandoned(call: LiveCall) -> Ending:
         "still run. Give the functions that they call time-outs of their own."
     )
     return Ending(error=RunTimeoutError(message))
-
-
-def time_ran_out(call: LiveCall) -> Ending:
-    """Return how a body ends that nobody waits for any more."""
-    definition = call.definition
-    kind = FlowRunTimeoutError if definition.kind is Kind.FLOW else TaskRunTimeoutError
-    message = f"{call.run.name} took longer than its {definition.timeout_seconds:g} seconds."
-    return Ending(error=kind(message), timed_out=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ class TaskFacts(NamedTuple):
     run_count: int
     call_path: str | None
     flow_run: FlowFacts | None
+    heartbeat: bytes | None
+    """The last payload, if there is one."""
 
 
 class FlowFacts(NamedTuple):
@@ -50,7 +53,30 @@ def facts_of(scope: Scope) -> TaskFacts:
     flow_run = None
     if run.flow_run is not None and parent is not None:
         flow_run = _flow_facts(run.flow_run, call_path(parent))
-    return TaskFacts(run.id, run.name, run.task_name, run.tags, run.run_count, known, flow_run)
+    return TaskFacts(
+        run.id,
+        run.name,
+        run.task_name,
+        run.tags,
+        run.run_count,
+        known,
+        flow_run,
+        _last_beat(scope, run),
+    )
+
+
+def _last_beat(scope: Scope, run: TaskRun) -> bytes | None:
+    if run.run_count == 1 and scope.journal is None:
+        return None
+    from penstock.drivers.beats import last_beat
+
+    payload = last_beat(scope)
+    if payload is None:
+        return None
+    import cloudpickle
+
+    packed: bytes = cloudpickle.dumps(payload)
+    return packed
 
 
 def _flow_facts(run: FlowRun, path: str) -> FlowFacts:
@@ -93,6 +119,8 @@ def task_run_of(facts: TaskFacts) -> TaskRun:
         state=Running(),
     )
     run.run_count, run.call_path = facts.run_count, facts.call_path
+    if facts.heartbeat is not None:
+        run.heartbeat = pickle.loads(facts.heartbeat)  # noqa: S301 - the driver's
     return run
 
 

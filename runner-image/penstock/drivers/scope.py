@@ -15,6 +15,7 @@ from penstock.errors import AmbiguousOrder, CancelledRun, TaskAbandoned
 
 if TYPE_CHECKING:
     from penstock.drivers.activity import Activity
+    from penstock.drivers.beats import Beats
     from penstock.drivers.context import RunContext
     from penstock.drivers.frame import Frame
     from penstock.drivers.slots import Slots
@@ -32,6 +33,7 @@ class Scope:
     __slots__ = (
         "abandoned",
         "arguments",
+        "beats",
         "body",
         "branch",
         "cancel_raised",
@@ -40,6 +42,7 @@ class Scope:
         "holds_slots",
         "is_beside",
         "journal",
+        "key",
         "log_prints",
         "origin",
         "parent",
@@ -94,6 +97,10 @@ class Scope:
         """Nobody waits for this body any more: its time ran out."""
         self.cancel_raised: bool = parent is not None and parent.origin.cancel_raised
         """Of an origin: its stack has met the cancellation; later engine calls work again."""
+        self.key: CallKey | None = None
+        """Names the call whose attempt this is, where there is a journal."""
+        self.beats: Beats | None = None
+        """Set once the body has sent a heartbeat, or where one is waited for."""
         self.transaction = transaction
         """What the body's call is part of, or is itself; see ``penstock.drivers.transacting``."""
         self.is_beside = False

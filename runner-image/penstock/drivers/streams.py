@@ -13,8 +13,9 @@ from typing import cast
 from penstock.drivers import loops, threads
 from penstock.drivers.call import LiveCall
 from penstock.drivers.clocks import worked_seconds
+from penstock.drivers.patience import active_seconds, time_ran_out
 from penstock.drivers.prints import prints_of
-from penstock.drivers.progress import Progress, time_ran_out, without_engine_frame
+from penstock.drivers.progress import Progress, without_engine_frame
 from penstock.drivers.waiting import pause
 from penstock.engine.core import run_call
 from penstock.engine.effects import Effect, Hold, Keep, Pause, Record, RunBody
@@ -35,7 +36,7 @@ class _Body:
         self._call = call
         self._scope = call.begin_attempt(step.args, step.kwargs)
         self._kept: list[object] | None = [] if call.keeps_result() else None
-        self._seconds_left = call.definition.timeout_seconds
+        self._seconds_left = active_seconds(call)
         self.generator = call.definition.stream(*step.args, **step.kwargs)
         self.ending = Ending()
 

@@ -13,10 +13,10 @@ from penstock.clock import Stint
 from penstock.drivers.call import LiveCall
 from penstock.drivers.clocks import new_gate, new_stint
 from penstock.drivers.instant import carry_out
+from penstock.drivers.patience import Patience, patience_with, watch_beats
 from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import (
     Progress,
-    time_ran_out,
     too_many_abandoned,
     without_engine_frame,
 )
@@ -101,13 +101,16 @@ def _run_body(call: LiveCall, args: tuple[object, ...], kwargs: dict[str, object
         activity.begin()
     scope = call.begin_attempt(args, kwargs)
     place = call.frame.place() if call.submitted and call.frame else None
+    patience = patience_with(call)
+    if patience is not None and patience.left() <= 0:
+        return patience.ran_out()
     if place is not None:
         from penstock.drivers.parcels import run_elsewhere
 
-        return run_elsewhere(call, scope, args, kwargs, place=place)
-    if call.definition.timeout_seconds is None:
+        return run_elsewhere(call, scope, args, kwargs, place=place, patience=patience)
+    if patience is None:
         return _run_here(call, scope, args, kwargs)
-    return _run_on_helper(call, scope, args, kwargs)
+    return _run_on_helper(call, scope, args, kwargs, patience=patience)
 
 
 def _run_here(
@@ -121,7 +124,12 @@ def _run_here(
 
 
 def _run_on_helper(
-    call: LiveCall, scope: Scope, args: tuple[object, ...], kwargs: dict[str, object]
+    call: LiveCall,
+    scope: Scope,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    patience: Patience,
 ) -> Ending:
     """Run the body on a thread of its own, and leave it there when its time has run out.
 
@@ -143,12 +151,14 @@ def _run_on_helper(
         finally:
             ended.set()
 
+    watch_beats(scope, patience)
     target = copy_context().run
     name = f"penstock {call.run.name}"
     helper = threading.Thread(target=target, args=(run,), name=name, daemon=True)
     helper.start()
     try:
-        ended.wait(call.definition.timeout_seconds)
+        while not endings and (left := patience.left()) > 0 and not ended.wait(left):
+            pass  # a heartbeat may have come meanwhile
     except BaseException as error:  # Ctrl-C
         _abandon(scope, helper, stint=stint)
         return Ending(error=error)
@@ -156,7 +166,7 @@ def _run_on_helper(
         return endings[0]
     _abandon(scope, helper, stint=stint)
     call.left_behind = helper
-    return time_ran_out(call)
+    return patience.ran_out()
 
 
 def _abandon(scope: Scope, helper: threading.Thread, *, stint: Stint | None) -> None:

@@ -7,7 +7,7 @@ it yields effects, and a driver of ``penstock.drivers`` carries them out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.engine.cache_terms import CacheQuestion, Keeping
@@ -22,6 +22,7 @@ from penstock.engine.effects import (
     Complain,
     Draw,
     Find,
+    FixDeadline,
     Pause,
     Record,
     RecordAttempt,
@@ -81,6 +82,10 @@ class Call(Protocol):
     @property
     def cancel_grace_seconds(self) -> float:
         """How long a flow's running tasks may take to end once it is cancelled."""
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the last of its attempts has to have ended, once that is fixed."""
 
     def name_run(self, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
         """Name the run after its arguments, where the author asked for it."""
@@ -200,6 +205,8 @@ def _attempts(
     used: AttemptsUsed | None,
 ) -> Steps[State[object]]:
     run, policy = call.run, call.definition.retry
+    if call.definition.total_timeout_seconds is not None:
+        yield FixDeadline(key)
     if used is not None:
         run.run_count = used.attempts
         yield from _await_retry(used)
@@ -215,8 +222,10 @@ def _attempts(
             return state
         spread = (yield from Draw()) if policy.jitter_factor else 0.0
         delay = delay_before_retry(policy, retry=run.run_count, spread=spread)
+        due = state.timestamp + timedelta(seconds=delay)
+        if call.deadline is not None and due >= call.deadline:
+            return state
         if key is not None:
-            due = state.timestamp + timedelta(seconds=delay)
             yield RecordAttempt(key, AttemptsUsed(run.run_count, due))
         message = f"Attempt {run.run_count} failed ({state.message}); retrying in {delay:g} s."
         yield Announce(AwaitingRetry(message=message))

@@ -55,6 +55,10 @@ class Definition:
     retry: RetryPolicy
     timeout_seconds: float | None
     """Active time that one attempt may take."""
+    total_timeout_seconds: float | None = None
+    """Time that all attempts of a task may take, delays and lost processes included."""
+    heartbeat_timeout_seconds: float | None = None
+    """Time that a task's body may take without a word."""
     run_name: Callable[[tuple[object, ...], dict[str, object]], str] | None
     """Makes the run's name of the arguments."""
     tags: frozenset[str] = frozenset()

@@ -134,6 +134,13 @@ class Announce(Effect[None]):
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class FixDeadline(Effect[None]):
+    """Find or store the moment by which the task's attempts must have ended."""
+
+    key: CallKey | None
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Find(Effect[State[object] | AttemptsUsed | None]):
     """Look the call up in the journal: its final state, how far it came, or nothing."""
 

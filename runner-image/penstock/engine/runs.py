@@ -139,6 +139,7 @@ class TaskRun(_Told):
         "call_path",
         "ended_at",
         "flow_run",
+        "heartbeat",
         "id",
         "name",
         "parent",
@@ -176,6 +177,8 @@ class TaskRun(_Told):
         """The nearest flow run around it; ``None`` for a task called outside any flow."""
         self.parent = parent
         """The run whose body called this one."""
+        self.heartbeat: object = None
+        """The payload of the last one that its attempts sent in this process."""
         self.awaits: Sequence[Link] = ()
         """Futures without which it cannot go on now: its inputs, or what its body waits for."""
         self.run_count = 0

@@ -6,6 +6,8 @@
     note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
     forgotten 3f…9a {"name":"load(load)"}
     left 3f…9a {"name":"load(load)","json":[{"key":"report","type":"markdown",…}]}
+    due 77…01 {"name":"load(load)","epoch":"0.1","at":"2026-11-20T13:00:00+00:00"}
+    beat 77…01 {"json":{"page":7}}
     start 3f…9a {"name":"charge(charge)","scope":"c2…07"}
     given - {"json":[[],{"day":"2026-11-20"}]}
 
@@ -66,6 +68,17 @@ def retry_line(key: CallKey, used: AttemptsUsed, *, epoch: str) -> str:
     at = used.retry_at.isoformat()
     fields = {"name": key.identity, "epoch": epoch, "attempts": used.attempts, "at": at}
     return f"retry {key.digest_of_path()} {compact(fields)}"
+
+
+def due_line(key: CallKey, due: datetime, *, epoch: str) -> str:
+    """Return the entry of when a call's last attempt has to have ended."""
+    fields = {"name": key.identity, "epoch": epoch, "at": due.isoformat()}
+    return f"due {key.digest_of_path()} {json.dumps(fields, separators=(',', ':'))}"
+
+
+def beat_line(key: str, payload: object) -> str:
+    """Return the entry of how far a call is; raise ``UnstorableValue`` if it cannot be stored."""
+    return _line("beat", key, {}, value=payload)
 
 
 def start_line(key: CallKey) -> str:
@@ -183,6 +196,11 @@ def state_in(text: str, *, kind: StateType) -> State[object]:
 def epoch_in(text: str) -> str:
     """Return the epoch in which an entry holds."""
     return str(json.loads(text)["epoch"])
+
+
+def moment_in(text: str) -> datetime:
+    """Return the moment that an entry names."""
+    return datetime.fromisoformat(json.loads(text)["at"])
 
 
 def attempts_in(text: str) -> AttemptsUsed:

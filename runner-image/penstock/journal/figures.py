@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_NO_PROGRESS = frozenset({"start", "given", "inherited", "origin", "rewound", "left"})
+_NO_PROGRESS = frozenset(
+    {"start", "given", "inherited", "origin", "rewound", "left", "due", "beat"}
+)
 """Entries that a run stores although nothing has come of its work yet."""
 
 

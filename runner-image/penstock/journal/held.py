@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-UNDONE = ("done", "away", "failed", "retry", "left")
+UNDONE = ("done", "away", "failed", "retry", "due", "beat", "left")
 """What a call that was rolled back counts as never having had. That it began stays true."""
 _OF_A_CALL = (*UNDONE, "start")
 _ENDINGS = ("done", "away", "failed")

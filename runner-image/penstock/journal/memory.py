@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
@@ -54,8 +55,26 @@ class MemoryJournal:
         """Return nothing: the run is still the same."""
         return ()
 
-    def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
+    def record_attempt(
+        self,
+        key: CallKey,
+        *,
+        used: AttemptsUsed,
+        epoch: Epoch,
+        beats: Sequence[object] = (),
+    ) -> None:
         """Keep nothing: the process that waits knows it."""
+
+    def deadline(self, key: CallKey, *, due: datetime, epoch: Epoch) -> datetime:
+        """Return the moment: the call knows it from here on."""
+        return due
+
+    def record_beat(self, key: CallKey, *, payload: object) -> None:
+        """Keep nothing: the task's run does."""
+
+    def last_beat(self, key: CallKey) -> object:
+        """Return nothing: no other process had it."""
+        return None
 
     def noted(self, key: CallKey) -> object:
         """Return what an earlier attempt noted."""

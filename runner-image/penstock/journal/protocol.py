@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from penstock.engine.identity import CallKey
@@ -59,8 +60,24 @@ class Journal(Protocol):
     def left(self, key: CallKey) -> Sequence[object]:
         """Return what a call that was found had left; of the root, what the whole run had."""
 
-    def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
-        """Store that an attempt failed and when the next one is due."""
+    def record_attempt(
+        self,
+        key: CallKey,
+        *,
+        used: AttemptsUsed,
+        epoch: Epoch,
+        beats: Sequence[object] = (),
+    ) -> None:
+        """Store that an attempt failed and when the next one is due, and how far it came."""
+
+    def deadline(self, key: CallKey, *, due: datetime, epoch: Epoch) -> datetime:
+        """Return the moment stored in this epoch for the end of the call; if none is, store it."""
+
+    def record_beat(self, key: CallKey, *, payload: object) -> None:
+        """Store, soon, how far a call is; raise ``UnstorableValue`` if it cannot."""
+
+    def last_beat(self, key: CallKey) -> object:
+        """Return how far a call was when that was last stored."""
 
     def noted(self, key: CallKey) -> object:
         """Return the value that is stored under the key; ``None`` if there is none."""

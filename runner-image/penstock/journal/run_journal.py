@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import cast
 
 from penstock.engine.identity import CallKey
@@ -28,12 +29,15 @@ from penstock.journal.chain import MAX_RECORD_BYTES, Chain, ChainConflict
 from penstock.journal.commits import Commits
 from penstock.journal.entries import (
     attempts_in,
+    beat_line,
     done_line,
+    due_line,
     epoch_in,
     failed_line,
     forgotten_line,
     given_line,
     left_line,
+    moment_in,
     note_line,
     recorded_in,
     retry_line,
@@ -54,6 +58,8 @@ from penstock.states import State, StateType
 Given = tuple[tuple[object, ...], dict[str, object]]
 ADOPTED_BYTES = 128 * 1024
 """What one record holds of another run's entries: small enough for any store, escapes included."""
+MAX_BEAT = 1024
+"""Characters of a heartbeat's entry: an hour of them is not to fill the journal."""
 WINDOW = 0.002
 """Seconds that a remote write waits for those who were stored together with its writer."""
 
@@ -109,6 +115,7 @@ class RunJournal:
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
         self._behind: Behind | None = None
+        self._beats: Behind | None = None
         self._lost: BaseException | None = None
         self._held = Held(effective(_lines_of(records)))
 
@@ -132,8 +139,9 @@ class RunJournal:
 
     def flush(self) -> None:
         """Return once all that was recorded is stored; raise what kept it from being stored."""
-        if self._behind is not None:
-            self._behind.flush()
+        for behind in (self._behind, self._beats):
+            if behind is not None:
+                behind.flush()
         self._check()
 
     def keep_large_in(self, files: Files, *, run: str) -> None:
@@ -196,9 +204,52 @@ class RunJournal:
         found = [each for line in lines for each in cast("list[dict[str, object]]", value_in(line))]
         return list({each["id"]: each for each in found}.values())
 
-    def record_attempt(self, key: CallKey, *, used: AttemptsUsed, epoch: Epoch) -> None:
-        """Store that an attempt failed, before the pause that follows it."""
-        self._append(retry_line(key, used, epoch=self._epoch(epoch)))
+    def record_attempt(
+        self,
+        key: CallKey,
+        *,
+        used: AttemptsUsed,
+        epoch: Epoch,
+        beats: Sequence[object] = (),
+    ) -> None:
+        """Store that an attempt failed, before the pause that follows it, and how far it came."""
+        line = retry_line(key, used, epoch=self._epoch(epoch))
+        lines: list[str] = []
+        with suppress(UnstorableValue):
+            lines = [self._beat_line(key.digest_of_path(), each) for each in beats]
+        self._append(*lines, line)
+
+    def deadline(self, key: CallKey, *, due: datetime, epoch: Epoch) -> datetime:
+        """Return the moment by which a call has to end, as it was stored in this epoch."""
+        stored, present = self._held.text("due", key.digest_of_path()), self._epoch(epoch)
+        if stored is not None and epoch_in(stored) == present:
+            return moment_in(stored)
+        self._append(due_line(key, due, epoch=present), at_once=True)
+        return due
+
+    def record_beat(self, key: CallKey, *, payload: object) -> None:
+        """Store how far a call is, behind the run's back; drop it if the store is too slow."""
+        line = self._beat_line(key.digest_of_path(), payload)
+        self._check()
+        beats = self._behind or self._beats or Behind(self._commits)
+        self._beats = beats
+        if not beats.is_full():
+            beats.add((line,))
+            self._held.add(line)
+
+    def _beat_line(self, name: str, payload: object) -> str:
+        line = beat_line(name, payload)
+        if len(line) > MAX_BEAT:
+            raise UnstorableValue(
+                f"Its payload takes {len(line):,} characters, and the journal takes {MAX_BEAT:,}. "
+                "Let it be a position, not the work itself."
+            )
+        return line
+
+    def last_beat(self, key: CallKey) -> object:
+        """Return how far a call was."""
+        stored = self._held.text("beat", key.digest_of_path())
+        return None if stored is None else value_in(stored)
 
     def noted(self, key: CallKey) -> object:
         """Return the value noted under the key; ``None`` if there is none."""

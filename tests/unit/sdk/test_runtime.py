@@ -66,6 +66,7 @@ def test_a_task_reads_its_own_run_and_its_flow_s(how: str) -> None:
     assert told["task"].pop("idempotency_key").startswith("daily-1-")
     assert told == {
         "task": {
+            "heartbeat": None,
             "id": "daily-1/load-0",
             "name": "load monday",
             "task_name": "load",
@@ -154,7 +155,7 @@ def test_outside_a_run_everything_is_none_or_empty() -> None:
 def test_a_name_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(AttributeError, match="no 'nothing'; it has flow_name, flow_version,"):
         runtime.flow_run.nothing  # type: ignore[attr-defined] # noqa: B018
-    with pytest.raises(AttributeError, match="no 'state'; it has id, idempotency_key, name,"):
+    with pytest.raises(AttributeError, match="no 'state'; it has heartbeat, id, idempotency_key,"):
         runtime.task_run.state  # type: ignore[attr-defined] # noqa: B018
     assert penstock.runtime is runtime
     assert "name" in dir(runtime.flow_run)

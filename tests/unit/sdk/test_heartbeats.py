@@ -1,0 +1,119 @@
+"""A task that takes long says that it is alive; one that says nothing for too long fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from penstock import flow, heartbeat, runtime, task
+from penstock.errors import HeartbeatTimeout, MissingContextError, TaskAbandoned
+
+
+def test_a_body_that_beats_may_take_longer_than_its_silence() -> None:
+    pause = threading.Event()
+
+    @task(heartbeat_timeout_seconds=0.2)
+    def crawl() -> str:
+        for page in range(10):
+            pause.wait(0.04)
+            heartbeat(page)
+        return "done"
+
+    assert crawl() == "done"
+
+
+def test_a_body_that_is_silent_for_too_long_fails_and_is_left_behind() -> None:
+    body_may_end, ended = threading.Event(), list[str]()
+
+    @task(heartbeat_timeout_seconds=0.02)
+    def stuck() -> None:
+        body_may_end.wait(5)
+        try:
+            heartbeat()
+        except TaskAbandoned as error:
+            ended.append(type(error).__name__)
+            raise
+
+    with pytest.raises(HeartbeatTimeout, match=r"stuck-0 sent no heartbeat for 0\.02 seconds"):
+        stuck()
+    body_may_end.set()
+
+
+async def test_a_coroutine_is_cancelled_when_it_is_silent_for_too_long() -> None:
+    done: list[Any] = []
+
+    @task(heartbeat_timeout_seconds=0.05)
+    async def crawl(pages: int) -> None:
+        try:
+            for page in range(pages):
+                await asyncio.sleep(0.02)
+                heartbeat(page)
+            await asyncio.sleep(5)
+        finally:
+            done.append(runtime.task_run.heartbeat)
+
+    with pytest.raises(HeartbeatTimeout):
+        await crawl(5)
+
+    assert done == [4]
+
+
+def test_the_next_attempt_goes_on_from_the_last_heartbeat() -> None:
+    seen: list[object] = []
+
+    @task(retries=2)
+    def crawl() -> str:
+        last = runtime.task_run.heartbeat
+        seen.append(last)
+        for page in range(last["page"] + 1 if last else 0, 5):
+            heartbeat({"page": page})
+            if page in (1, 3):
+                raise ConnectionError("not now")
+        return "done"
+
+    result = crawl()
+
+    assert result == "done"
+    assert seen == [None, {"page": 1}, {"page": 3}]
+
+
+def test_silence_is_retried_like_any_failure() -> None:
+    pause = threading.Event()
+
+    @task(retries=1, heartbeat_timeout_seconds=0.02)
+    def flaky() -> int:
+        if runtime.task_run.run_count == 1:
+            heartbeat("half")
+            pause.wait(5)
+        return runtime.task_run.run_count
+
+    @flow
+    def patient() -> int:
+        return flaky.submit().result()
+
+    result = patient()
+    pause.set()
+
+    assert result == 2
+
+
+def test_without_a_run_a_heartbeat_does_nothing() -> None:
+    @task(heartbeat_timeout_seconds=1)
+    def body() -> str:
+        heartbeat("alive")
+        return "done"
+
+    assert body.fn() == "done"
+    assert runtime.task_run.heartbeat is None
+
+
+def test_a_flow_has_no_heartbeat() -> None:
+    @flow
+    def lonely() -> None:
+        heartbeat()
+
+    with pytest.raises(MissingContextError, match="belongs into a task's body"):
+        lonely()
