@@ -238,6 +238,7 @@ class App:
                     self.metrics.recoveries.labels(action.recovered_from).inc()
                 if action.woken_by:
                     self.metrics.wakes.labels(action.woken_by).inc()
+                self.metrics.unstored.inc(action.unstored)
             case actions.CreateJob():
                 self.metrics.launches.inc()
                 if action.run_created_at is not None:

@@ -36,6 +36,11 @@ class Metrics:
             ["cause"],
             registry=self.registry,
         )
+        self.unstored = Counter(
+            "penstock_unstored_results",
+            "Results that no store took, of attempts that are over.",
+            registry=self.registry,
+        )
         self.signals = Counter(
             "penstock_signals",
             "Signals by what became of them.",

@@ -64,6 +64,9 @@ class PatchRunStatus:
     """The cause of the loss that it recovers from: count `penstock_run_recoveries_total{cause}`."""
     woken_by: str = ""
     """Why it ends a wait without a pod: count `penstock_run_wakes_total{cause}`."""
+    unstored: int = 0
+    """Results that an attempt could not store which is over by this: count
+    `penstock_unstored_results_total`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,11 +150,22 @@ class RunCase:
             return ()
         target = target_of(self.run.metadata)
         ended = status.state is not None and status.state.is_terminal
+        is_last_word = ended or (status.attempt or 0) > self.status.attempt
         return (
             PatchRunStatus(
-                target, status, ended=ended, recovered_from=recovered_from, woken_by=woken_by
+                target,
+                status,
+                ended=ended,
+                recovered_from=recovered_from,
+                woken_by=woken_by,
+                unstored=self._unstored() if is_last_word else 0,
             ),
         )
+
+    def _unstored(self) -> int:
+        """How many results the attempt could not store, as far as it has reported."""
+        journal = self.report.journal if self.report is not None else None
+        return (journal.unstored or 0) if journal is not None else 0
 
     def deletions(
         self, jobs: tuple[JobView, ...], *, propagation: Propagation = Propagation.BACKGROUND

@@ -5,10 +5,14 @@ Also what the operator says of results that could not be stored.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.operator.reconcile.cluster import Cluster, Operator
+
+from penstock_operator.reconcile.actions import PatchRunStatus
 
 
 def launched(**flow: object) -> tuple[Cluster, Operator]:
@@ -133,3 +137,24 @@ def test_nothing_is_said_of_a_run_whose_results_are_all_stored() -> None:
         "Reconciling",
         "Stalled",
     ]
+
+
+def test_results_that_were_not_stored_are_counted_once_when_their_attempt_is_over() -> None:
+    cluster, operator = launched()
+    counted: list[int] = []
+
+    def reconcile() -> None:
+        plan = operator.reconcile()
+        counted.extend(each.unstored for each in plan.actions if isinstance(each, PatchRunStatus))
+
+    cluster.claim(1, journal={"entries": 1, "unstored": 3, "unstoredTask": "load(load)"})
+    reconcile()
+    cluster.evict_pod(1)
+    while not is_launched(cluster, 2):
+        reconcile()
+        cluster.now += timedelta(seconds=5)
+    cluster.finish(2, journal={"entries": 1, "unstored": 2, "unstoredTask": "load(load)"})
+    for _ in range(3):
+        reconcile()
+
+    assert [each for each in counted if each] == [3, 2]
