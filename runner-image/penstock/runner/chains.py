@@ -11,7 +11,6 @@ from penstock.runner.environment import Environment
 from penstock.runner.segments import open_segments
 from penstock.sealing import Seal, present_seal
 from penstock.stores import holds_journals, open_store
-from penstock.stores.chain import StoreChain
 
 PATIENCE = 60.0
 """Seconds for which a store is waited for that does not answer before the run has begun."""
@@ -42,6 +41,8 @@ def open_chain(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
 def _unsealed(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
     if not holds_journals(environment.store):
         return open_segments(environment, run=run)
+    from penstock.stores.chain import StoreChain
+
     folder = journal_folder(run, namespace=environment.namespace)
     return StoreChain(open_store(environment.store), folder=folder, patience=PATIENCE)
 

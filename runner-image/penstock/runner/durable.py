@@ -13,7 +13,6 @@ from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
 from penstock.drivers.suspension import Problem, Suspended, Suspension, Wait
 from penstock.errors import JournalError, JournalFenced, StoreUnusable
-from penstock.filesystems import results_in
 from penstock.journal.chain import Chain
 from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
 from penstock.runner import exits
@@ -65,6 +64,8 @@ def make_durable(
         problem = Problem(reason="StoreUnusable", name="store", message=str(error))
         way_out.wait_for_person(problem)
     if environment.store is not None:
+        from penstock.filesystems import results_in
+
         journal.keep_large_in(results_in(environment.store), run=environment.run)
     board.figures = journal.figures
     if environment.attempt > 1:

@@ -24,7 +24,6 @@ from penstock.runner.environment import Environment
 from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
-from penstock.runner.sweeping import sweep_afterwards
 
 MERGE_SECONDS = 4.0
 """How long the last records of a journal may take to become one object."""
@@ -54,7 +53,10 @@ def run_flow(
             publisher=publisher,
             board=board,
         )
-        sweep_afterwards(afterwards, environment=environment, run=run)
+        if environment.store is not None:
+            from penstock.runner.sweeping import sweep_afterwards
+
+            sweep_afterwards(afterwards, environment=environment, run=run)
         afterwards.callback(chain.finish, within=MERGE_SECONDS)
         journal = context.journal
         origin = journal.origin() if journal else None

@@ -11,7 +11,6 @@ from typing import Protocol, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 from penstock.errors import MissingLibraryError, StoreUnusable
-from penstock.filesystems import check_scheme
 
 _FOLDERS = ("file", "local")
 _S3 = ("s3", "s3a")
@@ -56,6 +55,8 @@ def open_store(url: str) -> Store:
 
         return DirectoryStore(unquote(parts.netloc + parts.path) if "://" in url else url)
     if parts.scheme in _S3:
+        from penstock.filesystems import check_scheme
+
         try:
             check_scheme(parts.scheme, url=url)
         except MissingLibraryError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -29,8 +29,9 @@ class S3:
         }
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3]:
+@contextmanager
+def served() -> Iterator[S3]:
+    """Run the server as long as it is needed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -39,17 +40,25 @@ def s3_server() -> Iterator[S3]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _await_port(port, server)
-    s3 = S3(f"http://127.0.0.1:{port}")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in s3.environ.items():
-            patch.setenv(name, value)
-        import s3fs
+    try:
+        _await_port(port, server)
+        s3 = S3(f"http://127.0.0.1:{port}")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in s3.environ.items():
+                patch.setenv(name, value)
+            import s3fs
 
-        s3fs.S3FileSystem().mkdir("bucket")
-    yield s3
-    server.terminate()
-    server.wait(10)
+            s3fs.S3FileSystem().mkdir("bucket")
+        yield s3
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    with served() as server:
+        yield server
 
 
 @pytest.fixture
@@ -58,7 +67,7 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     for name, value in s3_server.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setitem(os.environ, "AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return s3_server
 
 

@@ -38,6 +38,7 @@ from penstock.flow_runs import ClusterRun
 from penstock.futures import PenstockFuture, PenstockFutureList
 from penstock.input import Update
 from penstock.results import ResultStore
+from penstock.sealing import Codec
 from penstock.serving import Deployment
 from penstock.states import State
 from penstock.testing import answered
@@ -182,6 +183,19 @@ def use() -> tuple[list[int], Coroutine[Any, Any, bytes]]:
         assert_type(limits(), int)
     assert_type(sent.state, str)
     return assert_type(sizes(["a", "bc"]), list[int]), fetches("x")
+
+
+class Reversed:
+    def encode(self, content: bytes) -> bytes:
+        return content[::-1]
+
+    def decode(self, stored: bytes) -> bytes:
+        return stored[::-1]
+
+
+def codecs() -> None:
+    codec: Codec = Reversed()
+    assert_type(codec.encode(b"a"), bytes)
 
 
 def children() -> None:
