@@ -230,6 +230,9 @@ class Journal(Part):
     unstored_task: Name | None = None
     """The task of the last of them."""
 
+    rollbacks_owed: bool | None = None
+    """Whether the run has roll-backs to call if it ends now."""
+
 
 class SettledSignal(Part):
     """What the run made of a Signal."""

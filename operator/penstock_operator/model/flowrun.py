@@ -152,6 +152,22 @@ class WaitingFor(Part):
     """JSON Schema of what the signal may say, where the flow names a small type."""
 
 
+class Ending(Part):
+    """The end that a run comes to, once its last launch has called its roll-backs."""
+
+    state: State
+    """Cancelled or Crashed."""
+
+    reason: Reason
+    """Why."""
+
+    message: Sentence
+    """The same in a sentence."""
+
+    until: Timestamp
+    """When the run ends at the latest, whatever becomes of the launch."""
+
+
 class FlowRunStatus(Part):
     """How the run stands. The operator writes it, but for execution, which the run's pod writes."""
 
@@ -223,6 +239,9 @@ class FlowRunStatus(Part):
 
     waiting_for: WaitingFor | None = None
     """Why the run is not running."""
+
+    ending: Ending | None = None
+    """Set for the last launch of a run that has ended but for its roll-backs."""
 
     conditions: Conditions = ()
     """Succeeded is True or False when the run has ended; Stalled says what a person must mend."""

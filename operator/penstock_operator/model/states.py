@@ -60,6 +60,7 @@ class Reason(StrEnum):
     SUSPEND_REQUESTED = "SuspendRequested"
     # Cancelling and Cancelled
     CANCEL_REQUESTED = "CancelRequested"
+    ROLLING_BACK = "RollingBack"
     PARENT_CLOSED = "ParentClosed"
     # Completed
     COMPLETED = "Completed"

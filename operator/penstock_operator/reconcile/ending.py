@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from penstock_operator.model.execution import Outcome
 from penstock_operator.model.states import Reason, State
-from penstock_operator.reconcile.actions import Plan, Propagation
-from penstock_operator.reconcile.case import NeedError, RunCase, after
-from penstock_operator.reconcile.observed import JobView, Look
-from penstock_operator.reconcile.status import Standing, ended_with, status_with
+from penstock_operator.reconcile.actions import Plan
+from penstock_operator.reconcile.case import RunCase, after
+from penstock_operator.reconcile.observed import JobView
+from penstock_operator.reconcile.status import Standing, ended_with
 from penstock_operator.reconcile.text import duration
 
 SUPPORTED_PROTOCOLS = frozenset({1})
@@ -76,39 +76,6 @@ def end_by_outcome(case: RunCase, outcome: Outcome) -> Plan:
         words = f"{words.removesuffix('.')}, as its parent has ended."
     finished = min(outcome.finished_at, case.now)
     return end(case, state=state, reason=reason, message=words, finished_at=finished)
-
-
-def cancel(case: RunCase, *, reason: Reason = Reason.CANCEL_REQUESTED, because: str = "") -> Plan:
-    """End the run's pods; the run is Cancelled once they are gone, or have had their time.
-
-    `because` is a clause, for a run that nobody has cancelled by itself.
-    """
-    if case.status.attempt == 0:
-        words = f"The run was cancelled before it started{because}."
-        return end(case, state=State.CANCELLED, reason=reason, message=words)
-    live = tuple(each for each in case.jobs if not each.is_finished)
-    waited_for = tuple(each for each in live if not is_overdue(each, now=case.now))
-    if not waited_for:
-        if case.job is None and not case.observed.jobs_are_live:
-            raise NeedError(Look.JOBS)
-        words = f"The run was cancelled{because}."
-        if live:
-            words += (
-                f" The pod of the Job {live[0].name} did not end in time, perhaps because its node"
-                " cannot be reached; whatever it still reports is refused."
-            )
-        return end(case, state=State.CANCELLED, reason=reason, message=words)
-    words = f"The run is being cancelled{because}; its pod has its grace period to end."
-    status = status_with(
-        Standing(State.CANCELLING, reason, words),
-        run=case.run,
-        now=case.now,
-        started_at=case.started_at,
-    )
-    deletions = case.deletions(live, propagation=Propagation.FOREGROUND)
-    due = [last_moment(each) for each in live if each.deletion_requested_at is not None]
-    wait = min(due) - case.now if due else PATIENCE
-    return after(wait, *case.patch(status), *deletions)
 
 
 def last_moment(job: JobView) -> datetime:

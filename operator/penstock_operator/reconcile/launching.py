@@ -9,22 +9,27 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.flowrun import FlowRunStatus, WaitingFor
+from penstock_operator.model.flowrun import WaitingFor
 from penstock_operator.model.states import Reason, State, WaitKind
-from penstock_operator.reconcile.actions import Action, CreateJob, CreateSnapshot, Plan
-from penstock_operator.reconcile.admission import Hold, Ready, admitted, placed
+from penstock_operator.reconcile.actions import Action, Plan
+from penstock_operator.reconcile.admission import Hold, admitted, placed
 from penstock_operator.reconcile.case import RunCase, after
-from penstock_operator.reconcile.code import Code, snapshot_manifest
+from penstock_operator.reconcile.code import Code
 from penstock_operator.reconcile.ending import end
+from penstock_operator.reconcile.fencing import (
+    create_job,
+    create_snapshot,
+    fenced,
+    lost_snapshot,
+)
 from penstock_operator.reconcile.losses import Loss
-from penstock_operator.reconcile.manifests import job_manifest
 from penstock_operator.reconcile.names import job_name
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
 from penstock_operator.reconcile.pauses import next_start
-from penstock_operator.reconcile.pods import Launch
 from penstock_operator.reconcile.reruns import LOOK_AGAIN, trouble_of_rerun
 from penstock_operator.reconcile.status import Standing, second, status_with, waiting
 from penstock_operator.reconcile.text import clock
+from penstock_operator.reconcile.undoing import end_after_rollbacks
 
 CRASHES_IN_A_ROW = 3
 
@@ -65,8 +70,8 @@ def start_run(case: RunCase) -> Plan:
     )
     flow = case.observed.flow
     known = isinstance(flow, Flow) and flow.status.code_version == ready.code.version
-    snapshot = () if known else (_snapshot(case, ready.code),)
-    return Plan(actions=(*snapshot, *case.patch(status), _create(case, ready, attempt=1)))
+    snapshot = () if known else (create_snapshot(case, ready.code),)
+    return Plan(actions=(*snapshot, *case.patch(status), create_job(case, ready, attempt=1)))
 
 
 def launch_attempt(case: RunCase) -> Plan:
@@ -86,9 +91,9 @@ def launch_attempt(case: RunCase) -> Plan:
         admitted_now = case.patch(status_with(resumed, run=case.run, now=case.now))
     return Plan(
         actions=(
-            *_lost_snapshot(case, code),
+            *lost_snapshot(case, code),
             *admitted_now,
-            _create(case, ready, attempt=case.status.attempt),
+            create_job(case, ready, attempt=case.status.attempt),
             *case.deletions(case.superseded()),
         )
     )
@@ -105,7 +110,9 @@ def recover(case: RunCase, loss: Loss) -> Plan:
             f"{loss.sentence} That was crash {crashes} in a row in which the run came no further,"
             " so it is not launched again."
         )
-        return end(case, state=State.CRASHED, reason=loss.crash, message=words, crashes=crashes)
+        return end_after_rollbacks(
+            case, state=State.CRASHED, reason=loss.crash, message=words, crashes=crashes
+        )
     if code is None:
         return _end_without_code(case)
     budget = code.settings.max_recoveries
@@ -115,7 +122,7 @@ def recover(case: RunCase, loss: Loss) -> Plan:
             f" often as the flow's maxRecoveries allows. Look into what ends its pods, and create"
             " another run."
         )
-        return end(
+        return end_after_rollbacks(
             case,
             state=State.CRASHED,
             reason=Reason.RECOVERIES_EXHAUSTED,
@@ -151,13 +158,13 @@ def wake(case: RunCase, *, cause: str, words: str) -> Plan:
     standing = Standing(State.PENDING, Reason.RESUMING, words)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
-    status = _fenced(case, standing, crashes=0)
+    status = fenced(case, standing, crashes=0)
     fence = case.patch(status, woken_by=cause)
     if isinstance(ready, Hold):
         return Plan(actions=fence)
     # The Job of the attempt that waited has ended, or ends by itself.
     return Plan(
-        actions=(*fence, *_lost_snapshot(case, code), _create(case, ready, attempt=attempt))
+        actions=(*fence, *lost_snapshot(case, code), create_job(case, ready, attempt=attempt))
     )
 
 
@@ -168,9 +175,7 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int)
     standing = _recovering(case, loss, code=code, due=due)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
-    status = _fenced(
-        case, standing, recoveries=recoveries, crashes=crashes, journal_entries=entries
-    )
+    status = fenced(case, standing, recoveries=recoveries, crashes=crashes, journal_entries=entries)
     fence = case.patch(status, recovered_from=loss.cause)
     if isinstance(ready, Hold):
         return Plan(actions=(*fence, *case.deletions(case.jobs)))
@@ -179,24 +184,10 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int)
     return Plan(
         actions=(
             *fence,
-            *_lost_snapshot(case, code),
-            _create(case, ready, attempt=attempt),
+            *lost_snapshot(case, code),
+            create_job(case, ready, attempt=attempt),
             *case.deletions(case.jobs),
         )
-    )
-
-
-def _fenced(case: RunCase, standing: Standing, **changes: object) -> FlowRunStatus:
-    """Return the status that makes the next attempt the current one."""
-    attempt = case.status.attempt + 1
-    return status_with(
-        standing,
-        run=case.run,
-        now=case.now,
-        attempt=attempt,
-        job_name=job_name(case.name, attempt=attempt),
-        started_at=case.started_at,
-        **changes,
     )
 
 
@@ -246,23 +237,6 @@ def _wait(case: RunCase, hold: Hold) -> Plan:
 def _held(case: RunCase, hold: Hold) -> Standing:
     wait = waiting(case.run, reason=hold.reason, kind=hold.kind, name=hold.name, now=case.now)
     return Standing(State.SCHEDULED, hold.reason, hold.sentence, wait)
-
-
-def _create(case: RunCase, ready: Ready, *, attempt: int) -> Action:
-    launch = Launch(case.run, attempt, ready.code, ready.pool, ready.image)
-    return CreateJob(
-        manifest=job_manifest(launch),
-        owner_uid=case.run.metadata.uid,
-        run_created_at=case.run.metadata.creation_timestamp if attempt == 1 else None,
-    )
-
-
-def _snapshot(case: RunCase, code: Code) -> Action:
-    return CreateSnapshot(snapshot_manifest(code, namespace=case.run.metadata.namespace))
-
-
-def _lost_snapshot(case: RunCase, code: Code) -> tuple[Action, ...]:
-    return (_snapshot(case, code),) if case.observed.snapshot is None else ()
 
 
 def _end_without_code(case: RunCase) -> Plan:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from penstock_operator.model.states import Reason, State
 from penstock_operator.reconcile.actions import Plan
+from penstock_operator.reconcile.cancelling import cancel
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import (
     SUPPORTED_PROTOCOLS,
-    cancel,
     clear_away,
     end_by_outcome,
     end_by_protocol,
@@ -40,6 +40,7 @@ from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
 from penstock_operator.reconcile.suspending import resume, suspend, wait_without_pod
+from penstock_operator.reconcile.undoing import follow_last_launch
 
 
 def plan_run(observed: ObservedRun, *, now: datetime, settings: Settings) -> Plan:
@@ -58,6 +59,8 @@ def _plan(case: RunCase) -> Plan:
         return Plan()  # its Jobs go with it, by their owner reference
     if case.status.state is not None and case.status.state.is_terminal:
         return clear_away(case)
+    if case.status.ending is not None:
+        return follow_last_launch(case, case.status.ending)
     if case.outcome is not None:
         return end_by_outcome(case, case.outcome)
     if case.run.spec.cancel:

@@ -163,10 +163,14 @@ class LiveCall:
         """Whether the body never runs again in this run, whatever becomes of its process."""
         return self.definition.at_most_once
 
+    def is_named(self, key: CallKey) -> bool:
+        """Tell whether a key is the call's own, and not of something that is kept beside it."""
+        return key is self._key
+
     def is_made_once(self, key: CallKey) -> bool:
         """Tell whether nobody will make this call again in this process, or ask what it was."""
         return (
-            key is self._key
+            self.is_named(key)
             and self._transaction is None
             and not (self.caller is not None and self.caller.repeats)
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.drivers.children import Children
     from penstock.drivers.inbox import Inbox
     from penstock.drivers.suspension import Problem, Suspension
+    from penstock.drivers.undoing import LastLaunch, Owed
     from penstock.journal.protocol import Journal
     from penstock.journal.run_journal import RunJournal
 
@@ -57,6 +58,10 @@ class RunContext:
         """Whether only the flow's code is tried against a journal: no task's body or hook runs."""
         self.accepts_changes = False
         """Whether a person has said that the run goes on although its flow calls other tasks."""
+        self.owed: Owed | None = None
+        """What is to be rolled back if the run ends without its process, where that is asked."""
+        self.last_launch: LastLaunch | None = None
+        """Set where this launch of the run is there for its roll-backs only."""
         self.inbox: Inbox | None = None
         """Where signals for the run arrive."""
         self.children: Children | None = None

@@ -128,6 +128,8 @@ def _found(
     key: CallKey, *, journal: Journal, call: LiveCall
 ) -> State[object] | AttemptsUsed | None:
     found = journal.find(key, epoch=call.epoch)
+    if call.context is not None and call.context.last_launch is not None:
+        call.context.last_launch.meet(found, key, call=call)
     past = journal.past
     if past is not None:
         if call.is_replay:

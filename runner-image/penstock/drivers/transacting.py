@@ -49,6 +49,8 @@ def transaction_of(call: LiveCall) -> rule.Transaction | None:
         if not (hooks.on("on_rollback") or hooks.on("on_commit")):
             return None
         around = implicit(caller)
+    elif hooks.on("on_rollback") and call.context is not None and call.context.owed is not None:
+        call.context.owed.add(around)
     transaction = _kind(is_async=call.definition.is_async)(call.run.name, parent=around)
     transaction.is_subflow = call.own_frame is not None
     return transaction

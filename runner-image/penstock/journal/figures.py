@@ -24,6 +24,9 @@ class Figures:
     unstored_task: str = ""
     """Of the last of them."""
 
+    owed: object = False
+    """Whether there are roll-backs if the run ends now: asked for when it is reported."""
+
     def count(self, lines: Iterable[str]) -> None:
         """Count entries that were stored."""
         self.entries += sum(line.partition(" ")[0] not in _NO_PROGRESS for line in lines)

@@ -112,6 +112,8 @@ class RunJournal:
         self.when_stuck: Callable[[UnreadableResult | StoreUnusable], None] = lambda _: None
         """Called by the thread that meets an entry which cannot be read any more, or a store that
         takes none: somebody has to mend it."""
+        self.when_new: Callable[[], None] = lambda: None
+        """Called by the thread that is about to note something that was not noted before."""
         self._fenced: JournalFenced | None = None
         self._commits = Commits(self._store, window=WINDOW if chain.is_remote else 0.0)
         self._behind: Behind | None = None
@@ -268,6 +270,7 @@ class RunJournal:
             return noted
         if self.past is not None:
             self.past.miss(key)
+        self.when_new()
         value = make()
         self._append(note_line(key, value), at_once=True)
         return value

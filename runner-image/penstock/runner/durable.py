@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
 from penstock.drivers.suspension import Problem, Suspended, Suspension, Wait
+from penstock.drivers.undoing import LastLaunch, Owed
 from penstock.errors import JournalError, JournalFenced, StoreUnusable
 from penstock.journal.chain import Chain
 from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
@@ -49,6 +50,7 @@ def make_durable(
     run is missing that this one is to begin with. Ends the process (70) if a later attempt has the
     journal, and also where a person must mend its store first.
     """
+    status = run.get("status") or {}
     activity = context.activity = Activity()
     way_out = WayOut(activity, context=context, publisher=publisher, board=board)
     server = ApiServer(
@@ -68,6 +70,8 @@ def make_durable(
 
         journal.keep_large_in(results_in(environment.store), run=environment.run)
     board.figures = journal.figures
+    owed_before = (status.get("execution") or {}).get("journal", {}).get("rollbacksOwed", False)
+    journal.figures.owed = context.owed = Owed(inherited=owed_before, tell=publisher.report_now)
     if environment.attempt > 1:
         publisher.report_now()  # the attempt before may have come further than it could tell
     if origin is not None:
@@ -80,6 +84,10 @@ def make_durable(
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
     )
+    if status.get("ending"):
+        context.last_launch = launch = LastLaunch(context, begin_grace=publisher.begin_grace)
+        context.suspension, journal.when_new = launch.waits(), launch.meet_news
+        exits.say("This launch of the run is there to roll back what it did.")
     context.on_problem = way_out.wait_for_person
     context.accepts_changes = _accepts_changes(run)
     publisher.on_suspend = way_out.suspend_soon

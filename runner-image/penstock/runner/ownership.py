@@ -68,4 +68,6 @@ def judge(run: Mapping[str, Any], claim: Claim) -> Owned | Reported | Lost:
     spec = run.get("spec") or {}
     # A child ends with its parent: then the operator alone has decided it.
     cancelled = bool(spec.get("cancel")) or status.get("state") == "Cancelling"
+    # In its last launch the run meets its cancellation where it would do something new.
+    cancelled = cancelled and not status.get("ending")
     return Owned(run=run, cancelled=cancelled, suspended=bool(spec.get("suspend")))

@@ -104,6 +104,13 @@ class Publisher:
         """Whether the run is to go on later, as far as is known."""
         return self._suspending
 
+    def begin_grace(self) -> None:
+        """Leave once the grace period is over, as after a cancel, if the flow has not ended."""
+        self._cancelling = True
+        if self._leave_by is None:
+            self._leave_by = time.monotonic() + self._usable_grace
+        self._wakeup.poke()
+
     def report_now(self) -> None:
         """Send the next report without waiting for its turn; return at once."""
         self._urgent = True
