@@ -19,7 +19,6 @@ from penstock.drivers.inbox import CONSUMED, RECEIVED, Inbox, Message, Verdict
 from penstock.drivers.runlog import FLOW_RUNS, TASK_RUNS, extra_of
 from penstock.drivers.scope import Scope
 from penstock.drivers.suspension import Wait
-from penstock.engine.identity import CallKey
 from penstock.engine.runs import TaskRun
 from penstock.errors import SignalTimeoutError
 
@@ -64,9 +63,9 @@ class Receiving:
         self._deadline: datetime | None = None
         self._wake: Callable[[], None] | None = None
         note = UPDATE if expected.is_update else NOTE
-        self._key = self._draw(note)
-        self._deadline_key = self._draw(f"{note} deadline")
-        self._answer_key = self._draw(ANSWER) if expected.is_update else None
+        self._key = scope.draw(identity=note, digest=expected.name)
+        self._deadline_key = self._key.beside(f"{note} deadline")
+        self._answer_key = self._key.beside(ANSWER) if expected.is_update else None
 
     def recall(self) -> object:
         """Return what an earlier attempt received; else begin to wait."""
@@ -140,9 +139,6 @@ class Receiving:
     def _words(self, message: Message) -> str:
         kind = "update" if self._expected.is_update else "signal"
         return f"the {kind} {message.name} from {message.sender}, sent {message.sent_at:%F %T %Z}"
-
-    def _draw(self, identity: str) -> CallKey:
-        return self._scope.draw(identity=identity, digest=self._expected.name)
 
     def _note(self, fields: dict[str, object]) -> None:
         if self._journal is not None:
