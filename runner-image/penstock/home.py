@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,6 +100,8 @@ def _written(content: dict[str, Any]) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file that its owner alone may read, at once or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    import tempfile  # costs each pod some milliseconds, and few of them write
+
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
