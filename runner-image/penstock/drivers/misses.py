@@ -34,6 +34,8 @@ def replayed(
         return found
     if call.caller is None:
         return found if isinstance(found, AttemptsUsed) else None
+    if key.ordinal is None:  # what is kept beside a call's result
+        return found
     if isinstance(found, State):
         past.meet(key)
         return found

@@ -46,7 +46,7 @@ from penstock.engine.limiting import within_limits
 from penstock.engine.retry import AttemptsUsed, delay_before_retry, may_retry, never_began
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.engine.settle import settle
-from penstock.states import AwaitingRetry, Retrying, Running, State
+from penstock.states import AwaitingRetry, Completed, Retrying, Running, State
 
 if TYPE_CHECKING:
     from penstock.engine.transactions import Transaction
@@ -148,6 +148,20 @@ def _call_hooks(hooks: Sequence[Hook], state: State[object]) -> Steps[None]:
             raise
         except BaseException as error:  # whatever it is, the run has its state
             yield Complain(f"The hook {hook.name} failed; the run goes on.", error)
+
+
+def _call_hooks_once(
+    hooks: Sequence[Hook], state: State[object], *, key: CallKey | None
+) -> Steps[None]:
+    """Call what is to hear that a run begins, unless it has heard in an earlier launch."""
+    if not hooks:
+        return
+    called = None if key is None else key.beside("on_running")
+    if called is not None and (yield from Find(called)) is not None:
+        return
+    yield from _call_hooks(hooks, state)
+    if called is not None:
+        yield from Record(called, Completed())
 
 
 def _lead_to_end(call: Call) -> Steps[tuple[State[object], bool]]:
@@ -252,7 +266,7 @@ def _attempt(
         return final_state(Ending(error=interrupted(run.name)), Settlement())
     yield Announce(running := Running() if run.run_count == 1 else Retrying())
     if hooks and run.run_count == 1:
-        yield from _call_hooks(hooks.after(running), running)
+        yield from _call_hooks_once(hooks.after(running), running, key=key)
     ending = yield from RunBody(args, kwargs)
     handed_back = links_in(ending.value) if call.may_meet_links() else []
     settlement = Settlement()
