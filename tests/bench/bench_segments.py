@@ -62,7 +62,7 @@ def _one_after_the_other(journal: Journal) -> None:
     chain.close()
     Figure("strict result in the cluster, p50", statistics.median(times), "ms", 5).print()
     Figure("the same, p99", sorted(times)[-SEQUENTIAL // 100], "ms", 50).print()
-    Figure("1,000 strict results, all stored", sum(times) / 1000, "s", 5).print()
+    Figure("1,000 strict results, all stored", sum(times) / 1000, "s", 10).print()
     if written_before is not None and (written := _etcd_bytes()) is not None:
         megabytes = (written - written_before) / 1e6
         Figure("etcd writes for 1,000 sequential results", megabytes, "MB", 3).print()
