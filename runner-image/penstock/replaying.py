@@ -26,7 +26,7 @@ from penstock.errors import CorruptJournal, JournalError, NonDeterminism
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.journal.chain import MemoryChain
-from penstock.journal.records import decode_record
+from penstock.journal.records import decode_record, encode_record
 from penstock.journal.run_journal import Holder, RunJournal, open_journal
 from penstock.states import State
 
@@ -41,6 +41,8 @@ class Replayed:
     """How many calls of each task, sub-flow or wait were found in the journal."""
     waiting: Mapping[str, int]
     """How many were not, and would run if the run were taken up again."""
+    unkept: tuple[str, ...]
+    """Which of those the journal never has, so that nothing beyond them can be seen."""
     problems: tuple[str, ...]
     """Why the code does not fit the journal, the first first; empty if it does."""
 
@@ -52,13 +54,14 @@ class Replayed:
 
 def replay_records(flow: Flow[..., Any], records: Sequence[bytes]) -> Replayed:
     """Run the flow's code against the records of a journal, in the calling thread."""
-    chain = MemoryChain()
-    for number, record in enumerate(records):
-        chain.put(number, record)
     if not records:
         raise CorruptJournal("The journal is empty: there is nothing to replay.")
-    attempt = decode_record(records[-1], number=len(records) - 1).header.attempt + 1
-    journal = open_journal(chain, holder=Holder(attempt=attempt, process="replay"))
+    chain = MemoryChain()
+    for number, raw in enumerate(records):
+        record = decode_record(raw, number=number)
+        chain.put(number, encode_record(record.header, _with_what_was_undone(record.lines)))
+    holder = Holder(attempt=record.header.attempt + 1, process="replay")
+    journal = open_journal(chain, holder=holder)
     past = journal.past = journal.past or Past(())
     if journal.given() is None:
         return _judged(past, ["The journal does not have the parameters that the run began with."])
@@ -71,6 +74,11 @@ def replay_records(flow: Flow[..., Any], records: Sequence[bytes]) -> Replayed:
     with _quiet():
         outcome = execute(flow, parameters={}, context=context)
     return _judged(past, _problems(past, outcome, ended=ended))
+
+
+def _with_what_was_undone(lines: Sequence[str]) -> list[str]:
+    """Return entries without those that void others: the code meets a roll-back after the calls."""
+    return [line for line in lines if not line.startswith("forgotten ")]
 
 
 def _context(journal: RunJournal) -> RunContext:
@@ -111,8 +119,8 @@ def _problems(past: Past, outcome: Outcome, *, ended: State[object] | None) -> I
     for near in near_misses:
         yield f"{in_words(near)} Bring the call back, or put the change under patched()."
     failed = outcome.error is not None and not outcome.state.is_cancelled()
-    if failed and ended is not None and ended.is_completed():
-        yield f"The run had completed, and now the flow fails: {outcome.message}"
+    if failed and (past.has_more() or (ended is not None and ended.is_completed())):
+        yield f"The run had come further, and now the flow fails: {outcome.message}"
     elif isinstance(outcome.state.data, JournalError):
         yield outcome.message
     elif past.is_foreign():
@@ -130,6 +138,9 @@ def _judged(past: Past, problems: Sequence[str] | Iterator[str]) -> Replayed:
     return Replayed(
         found=counted(each.identity for each in past.met()),
         waiting=counted(each.key.identity for each in past.missed()),
+        unkept=tuple(
+            {task_in(each.key.identity): None for each in past.missed() if not each.is_kept}
+        ),
         problems=tuple(problems),
     )
 

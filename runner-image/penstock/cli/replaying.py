@@ -72,6 +72,8 @@ def replay(
         except JournalError as error:
             raise CommandError(str(error)) from error
     _print(replayed)
+    for name in replayed.unkept:
+        say(f"Nothing can be seen beyond {name}: the journal does not keep its results.")
     for problem in replayed.problems:
         say(problem)
     if replayed.problems:

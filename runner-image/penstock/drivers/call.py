@@ -18,7 +18,7 @@ from penstock.engine.cache_terms import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
 from penstock.engine.effects import Pause
 from penstock.engine.identity import Branch, CallKey, Spread
-from penstock.engine.inputs import Link, are_plain, holds_links, holds_marks, links_in
+from penstock.engine.inputs import CONSTANTS, Link, are_plain, holds_links, holds_marks, links_in
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Journal
@@ -202,9 +202,18 @@ class LiveCall:
         """Where the call itself is recorded."""
         if self.caller is not None:
             journal = self.caller.journal
-            return None if journal is not None and self._is_out() else journal
+            if journal is None or self.is_replay:  # then no body runs, whatever it says
+                return journal
+            return None if self.is_out() else journal
         context = self.context
         return (context.journal or context.round_trip) if self.own_frame and context else None
+
+    def has_constants(self) -> bool:
+        """Tell whether no body can change any argument."""
+        for value in (*self.args, *self.kwargs.values()):  # noqa: SIM110 - a generator costs more
+            if type(value) not in CONSTANTS:
+                return False
+        return True
 
     @property
     def is_strict(self) -> bool:
@@ -217,14 +226,13 @@ class LiveCall:
         """Whether neither bodies of tasks nor hooks run, and nothing outside is touched."""
         return self.context is not None and self.context.is_replay
 
-    def _is_out(self) -> bool:
+    def is_out(self) -> bool:
         """Tell whether this is a task that says, or whose flow says, not to store its result."""
         around = self.frame.persistence if self.frame else None
         own = self.definition.persistence or around
         if own is None or self.own_frame is not None or self.begins_once:
             return False
-        # The body of what is replayed does not run either.
-        return own.within(around).persist is False and not self.is_replay
+        return own.within(around).persist is False
 
     def epoch(self) -> str:
         """Return which attempts of the bodies around the call are going on."""

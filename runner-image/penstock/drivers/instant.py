@@ -50,7 +50,9 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
         case Complain(message, error):
             complain(call.run, message, error=error)
         case Lookup() | Keep() | Hold() | Acquire() | Release():
-            return isinstance(effect, Acquire) if call.is_replay else _in_results(effect)
+            if not call.is_replay:
+                return _in_results(effect)
+            return True if isinstance(effect, Acquire) else None
         case FixDeadline(key):
             call.fix_deadline(key)
         case TakeSlots():
@@ -199,7 +201,7 @@ def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[obje
 
 def _look_at(value: object, key: CallKey, *, call: LiveCall) -> None:
     """Warn of what a later launch would not have: changed arguments, and files of this pod."""
-    if key.arguments and call.scope is not None:
+    if key.arguments and call.scope is not None and not call.has_constants():
         from penstock.drivers.mutations import warn_of_mutation
 
         warn_of_mutation(key, call=call)

@@ -39,7 +39,7 @@ def replayed(
     if isinstance(found, State):
         past.meet(key)
         return found
-    past.miss(key, body=call.definition.body)
+    past.miss(key, body=call.definition.body, is_kept=not call.is_out())
     if call.own_frame is not None:
         return None
     return AttemptsUsed(0, clock.now() + _FOR_EVER)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from penstock.annotations import opaque
 from penstock.drivers.keys import parameter_at
 from penstock.engine.digest import digest_of, parts_of
-from penstock.engine.inputs import holds_links
+from penstock.engine.inputs import CONSTANTS, holds_links
 from penstock.errors import MutatedArgument
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LARGEST = 64 * 1024
 def warn_of_mutation(key: CallKey, *, call: LiveCall) -> None:
     """Warn, or raise in a strict flow, if an argument is not what it was when the call was made."""
     for (place, value), (_, before) in zip(_arguments(call), key.arguments, strict=True):
-        if type(value) in _CONSTANT or type(value) is opaque or _room_after(value, LARGEST) < 0:
+        if type(value) in CONSTANTS or type(value) is opaque or _room_after(value, LARGEST) < 0:
             continue
         if digest_of(value) != before:
             name = parameter_at(call.definition.body, place)
@@ -50,32 +50,35 @@ def _arguments(call: LiveCall) -> Iterator[tuple[int | str, object]]:
     yield from ((name, kwargs[name]) for name in sorted(kwargs))
 
 
-_CONSTANT = frozenset({type(None), bool, int, float, complex, str, bytes, range})
-
-
 def _room_after(value: object, room: int) -> int:
     """Return what is left of some bytes; less than none for what is larger, or unknown."""
     unseen = [value]
     while unseen and room >= 0:
         part = unseen.pop()
-        size = getattr(part, "nbytes", None)
-        if isinstance(part, str | bytes | bytearray):
-            room -= len(part)
-        elif isinstance(size, int):
-            room -= size
-        elif type(part) in (list, tuple, set, frozenset, dict):
-            room -= 8 * len(cast("Collection[object]", part))
-            unseen += _inside(cast("Collection[object]", part)) if room >= 0 else ()
-        elif type(part) in _CONSTANT:
-            room -= 8
-        else:
-            parts = parts_of(part)
-            room -= LARGEST + 1 if parts is None else 8
-            unseen += parts or ()
+        kind = type(part)
+        if kind in _CONTAINERS:
+            inside = cast("Collection[object]", part)
+            room -= 8 * len(inside)
+            if room >= 0:
+                unseen += inside
+                if kind is dict:
+                    unseen += cast("dict[object, object]", part).values()
+        elif kind in _SIZED:
+            room -= len(cast("bytes", part))
+        elif kind not in CONSTANTS:
+            room -= _size_of(part, unseen)
     return room
 
 
-def _inside(value: Collection[object]) -> Iterator[object]:
-    yield from value
-    if isinstance(value, dict):
-        yield from value.values()
+_CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
+_SIZED = frozenset({str, bytes, bytearray})
+
+
+def _size_of(value: object, unseen: list[object]) -> int:
+    """Return the bytes of what is no builtin; its parts are added to those that are unseen."""
+    size = getattr(value, "nbytes", None)
+    if isinstance(size, int):
+        return size
+    parts = parts_of(value)
+    unseen += parts or ()
+    return LARGEST + 1 if parts is None else 8

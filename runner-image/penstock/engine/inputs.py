@@ -137,6 +137,8 @@ def _parts(value: object) -> Collection[object]:
     return ()
 
 
+CONSTANTS = frozenset({type(None), bool, int, float, complex, str, bytes, range})
+"""Types whose values nobody can change."""
 _LEAVES = frozenset({type(None), bool, int, float, str, bytes})
 """Types that hold nothing; telling them early makes long lists of them cheap."""
 

@@ -42,6 +42,8 @@ class Missed:
 
     key: CallKey
     body: object
+    is_kept: bool = True
+    """Whether it would have been there if it had been made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,9 @@ class Past:
         """Note that a call was found."""
         self._met.add(key.digest_of_path())
 
-    def miss(self, key: CallKey, *, body: object = None) -> Missed:
+    def miss(self, key: CallKey, *, body: object = None, is_kept: bool = True) -> Missed:
         """Note that a call was not found."""
-        missed = Missed(key, body)
+        missed = Missed(key, body, is_kept)
         if key.ordinal is not None and len(self._missed) < _MOST_MISSED:
             self._missed.append(missed)
         return missed
@@ -126,8 +128,12 @@ class Past:
 
     def inserted(self) -> list[NearMiss]:
         """Return the calls that were not found, each with what stands next in its scope."""
-        found = ((each, self._unmet_in(_scope(each))) for each in self._missed)
+        found = ((each, self._unmet_in(_scope(each))) for each in self._missed if each.is_kept)
         return [NearMiss(each, left[0]) for each, left in found if left]
+
+    def has_more(self) -> bool:
+        """Tell whether there are results that nobody asked for, in scopes where others were."""
+        return any(self._unmet_in(scope) for scope in {key[:SCOPE_DIGITS] for key in self._met})
 
     def is_foreign(self) -> bool:
         """Tell whether nothing that was asked for is in a scope that was there before."""

@@ -66,7 +66,7 @@ def both() -> list[str]:
 def test_the_same_code_finds_everything() -> None:
     result = replayed(both, both)
 
-    assert result == Replayed(found={"load": 2}, waiting={}, problems=())
+    assert result == Replayed(found={"load": 2}, waiting={}, unkept=(), problems=())
     result.check()
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_was_cut_off_is_replayed_to_where_it_had_come() -> None:
 
     result = replayed(old, both)
 
-    assert result == Replayed(found={"load": 1}, waiting={"load": 1}, problems=())
+    assert result == Replayed(found={"load": 1}, waiting={"load": 1}, unkept=(), problems=())
 
 
 def test_mapped_tasks_that_had_not_ended_are_no_problem() -> None:
@@ -151,7 +151,9 @@ def test_a_finished_sub_flow_is_found_as_a_whole() -> None:
     def old() -> str:
         return sub("a") + load("b")
 
-    assert replayed(old, old) == Replayed(found={"sub": 1, "load": 1}, waiting={}, problems=())
+    assert replayed(old, old) == Replayed(
+        found={"sub": 1, "load": 1}, waiting={}, unkept=(), problems=()
+    )
 
 
 def test_a_sub_flow_that_had_not_ended_is_replayed_inside() -> None:
@@ -202,12 +204,25 @@ def test_hooks_and_what_leaves_the_run_are_left_alone(
 
 def test_a_task_whose_result_is_not_kept_does_not_run() -> None:
     def old() -> str:
-        return load("a") * unkept()
+        return load("a") * unkept() + load("b")
 
     result = replayed(old, old)
 
     assert result.problems == ()
     assert result.waiting == {"unkept": 1}
+    assert result.unkept == ("unkept",)
+
+
+def test_a_block_that_was_rolled_back_is_replayed_as_it_was() -> None:
+    def old() -> str:
+        try:
+            with transaction():
+                load("a")
+                raise KeyError("no")
+        except KeyError:
+            return load("b")
+
+    assert replayed(old, old).found == {"load": 2}
 
 
 def test_workers_are_not_started() -> None:
@@ -235,7 +250,9 @@ def test_a_failure_is_replayed() -> None:
             return load("a")
         return ""
 
-    assert replayed(old, old) == Replayed(found={"fails": 1, "load": 1}, waiting={}, problems=())
+    assert replayed(old, old) == Replayed(
+        found={"fails": 1, "load": 1}, waiting={}, unkept=(), problems=()
+    )
 
 
 def test_a_flow_that_fails_now_though_the_run_had_completed_is_a_problem() -> None:
