@@ -41,9 +41,9 @@ class Replayed:
     """How many calls of each task, sub-flow or wait were found in the journal."""
     waiting: Mapping[str, int]
     """How many were not, and would run if the run were taken up again."""
-    unkept: tuple[str, ...]
+    unkept: tuple[str, ...] = ()
     """Which of those the journal never has, so that nothing beyond them can be seen."""
-    problems: tuple[str, ...]
+    problems: tuple[str, ...] = ()
     """Why the code does not fit the journal, the first first; empty if it does."""
 
     def check(self) -> None:
@@ -135,12 +135,11 @@ def _judged(past: Past, problems: Sequence[str] | Iterator[str]) -> Replayed:
     def counted(identities: Iterator[str]) -> dict[str, int]:
         return dict(Counter(task_in(identity) for identity in identities))
 
+    unkept = (task_in(each.key.identity) for each in past.missed() if not each.is_kept)
     return Replayed(
         found=counted(each.identity for each in past.met()),
         waiting=counted(each.key.identity for each in past.missed()),
-        unkept=tuple(
-            {task_in(each.key.identity): None for each in past.missed() if not each.is_kept}
-        ),
+        unkept=tuple(dict.fromkeys(unkept)),
         problems=tuple(problems),
     )
 
