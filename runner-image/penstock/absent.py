@@ -37,7 +37,7 @@ _ERROR = "Penstock never raises it; those that it raises are in penstock.errors.
 _CONTEXT = "use penstock.runtime, or FlowRunContext and TaskRunContext of penstock.context."
 _LOAD = "use penstock.loading.load_flow('file.py:flow'), or Flow.from_source."
 _ON_FLOW = "give it to @flow, where it belongs to the code."
-_QUEUE = "a pool has no queues yet: take another WorkPool."
+_QUEUE = "a FlowRun names its queue (spec.queue); a Flow has none for its runs yet."
 _POD = "set it in the pod template of the WorkPool or Flow."
 _DRAW = "the order of a flow is known when it runs: `penstock run FILE:FLOW` shows it."
 

@@ -142,6 +142,7 @@ def test_defaults_are_visible_and_status_is_not_current_yet(api: ApiServer, name
     }
     assert create(api, namespace, run())["spec"] == {
         "flowRef": {"name": "daily"},
+        "priority": 0,
         "suspend": False,
         "cancel": False,
     }
@@ -400,7 +401,9 @@ def test_a_generated_name_is_taken(api: ApiServer, namespace: str) -> None:
 def test_a_run_cannot_be_changed(api: ApiServer, namespace: str, change: Object) -> None:
     create(api, namespace, run(parameters={"rows": {"limit": 2}}))
 
-    with pytest.raises(Refused, match="cannot be changed, except to suspend, resume or cancel it"):
+    with pytest.raises(
+        Refused, match="cannot be changed, except to suspend, resume, cancel or reprioritise it"
+    ):
         api.merge(f"{GROUP}/namespaces/{namespace}/flowruns/good", {"spec": change})
 
 
@@ -606,7 +609,7 @@ def test_kubectl_explains_a_run(api: ApiServer) -> None:
     done = api.kubectl("explain", "flowrun.spec")
 
     told = " ".join(done.stdout.split())
-    assert "Nothing of it can be changed afterwards but suspend, resume and cancel." in told
+    assert "Only priority, suspend, resume and cancel can be changed afterwards." in told
     assert "Parameters of the flow function by name. They take precedence over the Flow's." in told
 
 

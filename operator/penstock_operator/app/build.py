@@ -145,6 +145,7 @@ class App:
         self, group: asyncio.TaskGroup, stop: asyncio.Event, watch_started: Callable[[], None]
     ) -> None:
         """Watch and work until told to stop, then finish what is in hand."""
+        self._triggers.fill_admission()
         self._triggers.queue_everything()
         self.health.synced = True
         logger.info("Acting on %d unfinished runs.", len(self.caches.runs))

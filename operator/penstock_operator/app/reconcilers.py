@@ -29,6 +29,7 @@ from penstock_operator.reconcile.flows import plan_flow
 from penstock_operator.reconcile.history import plan_history
 from penstock_operator.reconcile.names import pool_name, snapshot_name
 from penstock_operator.reconcile.observed import (
+    Look,
     Malformed,
     ObservedFlow,
     ObservedPool,
@@ -111,6 +112,10 @@ class Reconcilers:
         for _ in range(_MAX_ROUNDS):
             if not plan.need:
                 break
+            if Look.SLOT in plan.need:
+                pool = pool_name(run, flow=observed.flow)
+                slot = self.triggers.admission.ask(run, pool=pool)
+                observed = replace(observed, slot=slot)
             observed = await lookups.look_for_run(
                 self.client,
                 observed,
@@ -122,6 +127,8 @@ class Reconcilers:
         if plan.need:
             raise RuntimeError(f"The plan of a run still asks for {sorted(plan.need)}.")
         await self.executor.carry_out(plan.actions)
+        for key in self.triggers.admission.decided(Name(run.metadata.namespace, run.metadata.name)):
+            self.queue.add(key)
         if any(isinstance(action, PatchRunStatus) and action.ended for action in plan.actions):
             history = Key(Kind.HISTORY, run.metadata.namespace, run.spec.flow_ref.name)
             self.queue.add_after(history, _HISTORY_DELAY_SECONDS)
@@ -183,7 +190,8 @@ class Reconcilers:
         pool = _read(reading.read_pool, self.caches.pools, key.namespace, key.name)
         if pool is None:
             return None
-        observed = ObservedPool(pool)
+        use = self.triggers.admission.use_of(Name(key.namespace, key.name))
+        observed = ObservedPool(pool, use=use)
         plan = plan_pool(observed, now=self.now(), settings=self.settings)
         if plan.need:
             observed = await lookups.look_for_pool(self.client, observed, plan.need)

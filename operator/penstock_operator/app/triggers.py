@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
+from penstock_operator.app.admission import Admission
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.kube.caches import Caches, Name, children_of, name_of, schedule_of, text_at
 from penstock_operator.kube.client import Object
@@ -18,6 +19,9 @@ from penstock_operator.kube.resources import (
     Resource,
 )
 from penstock_operator.reconcile.names import RUN_LABEL
+
+_USE_SECONDS = 2.0
+"""How long news of runs gather before a pool's status tells of them."""
 
 
 class Queue(Protocol):
@@ -36,6 +40,7 @@ class Triggers:
     """
 
     def __init__(self, caches: Caches, queue: Queue, *, namespaces: Collection[str] = ()) -> None:
+        self.admission = Admission()
         self._caches = caches
         self._queue = queue
         self._namespaces = frozenset(namespaces)
@@ -53,6 +58,7 @@ class Triggers:
             return
         if self._caches.of(resource).put(obj):
             self._queue_all(self._concerned_by(resource, obj))
+            self._admit(resource, obj)
 
     def lost(self, resource: Resource, *, namespace: str, name: str, uid: str) -> None:
         """Take in that an object is no more."""
@@ -63,6 +69,7 @@ class Triggers:
     def _remove(self, resource: Resource, obj: Object) -> None:
         if self._caches.of(resource).remove(obj):
             self._queue_all(self._concerned_by(resource, obj))
+            self._admit(resource, obj)
 
     def queue_everything(self) -> None:
         """Queue every object there is, in the order of dependence, and behind all news.
@@ -80,6 +87,26 @@ class Triggers:
         for run in self._caches.runs:
             if not text_at(run, "status", "state"):
                 self._queue.add(Key(Kind.RUN, *name_of(run)))
+
+    def _admit(self, resource: Resource, obj: Object) -> None:
+        """Let runs start that may by what has become of a run or a pool."""
+        if resource == POOLS:
+            self._queue_all(self.admission.saw_pool(obj))
+        elif resource == RUNS:
+            known = self._caches.runs.get(name_of(obj))
+            heard = self.admission.lost_run(obj) if known is None else self.admission.saw_run(known)
+            for key in heard:
+                if key.kind == Kind.POOL:
+                    self._queue.add_after(key, _USE_SECONDS)
+                else:
+                    self._queue.add(key)
+
+    def fill_admission(self) -> None:
+        """Take in all that the caches hold."""
+        for pool in self._caches.pools:
+            self._admit(POOLS, pool)
+        for run in self._caches.runs:
+            self._admit(RUNS, run)
 
     def _queue_all(self, keys: Iterator[Key]) -> None:
         for key in keys:

@@ -54,6 +54,8 @@ class Kind:
     selectable: tuple[str, ...] = ()
     new: JsonObject = field(default_factory=lambda: {"observedGeneration": -1})
     """The status of an object that nobody has looked at."""
+    scale: tuple[str, str] | None = None
+    """Where `kubectl scale` finds the number wanted, and the number there is."""
     longest_name: int = MAX_NAME_LENGTH
     name_rule: JsonObject | None = None
     """What its names must be, if not what the names of people's objects must be."""
@@ -111,12 +113,16 @@ KINDS = (
         plural="workpools",
         short="wp",
         columns=(
+            Column("Concurrency", ".spec.concurrency", "integer"),
+            Column("Active", ".status.active", "integer"),
+            Column("Queued", ".status.queued", "integer"),
             _SUSPENDED,
             _READY,
             _AGE,
             Column("Image", ".spec.image", wide=True),
             _WHY,
         ),
+        scale=(".spec.concurrency", ".status.active"),
     ),
     Kind(
         model=Schedule,
@@ -198,7 +204,14 @@ def _version(kind: Kind) -> JsonObject:
         "storage": True,
     }
     if kind.has_status:
-        version["subresources"] = {"status": {}}
+        subresources: JsonObject = {"status": {}}
+        if kind.scale is not None:
+            wanted, actual = kind.scale
+            subresources["scale"] = {
+                "specReplicasPath": wanted,
+                "statusReplicasPath": actual,
+            }
+        version["subresources"] = subresources
     version["additionalPrinterColumns"] = [_printer_column(column) for column in kind.columns]
     if kind.selectable:
         version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]

@@ -81,7 +81,7 @@ class ParentRef(Part):
 
 
 class FlowRunSpec(Part):
-    """What is run. Nothing of it can be changed afterwards but suspend, resume and cancel."""
+    """What is run. Only priority, suspend, resume and cancel can be changed afterwards."""
 
     model_config = ConfigDict(
         json_schema_extra=refuse_unless(
@@ -94,9 +94,11 @@ class FlowRunSpec(Part):
                 " && has(self.parentRef) == has(oldSelf.parentRef)"
                 " && (!has(self.parentRef) || self.parentRef == oldSelf.parentRef)"
                 " && has(self.rerunOf) == has(oldSelf.rerunOf)"
-                " && (!has(self.rerunOf) || self.rerunOf == oldSelf.rerunOf)",
-                "A run's spec cannot be changed, except to suspend, resume or cancel it; create"
-                " another run.",
+                " && (!has(self.rerunOf) || self.rerunOf == oldSelf.rerunOf)"
+                " && has(self.queue) == has(oldSelf.queue)"
+                " && (!has(self.queue) || self.queue == oldSelf.queue)",
+                "A run's spec cannot be changed, except to suspend, resume, cancel or reprioritise"
+                " it; create another run.",
             ),
             must(
                 "!oldSelf.cancel || self.cancel",
@@ -122,6 +124,12 @@ class FlowRunSpec(Part):
     """Begins the run with what another one has stored. Its parameters are those of that run, but
     for those that are given here."""
 
+    queue: ObjectName | None = None
+    """The queue of its WorkPool in which the run waits for a slot. Without it: default."""
+
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    """Runs of a higher one go first in their queue. Among equals the oldest does."""
+
     suspend: bool = False
     """Set it to true to let the run leave its pod, and to false to let it go on. Nothing is undone:
     what has finished stays finished."""
@@ -141,6 +149,9 @@ class WaitingFor(Part):
 
     name: Annotated[str, Field(max_length=512)] | None = None
     """Its name."""
+
+    ahead: Count | None = None
+    """How many runs are to get a slot before. It is written anew now and then."""
 
     since: Timestamp
     """Since when the run waits for it."""
@@ -257,7 +268,7 @@ class FlowRun(Part):
 
     metadata: ObjectMeta
     spec: FlowRunSpec
-    """What is run. Nothing of it can be changed afterwards but suspend, resume and cancel."""
+    """What is run. Only priority, suspend, resume and cancel can be changed afterwards."""
 
     status: FlowRunStatus = Field(default=FlowRunStatus())
     """How the run stands. The operator writes it, but for execution, which the run's pod writes."""

@@ -37,6 +37,8 @@ class Reason(StrEnum):
     WORK_POOL_NOT_FOUND = "WorkPoolNotFound"
     WORK_POOL_STALLED = "WorkPoolStalled"
     WORK_POOL_SUSPENDED = "WorkPoolSuspended"
+    QUEUE_NOT_FOUND = "QueueNotFound"
+    WAITING_FOR_SLOT = "WaitingForSlot"
     # Pending; those that a person must mend end as Failed at their deadline
     LAUNCHING = "Launching"
     RECOVERING = "Recovering"
@@ -124,6 +126,7 @@ class WaitKind(StrEnum):
 
     FLOW = "Flow"
     WORK_POOL = "WorkPool"
+    SLOT = "Slot"
     IMAGE = "Image"
     NODE = "Node"
     QUOTA = "Quota"

@@ -1,10 +1,20 @@
 """WorkPool: where and how runs launch."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from penstock_operator.model.meta import Conditions, ObjectMeta
 from penstock_operator.model.pods import Labels, PoolPodTemplate
-from penstock_operator.model.schema import Generation, ImageName, Part, PositiveSeconds, Seconds
+from penstock_operator.model.schema import (
+    Count,
+    Generation,
+    ImageName,
+    ObjectName,
+    Part,
+    PositiveSeconds,
+    Seconds,
+)
 from penstock_operator.model.store import Store
 
 
@@ -21,6 +31,20 @@ class JobSettings(Part):
     """Labels added to each Job, for example for a quota system."""
 
 
+class Queue(Part):
+    """A line in which runs wait for a slot of the pool."""
+
+    name: ObjectName
+    """Its name, for spec.queue of runs."""
+
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    """Runs of queues with a higher one go first."""
+
+    concurrency: Count | None = None
+    """How many runs of the queue may be at work at once. Without it only the pool's number counts.
+    """
+
+
 class WorkPoolSpec(Part):
     """How the pool launches runs."""
 
@@ -30,6 +54,22 @@ class WorkPoolSpec(Part):
 
     image: ImageName | None = None
     """Image of the flow's container where the Flow names none."""
+
+    concurrency: Count | None = None
+    """How many runs may be at work at once; others wait. Without it there is no limit. A run that
+    waits without a pod takes no slot. kubectl scale changes it."""
+
+    queues: Annotated[
+        tuple[Queue, ...],
+        Field(
+            max_length=32,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = ()
+    """The lines in which runs wait. The one named default is always there."""
 
     suspend: bool = False
     """Whether new runs wait. Runs that have started go on."""
@@ -41,11 +81,45 @@ class WorkPoolSpec(Part):
     """Settings of the Jobs."""
 
 
+class QueueStatus(Part):
+    """How a queue stands."""
+
+    name: ObjectName
+    """Its name."""
+
+    active: Count = 0
+    """How many of its runs are at work."""
+
+    queued: Count = 0
+    """How many wait for a slot."""
+
+
 class WorkPoolStatus(Part):
     """What the operator knows about the pool."""
 
     observed_generation: Generation = -1
     """The generation of the WorkPool that this status is about."""
+
+    active: Count | None = None
+    """How many runs are at work, where the pool has a limit or queues."""
+
+    queued: Count | None = None
+    """How many wait for a slot."""
+
+    oldest_wait_seconds: Count | None = None
+    """For how long the oldest of them had waited when this was written."""
+
+    queues: Annotated[
+        tuple[QueueStatus, ...],
+        Field(
+            max_length=33,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = ()
+    """The same by queue."""
 
     conditions: Conditions = ()
     """Ready tells whether runs can launch; Stalled says what a person must mend."""

@@ -9,10 +9,10 @@ from datetime import timedelta
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.states import Reason, WaitKind
 from penstock_operator.model.workpool import WorkPool
-from penstock_operator.reconcile.case import RunCase
+from penstock_operator.reconcile.case import NeedError, RunCase
 from penstock_operator.reconcile.code import Code, Fault
-from penstock_operator.reconcile.names import pool_name
-from penstock_operator.reconcile.observed import Malformed
+from penstock_operator.reconcile.names import DEFAULT_QUEUE, pool_name, queue_name
+from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
 from penstock_operator.reconcile.usable import flow_fault, image_of, pool_fault
 
 SETTLING = timedelta(seconds=2)
@@ -32,6 +32,8 @@ class Hold:
     sentence: str
     grace: timedelta = timedelta()
     """How old the run must be before this is worth a write."""
+    ahead: int | None = None
+    """How many runs get a slot before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def admitted(case: RunCase) -> Ready | Hold:
         fault = flow_fault(code, pool=pool, settings=case.settings)
         image = image_of(code, pool=pool, settings=case.settings)
         if fault is None and image is not None:
-            return Ready(code, pool, image)
+            return _without_slot(case, pool) or Ready(code, pool, image)
     assert fault is not None
     return _flow_hold(case, Reason.FLOW_STALLED, f"cannot be used. {fault.sentence}")
 
@@ -86,7 +88,34 @@ def placed(case: RunCase, code: Code) -> Ready | Hold:
             " new runs another WorkPool."
         )
         return _pool_hold(case, Reason.WORK_POOL_STALLED, words)
-    return Ready(code, pool, image)
+    return _without_slot(case, pool) or Ready(code, pool, image)
+
+
+def _without_slot(case: RunCase, pool: WorkPool) -> Hold | None:
+    """Take a slot of the pool, or say that there is none."""
+    if pool.spec.concurrency is None and not pool.spec.queues:
+        return None
+    queue = queue_name(case.run)
+    if queue != DEFAULT_QUEUE and queue not in {each.name for each in pool.spec.queues}:
+        words = (
+            f"has no queue {queue}. Add it to the pool's spec.queues; the run then starts by"
+            " itself."
+        )
+        return _pool_hold(case, Reason.QUEUE_NOT_FOUND, words)
+    if isinstance(case.observed.slot, NotLooked):
+        raise NeedError(Look.SLOT)
+    ahead = case.observed.slot.ahead
+    if ahead is None:
+        return None
+    name = pool.metadata.name
+    words = f"The run waits for a slot in the WorkPool {name}, queue {queue}; {_line(ahead)}."
+    return Hold(Reason.WAITING_FOR_SLOT, WaitKind.SLOT, name, words, ahead=ahead)
+
+
+def _line(ahead: int) -> str:
+    if ahead == 0:
+        return "it is the next"
+    return f"{ahead} {'run is' if ahead == 1 else 'runs are'} ahead of it"
 
 
 def _usable_flow(case: RunCase) -> Flow | Hold:

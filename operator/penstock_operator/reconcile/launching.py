@@ -236,6 +236,7 @@ def _wait(case: RunCase, hold: Hold) -> Plan:
 
 def _held(case: RunCase, hold: Hold) -> Standing:
     wait = waiting(case.run, reason=hold.reason, kind=hold.kind, name=hold.name, now=case.now)
+    wait = wait.model_copy(update={"ahead": hold.ahead})
     return Standing(State.SCHEDULED, hold.reason, hold.sentence, wait)
 
 

@@ -18,6 +18,7 @@ MOMENT_ANNOTATION = "penstock.dev/scheduled-time"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "penstock"}
 
 DEFAULT_POOL = "default"
+DEFAULT_QUEUE = "default"
 RUNNER_ACCOUNT = "penstock-runner"
 FLOW_CONTAINER = "flow"
 
@@ -42,6 +43,11 @@ def job_name(run: str, *, attempt: int) -> str:
 def snapshot_name(flow: str, *, code_version: str) -> str:
     """Name the ConfigMap that holds what the runs of that version start from."""
     return f"{flow}-{code_version}"
+
+
+def queue_name(run: FlowRun) -> str:
+    """Name the queue of its pool in which a run waits for a slot."""
+    return run.spec.queue or DEFAULT_QUEUE
 
 
 def pool_name(run: FlowRun, *, flow: Flow | Malformed | None) -> str:

@@ -51,6 +51,9 @@ class Look(StrEnum):
     SOURCE = "Source"
     """Get the ConfigMap that the Flow's `source.configMap` names, uncached → `source`."""
 
+    SLOT = "Slot"
+    """Ask for a slot of the run's pool, and take it if there is one → `slot`."""
+
     OUTCOMES = "Outcomes"
     """Get the runs that a Schedule's status lists as active or starting and that the cache lacks →
     `outcomes`."""
@@ -220,6 +223,23 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """The answer to a run that asks for a slot of its pool."""
+
+    ahead: int | None = None
+    """How many get one before; nothing if it is granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How many runs of a pool are at work and wait, by queue."""
+
+    by_queue: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    waiting_since: datetime | None = None
+    """When the oldest run that waits was created."""
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedRun:
     """All that the plan of a run may look at."""
 
@@ -241,6 +261,7 @@ class ObservedRun:
     pods: tuple[PodView, ...] | NotLooked = NOT_LOOKED
     events: tuple[EventView, ...] | NotLooked = NOT_LOOKED
     refusal: Refusal | None = None
+    slot: Slot | NotLooked = NOT_LOOKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +297,7 @@ class ObservedPool:
 
     pool: WorkPool | Malformed
     access: RunnerAccess | NotLooked = NOT_LOOKED
+    use: PoolUse = PoolUse()
 
 
 @dataclass(frozen=True, slots=True)

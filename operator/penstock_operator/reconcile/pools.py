@@ -1,9 +1,10 @@
 """The plan of a WorkPool: let the runners of its namespace report, and say if it can launch."""
 
 from datetime import datetime
+from typing import Any
 
 from penstock_operator.model.states import ReadyReason
-from penstock_operator.model.workpool import WorkPool, WorkPoolStatus
+from penstock_operator.model.workpool import QueueStatus, WorkPool, WorkPoolStatus
 from penstock_operator.reconcile.actions import (
     Action,
     EnsureRoleBinding,
@@ -14,12 +15,13 @@ from penstock_operator.reconcile.actions import (
 )
 from penstock_operator.reconcile.code import Fault
 from penstock_operator.reconcile.manifests import role_binding_manifest, service_account_manifest
-from penstock_operator.reconcile.names import RUNNER_ACCOUNT
+from penstock_operator.reconcile.names import DEFAULT_QUEUE, RUNNER_ACCOUNT
 from penstock_operator.reconcile.observed import (
     Look,
     Malformed,
     NotLooked,
     ObservedPool,
+    PoolUse,
     RunnerAccess,
 )
 from penstock_operator.reconcile.readiness import readiness, usable
@@ -47,10 +49,39 @@ def plan_pool(observed: ObservedPool, *, now: datetime, settings: Settings) -> P
     status = WorkPoolStatus(
         observed_generation=generation,
         conditions=readiness(verdict, old=old.conditions, generation=generation, now=now),
+        **_use(pool, observed.use, now=now),
     )
-    if status.conditions == old.conditions and old.observed_generation == generation:
+    if not _is_news(status, old=old):
         return Plan(actions=granted)
     return Plan(actions=(*granted, PatchPoolStatus(target_of(pool.metadata), status)))
+
+
+def _use(pool: WorkPool | Malformed, use: PoolUse, *, now: datetime) -> dict[str, Any]:
+    """Say how many are at work and wait, where that is limited: it costs writes."""
+    if isinstance(pool, Malformed) or (pool.spec.concurrency is None and not pool.spec.queues):
+        return {}
+    names = {DEFAULT_QUEUE, *(each.name for each in pool.spec.queues)}
+    shown = {name: use.by_queue.get(name, (0, 0)) for name in sorted(names)}
+    wait = now - use.waiting_since if use.waiting_since is not None else None
+    return {
+        "active": sum(active for active, _ in use.by_queue.values()),
+        "queued": sum(queued for _, queued in use.by_queue.values()),
+        "oldest_wait_seconds": int(wait.total_seconds()) if wait is not None else None,
+        "queues": tuple(
+            QueueStatus(name=name, active=active, queued=queued)
+            for name, (active, queued) in shown.items()
+        ),
+    }
+
+
+def _is_news(status: WorkPoolStatus, *, old: WorkPoolStatus | Malformed) -> bool:
+    if isinstance(old, Malformed):
+        return (status.conditions, status.observed_generation) != (
+            old.conditions,
+            old.observed_generation,
+        )
+    # How long somebody waits is told when something else is: it changes with the clock.
+    return status != old.model_copy(update={"oldest_wait_seconds": status.oldest_wait_seconds})
 
 
 def _granted(

@@ -79,10 +79,23 @@ def is_news(status: FlowRunStatus, *, run: FlowRun) -> bool:
     numbers of free nodes, of a quota); that alone is not worth a write.
     """
     old = run.status.model_copy(update={"execution": None})
+    if _moved_up_little(old, status):
+        return False
     if status.state == State.PENDING and _same_wait(old, status):
         words = {"message": status.message, "conditions": status.conditions}
         old = old.model_copy(update=words)
     return old != status
+
+
+def _moved_up_little(old: FlowRunStatus, new: FlowRunStatus) -> bool:
+    """Tell whether a run has come forward in its line, but not by half of it: who waits behind ten
+    thousand others is told so a dozen times, not ten thousand."""
+    if not (old.reason == new.reason == Reason.WAITING_FOR_SLOT):
+        return False
+    before, now = (each.waiting_for.ahead if each.waiting_for else None for each in (old, new))
+    if before is None or now is None or old.observed_generation != new.observed_generation:
+        return False
+    return before // 2 < now <= before or before == now
 
 
 def _same_wait(old: FlowRunStatus, new: FlowRunStatus) -> bool:
