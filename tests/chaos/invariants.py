@@ -56,24 +56,25 @@ class Story:
 
 
 def acknowledged_work_is_not_redone(story: Story) -> Iterator[str]:
-    acknowledged: dict[str, str] = {}
-    """Keys by what their calls are named in the journal."""
-    done: dict[str, set[str]] = defaultdict(set)
-    """Keys by step, without what was undone."""
+    """What was undone is done again in a later attempt of its flow, and in none before."""
+    acknowledged: set[str] = set()
+    done: dict[str, object] = {}
+    """By key: the epoch in which it was done."""
+    undone: set[str] = set()
+    """Steps."""
     for fact in story.facts:
         match fact.what:
             case "record":
-                for call in fact["forgot"]:
-                    acknowledged.pop(call, None)
                 acknowledged.update(fact["did"])
-            case "begin":
-                again = fact["key"] in {*acknowledged.values()} & done[fact["step"]]
-                if again and not story.is_stray(fact):
+            case "begin" if fact["key"] in acknowledged and not story.is_stray(fact):
+                if fact["step"] in undone and fact["epoch"] != done[fact["key"]]:
+                    acknowledged.discard(fact["key"])
+                else:
                     yield f"{fact['step']} began again after its result was journaled: {fact}"
             case "end" if not fact["failed"]:
-                done[fact["step"]].add(fact["key"])
+                done[fact["key"]] = fact["epoch"]
             case "undo":
-                done[fact["step"]].clear()
+                undone.add(fact["step"])
 
 
 def what_was_built_upon_is_not_redone(story: Story) -> Iterator[str]:
@@ -114,7 +115,7 @@ def retries_that_were_used_stay_used(story: Story) -> Iterator[str]:
     for fact in story.of("begin"):
         this = (tuple(fact["epoch"]), fact["try"])
         key = fact["key"]
-        if fact["step"] in story.expected.undone or story.is_stray(fact):
+        if story.is_stray(fact):
             continue
         if key in latest and this < latest[key]:
             yield f"{fact['step']} went back to try {this} after {latest[key]}"

@@ -84,7 +84,7 @@ def _order(world: _World) -> tuple[str, ...]:
     for (step, _), tries in world.tries.items():
         epochs[step].update(epoch for epoch, _ in tries)
     alone = [step for step, found in epochs.items() if len(found) == 1]
-    return tuple(each for each in alone if each not in world.at_once | world.undone)
+    return tuple(each for each in alone if each not in world.at_once)
 
 
 class _Failed(Exception):

@@ -97,12 +97,6 @@ def _facts_of(number: int, text: str) -> dict[str, Any]:
         "process": header.holder,
         "pod": header.holder.partition("/")[0],
         "fence": header.kind == "fence",
-        "did": [
-            [call, key]
-            for kind, call, text in lines
-            if kind == "done"
-            for _, key in DID.findall(text)
-        ],
-        "forgot": [call for kind, call, _ in lines if kind == "forgotten"],
+        "did": [key for kind, _, text in lines if kind == "done" for _, key in DID.findall(text)],
         "holds": sorted({kind for kind, _, _ in lines}),
     }

@@ -12,7 +12,7 @@ from penstock.clock import now
 from penstock.drivers.context import RunContext
 from penstock.drivers.frame import Frame
 from penstock.drivers.holding import holds_slots
-from penstock.drivers.scope import Scope, open_block
+from penstock.drivers.scope import Scope, epoch_in, open_block
 from penstock.drivers.slots import Slots
 from penstock.engine.cache_terms import CacheQuestion, Keeping
 from penstock.engine.definition import Definition
@@ -236,12 +236,7 @@ class LiveCall:
 
     def epoch(self) -> str:
         """Return which attempts of the bodies around the call are going on."""
-        attempts: list[str] = []
-        scope = self.caller
-        while scope is not None:
-            attempts.append(str(scope.run.run_count))
-            scope = scope.parent
-        return ".".join(reversed(attempts))
+        return epoch_in(self.caller)
 
     def keeps_result(self) -> bool:
         """Tell whether anybody may ask for the result again: else a stream forgets its items."""

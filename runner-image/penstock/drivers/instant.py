@@ -23,6 +23,7 @@ from penstock.engine.effects import (
     FixDeadline,
     GiveSlots,
     Hold,
+    IsUndone,
     Keep,
     Lookup,
     Record,
@@ -45,7 +46,7 @@ def carry_out(effect: Effect[object], *, call: LiveCall) -> object:
     match effect:
         case Announce(state):
             announce(state, call=call)
-        case Find() | Begin() | Record() | RecordAttempt() | Undo() | AwaitStored():
+        case Find() | Begin() | Record() | RecordAttempt() | AwaitStored() | Undo() | IsUndone():
             return _in_journal(effect, call=call)
         case Complain(message, error):
             complain(call.run, message, error=error)
@@ -103,10 +104,12 @@ def _in_journal(effect: Effect[object], *, call: LiveCall) -> object:
             beats = call.scope.beats if call.scope else None
             left = beats.unstored if beats else ()
             journal.record_attempt(key, used=used, epoch=call.epoch, beats=left)
-        case Undo(key):
+        case Undo(key, in_later_attempts):
             if journal and key is not None:
-                journal.forget(key)
+                journal.forget(key, epoch=call.epoch if in_later_attempts else None)
             rolled_back(call.run)
+        case IsUndone(key):
+            return journal is not None and journal.is_undone(key)
     return None
 
 

@@ -193,6 +193,15 @@ def _drawer() -> object:
     return asyncio.current_task(loop) or loop
 
 
+def epoch_in(scope: Scope | None) -> str:
+    """Return which attempts of a body, and of those around it, are going on."""
+    attempts: list[str] = []
+    while scope is not None:
+        attempts.append(str(scope.run.run_count))
+        scope = scope.parent
+    return ".".join(reversed(attempts))
+
+
 def enter_engine() -> Scope | None:
     """Return the scope of the calling body, after raising what must end it."""
     scope = current_scope.get()

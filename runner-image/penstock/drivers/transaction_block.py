@@ -6,7 +6,7 @@ from contextvars import Token
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock.drivers.scope import Scope, enter_engine, open_block
+from penstock.drivers.scope import Scope, enter_engine, epoch_in, open_block
 from penstock.drivers.transacting import (
     AsyncTransaction,
     Transaction,
@@ -62,8 +62,8 @@ class BlockPart:
         return context is not None and context.is_replay
 
     def epoch(self) -> str:
-        """Tell nothing of attempts: that a block was committed holds in all of them."""
-        return ""
+        """Return which attempts of the bodies around are going on: failures hold in those."""
+        return epoch_in(self._scope)
 
     def is_made_once(self, key: CallKey) -> bool:
         """Tell nothing of other calls: what is recorded of a block may be asked for again."""
@@ -118,18 +118,21 @@ class Block:
         self._token = open_block.set((self._scope, transaction))
         return transaction
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         transaction: Transaction = self._transaction
         try:
-            failed = kind is not None or transaction.is_rolled_back()
-            if not failed:
+            if error is None and not transaction.is_rolled_back():
                 block_until_final(transaction.links, scope=self._scope)
-        except BaseException:
-            failed = True
+                before = drive(transaction.failure_on_record(), part=transaction.part)
+                if before is not None:
+                    raise before
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             self._leave()
-            drive(transaction.ending(failed=failed), part=transaction.part)
+            failed = error is not None or transaction.is_rolled_back()
+            drive(transaction.ending(failed=failed, error=error), part=transaction.part)
 
     async def __aenter__(self) -> AsyncTransaction:
         transaction = self._made(AsyncTransaction)
@@ -137,20 +140,24 @@ class Block:
         self._token = open_block.set((self._scope, transaction))
         return transaction
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
         from penstock.drivers.loops import suspend_until_final
 
         transaction: AsyncTransaction = self._transaction
         try:
-            failed = kind is not None or transaction.is_rolled_back()
-            if not failed:
+            if error is None and not transaction.is_rolled_back():
                 await suspend_until_final(transaction.links, scope=self._scope)
-        except BaseException:
-            failed = True
+                before = await drive_async(transaction.failure_on_record(), part=transaction.part)
+                if before is not None:
+                    raise before
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             self._leave()
-            await drive_async(transaction.ending(failed=failed), part=transaction.part)
+            failed = error is not None or transaction.is_rolled_back()
+            ending = transaction.ending(failed=failed, error=error)
+            await drive_async(ending, part=transaction.part)
 
     def _made(self, kind: type[T]) -> T:
         if self._transaction is not None:

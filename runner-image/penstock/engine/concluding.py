@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from penstock.engine.effects import Complain, Find, Steps, Within
+from penstock.engine.effects import Complain, Find, IsUndone, Steps, Within
 from penstock.engine.hooks import Hooks
 from penstock.engine.transaction_terms import TransactionState
 from penstock.engine.transactions import Transaction
@@ -20,13 +20,23 @@ def conclude(
 ) -> Steps[None]:
     """End the transaction of a call that came to ``state``, now or in an earlier attempt."""
     if not state.is_completed():
-        yield from transaction.ending(failed=True)
+        error = state.data if isinstance(state.data, BaseException) else None
+        yield from transaction.ending(failed=True, error=error)
+        return
+    if not is_new and (yield from _is_undone(transaction)):
+        transaction.state = TransactionState.ROLLED_BACK
         return
     if state.name == "Cached" or not (is_new or (yield from _is_open(transaction))):
         transaction.state = TransactionState.COMMITTED
         return
     transaction.stage_hooks(on_rollback=hooks.on("on_rollback"), on_commit=hooks.on("on_commit"))
     yield from transaction.ending(failed=False)
+
+
+def _is_undone(transaction: Transaction) -> Steps[bool]:
+    """Tell whether an earlier process has undone what it did, for its block failed."""
+    key = transaction.call_key
+    return key is not None and (yield Within(transaction.part, IsUndone(key))) is True
 
 
 def _is_open(transaction: Transaction) -> Steps[bool]:

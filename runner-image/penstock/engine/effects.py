@@ -217,9 +217,21 @@ class AwaitStored(Effect[None]):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Undo(Effect[None]):
-    """Have the call count as never made, if it has a key: what it did was rolled back."""
+    """Store that what the call did was rolled back, if it has a key: made again, it runs again.
+
+    ``in_later_attempts``: in a later attempt of the bodies around it; whoever takes this one up
+    again finds what came of the call, for it is on record how this one went on.
+    """
 
     key: CallKey | None
+    in_later_attempts: bool
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class IsUndone(Effect[bool]):
+    """Ask whether what a call did, whose result was found, has been rolled back since."""
+
+    key: CallKey
 
 
 @dataclass(slots=True, eq=False, repr=False)

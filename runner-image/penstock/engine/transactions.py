@@ -15,6 +15,7 @@ from penstock.engine.effects import (
     AwaitStored,
     CallHook,
     Complain,
+    Find,
     Record,
     Steps,
     Undo,
@@ -28,7 +29,7 @@ from penstock.engine.results import Entry, Slot
 from penstock.engine.staged import StagedResults
 from penstock.engine.transaction_terms import CommitMode, TransactionState
 from penstock.engine.work import Work
-from penstock.states import Completed
+from penstock.states import Completed, Failed, State
 
 
 class Transaction(Work):
@@ -90,10 +91,10 @@ class Transaction(Work):
         self._held.append((slot, entry))
         self.results.add(slot, entry)
 
-    def ending(self, *, failed: bool) -> Steps[None]:
+    def ending(self, *, failed: bool, error: BaseException | None = None) -> Steps[None]:
         """Commit, roll back, or hand over to the transaction around, once the work has ended."""
         if failed:
-            yield from self.rolling_back()
+            yield from self.rolling_back(error)
         elif self.commit_mode is CommitMode.EAGER:
             yield from self.committing()
         elif self.parent is not None:
@@ -104,7 +105,7 @@ class Transaction(Work):
             yield from self.rolling_back()
         around = self.parent
         if self.is_rolled_back() and around is not None and around.is_block:
-            yield from around.rolling_back()
+            yield from around.rolling_back(error)
 
     def has_joined(self, key: CallKey) -> bool:
         """Tell whether a call with this key is inside already, from an earlier attempt."""
@@ -166,26 +167,47 @@ class Transaction(Work):
         while self._children:
             yield from self._children.popleft().committing_with_parent()
 
-    def rolling_back(self) -> Steps[bool]:
+    def rolling_back(
+        self, error: BaseException | None = None, *, on_record: bool = False
+    ) -> Steps[bool]:
         """Call the roll-back hooks in reverse, of this and then of what is inside.
 
         Tells whether it was done now. A hook that raises keeps no other from being called.
+        ``on_record``: whoever takes this attempt up again learns that it failed.
         """
         if not self._may_end():
             return False
-        yield from self._roll_back()
+        on_record = on_record or (yield from self._put_on_record(error))
+        yield from self._roll_back(on_record=on_record)
         return True
 
-    def _roll_back(self) -> Steps[None]:
+    def failure_on_record(self) -> Steps[Exception | None]:
+        """Return why the block was rolled back, if its attempt of the body is taken up again."""
+        if self.call_key is None or not self.is_block or self.is_over():
+            return None
+        found = yield Within(self.part, Find(self.call_key.beside("failure")))
+        if isinstance(found, State) and isinstance(found.data, Exception):
+            return found.data
+        return None
+
+    def _put_on_record(self, error: BaseException | None) -> Steps[bool]:
+        """Store why a block fails, before anything is undone; tell whether that is stored."""
+        if self.call_key is None or not self.is_block or not isinstance(error, Exception):
+            return False
+        failure = Failed(data=error)
+        yield Within(self.part, Record(self.call_key.beside("failure"), failure))
+        return (yield from self.failure_on_record()) is not None
+
+    def _roll_back(self, *, on_record: bool = False) -> Steps[None]:
         was_done = self.is_staged() and not self.is_block
         self.state = TransactionState.ROLLED_BACK
         for hook in reversed(self._on_rollback):
             yield from self._call(hook, deed="roll-back")
         yield from self._let_go(kept=False)
         if was_done:
-            yield Within(self.part, Undo(self.call_key))
+            yield Within(self.part, Undo(self.call_key, in_later_attempts=on_record))
         while self._children:
-            yield from self._children.pop().rolling_back()
+            yield from self._children.pop().rolling_back(on_record=on_record)
 
     def _let_go(self, *, kept: bool) -> Steps[None]:
         """Keep the results that waited, or drop them, and let go of the locks."""

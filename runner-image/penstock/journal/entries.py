@@ -4,7 +4,7 @@
     failed 77…01 {"name":"load(load)","call":[1,"77aa"],"epoch":"0.1","state":["Failed","…"],…}
     retry 77…01 {"name":"load(load)","epoch":"0.1","attempts":1,"at":"2026-11-20T12:00:00+00:00"}
     note 5c…e0 {"name":"sleep","json":"2026-11-20T12:00:00+00:00"}
-    forgotten 3f…9a {"name":"load(load)"}
+    forgotten 3f…9a {"name":"load(load)","epoch":"0.1"}
     left 3f…9a {"name":"load(load)","json":[{"key":"report","type":"markdown",…}]}
     due 77…01 {"name":"load(load)","epoch":"0.1","at":"2026-11-20T13:00:00+00:00"}
     beat 77…01 {"json":{"page":7}}
@@ -92,10 +92,13 @@ def note_line(key: CallKey, value: object) -> str:
     return _line("note", key.digest_of_path(), head_of(key), value=value)
 
 
-def forgotten_line(key: CallKey) -> str:
-    """Return the entry of a call whose work was undone: entries before it hold no more."""
-    fields = compact({"name": key.identity})
-    return f"forgotten {key.digest_of_path()} {fields}"
+def forgotten_line(key: CallKey, *, epoch: str | None = None) -> str:
+    """Return the entry of a call whose work was undone: entries before it hold no more.
+
+    With an ``epoch`` they still tell, for as long as it lasts, what came of the call.
+    """
+    fields = {"name": key.identity} | ({} if epoch is None else {"epoch": epoch})
+    return f"forgotten {key.digest_of_path()} {compact(fields)}"
 
 
 def given_line(args: tuple[object, ...], kwargs: dict[str, object]) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-UNDONE = ("done", "away", "failed", "retry", "due", "beat", "left")
+UNDONE = ("done", "away", "failed", "retry", "due", "beat", "left", "forgotten")
 """What a call that was rolled back counts as never having had. That it began stays true."""
+_RESULTS = ("done", "away")
 _OF_A_CALL = (*UNDONE, "start")
 _ENDINGS = ("done", "away", "failed")
 
@@ -27,11 +28,13 @@ class Held:
     def add(self, line: str) -> None:
         """Hold an entry; the last of a kind and key counts."""
         kind, _, rest = line.partition(" ")
-        if kind == "forgotten":
-            self.release(rest.partition(" ")[0], kinds=UNDONE)
-            return
         key, _, text = rest.partition(" ")
+        if kind == "forgotten" and "epoch" not in json.loads(text):
+            self.release(key, kinds=UNDONE)
+            return
         self._texts[f"{kind} {key}"] = text
+        if kind in _RESULTS:
+            self._texts.pop(f"forgotten {key}", None)
 
     def text(self, kind: str, key: str) -> str | None:
         """Return the JSON of an entry, unread; ``None`` if there is none."""

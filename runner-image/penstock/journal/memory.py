@@ -100,7 +100,11 @@ class MemoryJournal:
         """Keep a call's result no longer."""
         self._states.pop(key, None)
 
-    def forget(self, key: CallKey) -> None:
-        """Have the call count as never made."""
+    def forget(self, key: CallKey, *, epoch: Epoch | None = None) -> None:
+        """Have the call count as never made: nobody takes this attempt up again."""
         for each in (key, key.beside("values")):
             self._states.pop(each, None)
+
+    def is_undone(self, key: CallKey) -> bool:
+        """Tell that what was undone is not found."""
+        return False

@@ -94,5 +94,11 @@ class Journal(Protocol):
     def release(self, key: CallKey) -> None:
         """Keep what a call came to no longer in memory: it is not made again in this process."""
 
-    def forget(self, key: CallKey) -> None:
-        """Have the call count as never made, with what is kept beside it (see ``CallKey``)."""
+    def forget(self, key: CallKey, *, epoch: Epoch | None = None) -> None:
+        """Have the call count as never made, with what is kept beside it (see ``CallKey``).
+
+        With an ``epoch`` it counts as made, and undone, for as long as that lasts.
+        """
+
+    def is_undone(self, key: CallKey) -> bool:
+        """Tell whether a call that counts as made was undone."""

@@ -56,9 +56,9 @@ class RoundTripJournal(MemoryJournal):
         super().release(key)
         self._lines.pop(key, None)
 
-    def forget(self, key: CallKey) -> None:
+    def forget(self, key: CallKey, *, epoch: Epoch | None = None) -> None:
         """Have the call count as never made."""
-        super().forget(key)
+        super().forget(key, epoch=epoch)
         self._lines.pop(key, None)
 
 

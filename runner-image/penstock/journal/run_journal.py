@@ -157,9 +157,11 @@ class RunJournal:
 
     def _found(self, name: str, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
         held = self._held
-        if done := held.text("done", name):
+        forgotten = held.text("forgotten", name)
+        holds = forgotten is None or epoch_in(forgotten) == self._epoch(epoch)
+        if holds and (done := held.text("done", name)):
             return state_in(done, kind=StateType.COMPLETED)
-        if away := held.text("away", name):
+        if holds and (away := held.text("away", name)):
             return state_in(fetched(away, large=self._large), kind=StateType.COMPLETED)
         failed, retry = held.text("failed", name), held.text("retry", name)
         if failed and (epoch_in(failed) == self._epoch(epoch) or held.text("start", name)):
@@ -280,11 +282,19 @@ class RunJournal:
         head = f'{{"name":{json.dumps(name)},'
         return [value_in(text) for text in self._held.texts("note") if text.startswith(head)]
 
-    def forget(self, key: CallKey) -> None:
-        """Store that what the call did was undone, so that it is run again if it is made again."""
+    def forget(self, key: CallKey, *, epoch: Epoch | None = None) -> None:
+        """Store that what the call did was undone: made again, it is run again.
+
+        With an ``epoch``, whoever takes that one up again finds what came of the call.
+        """
+        until = None if epoch is None else self._epoch(epoch)
         for each in (key, key.beside("values")):
             if self._held.knows(each.digest_of_path()):
-                self._append(forgotten_line(each))
+                self._append(forgotten_line(each, epoch=until))
+
+    def is_undone(self, key: CallKey) -> bool:
+        """Tell whether a call whose result was found was undone."""
+        return self._held.text("forgotten", key.digest_of_path()) is not None
 
     def claim(self, key: CallKey) -> None:
         """Note that a call of a task that begins at most once is made under this key."""

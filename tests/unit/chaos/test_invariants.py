@@ -43,8 +43,8 @@ def call(step: str, *, attempt: int = 1, number: int = 1, failed: bool = False) 
 
 
 def record(number: int, *did: str, attempt: int = 1, fence: bool = False) -> Told:
-    keys = [[step, f"key-{step}"] for step in did]
-    return "record", by(attempt, number=number, did=keys, forgot=[], fence=fence, holds=[])
+    keys = [f"key-{step}" for step in did]
+    return "record", by(attempt, number=number, did=keys, fence=fence, holds=[])
 
 
 def status(state: str, *, attempt: int = 1, reported_by: int | None = None) -> Told:
@@ -99,6 +99,10 @@ BROKEN: dict[str, tuple[str, list[Told]]] = {
     "work that was journaled begins again": (
         "acknowledged_work_is_not_redone",
         after("commit", *call("c", number=2)),
+    ),
+    "what was undone is done again at once": (
+        "acknowledged_work_is_not_redone",
+        after("undo", *call("b"), ("undo", by(1, step="b"))),
     ),
     "a call was never made": (
         "all_work_was_done_and_no_other",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 from tests.unit.journal.runs import CutChain, PowerCut, Runs
 
-from penstock import flow, task
+from penstock import flow, runtime, task
 from penstock.journal.chain import MemoryChain
 from penstock.transactions import Transaction, get_transaction, transaction
 
@@ -126,6 +127,95 @@ def test_what_was_rolled_back_runs_again(world: World, write: Go) -> None:
 
     assert outcome.state.is_completed()
     assert world.lines == ["write", "commit /a"]
+
+
+@pytest.mark.parametrize("heals", [False, True], ids=["fails again", "would not fail again"])
+def test_a_block_that_failed_stays_undone_when_its_flow_is_taken_up_again(
+    world: World, write: Go, *, heals: bool
+) -> None:
+    """The flow has gone on as after a failure, and what it did since is stored."""
+
+    @task
+    def apologise(path: str) -> None:
+        world.lines.append(f"apologise for {path}")
+
+    @flow
+    def writes() -> str:
+        path = ""
+        try:
+            with transaction():
+                path = write()
+                if not heals or world.left is None:
+                    raise KeyError("no")
+        except KeyError as error:
+            apologise(f"{path}, {error}")
+        else:
+            return "done"
+        world.copy_chain()
+        return "not done"
+
+    Runs(writes, chain=world.chain).attempt()
+    outcome = Runs(writes, chain=world.taken_up(), attempts=1).attempt()
+
+    assert outcome.result == "not done"
+    assert world.lines == []
+
+
+def test_a_block_whose_failure_cannot_be_stored_is_done_anew(world: World, write: Go) -> None:
+    @flow
+    def writes() -> None:
+        try:
+            with transaction():
+                write()
+                raise KeyError(threading.Lock())
+        except KeyError:
+            world.copy_chain()
+
+    Runs(writes, chain=world.chain).attempt()
+    Runs(writes, chain=world.taken_up(), attempts=1).attempt()
+
+    assert world.lines == ["write", "remove /a"]
+
+
+def test_work_is_undone_once_for_the_failure_of_the_block_around(world: World, write: Go) -> None:
+    @flow
+    def writes() -> None:
+        with suppress(KeyError), transaction():
+            with transaction():
+                write()
+            raise KeyError("no")
+        world.copy_chain()
+
+    Runs(writes, chain=world.chain).attempt()
+    outcome = Runs(writes, chain=world.taken_up(), attempts=1).attempt()
+
+    assert outcome.state.is_completed()
+    assert world.lines == []
+
+
+def test_a_retry_of_the_flow_does_anew_what_was_undone_also_after_a_crash(
+    world: World, write: Go
+) -> None:
+    @task
+    def fail_once() -> None:
+        if not world.left:
+            world.copy_chain()
+            raise PowerCut
+
+    @flow(retries=1)
+    def writes() -> None:
+        with transaction():
+            write()
+            if runtime.flow_run.run_count == 1:
+                raise KeyError("no")
+        fail_once()
+
+    with suppress(PowerCut):
+        Runs(writes, chain=world.chain).attempt()
+    outcome = Runs(writes, chain=world.taken_up(), attempts=1).attempt()
+
+    assert outcome.state.is_completed()
+    assert world.lines == []
 
 
 def test_a_sub_flow_that_was_rolled_back_is_entered_again(world: World, write: Go) -> None:
