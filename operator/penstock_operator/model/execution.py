@@ -67,7 +67,7 @@ class RecentTaskRun(Part):
     """How long it ran."""
 
     message: Message | None = None
-    """What went wrong, if anything."""
+    """What went wrong, if anything; of one that runs, its last heartbeat."""
 
 
 class ArtifactEntry(Part):

@@ -37,6 +37,8 @@ GOES_ON = {"Sleep", "RetryDelay", "Recovery"}
 """Waits that end well by themselves."""
 BAR_WIDTH = 32
 SHOWN_FAILURES = 3
+AT_WORK = frozenset({"Running", "Retrying"})
+"""States of tasks whose message is no trouble: the last heartbeat."""
 NAME_WIDTH = 40
 
 
@@ -150,7 +152,7 @@ def _remarks(run: Run, *, now: datetime, trouble: str) -> list[Text]:
         remarks.append(Text(trouble, "yellow"))
     if waiting := waiting_words(run, now=now):
         remarks.append(Text(waiting, "yellow"))
-    remarks += _failures(current_execution(run)) if state_of(run) != "Completed" else []
+    remarks += _told_by_tasks(current_execution(run)) if state_of(run) != "Completed" else []
     if is_final(run) and state_of(run) != "Completed":
         remarks.append(Text(status.get("message", ""), STYLES[state_of(run)]))
         if traceback := traceback_of(run):
@@ -158,12 +160,16 @@ def _remarks(run: Run, *, now: datetime, trouble: str) -> list[Text]:
     return remarks
 
 
-def _failures(execution: Mapping[str, Any]) -> list[Text]:
-    failed = [move for move in execution.get("recent", ()) if move.get("message")]
-    lines = (f"{move['name']} {move['state']}: {move['message']}" for move in failed)
+def _told_by_tasks(execution: Mapping[str, Any]) -> list[Text]:
+    told = [move for move in execution.get("recent", ()) if move.get("message")]
+    failed = [move for move in told if move["state"] not in AT_WORK][-SHOWN_FAILURES:]
+    busy = [move for move in told if move["state"] in AT_WORK][-SHOWN_FAILURES:]
     return [
-        Text(line, "red", no_wrap=True, overflow="ellipsis")
-        for line in list(lines)[-SHOWN_FAILURES:]
+        Text(line, style, no_wrap=True, overflow="ellipsis")
+        for line, style in (
+            *((f"{move['name']}: {move['message']}", "dim") for move in busy),
+            *((f"{move['name']} {move['state']}: {move['message']}", "red") for move in failed),
+        )
     ]
 
 

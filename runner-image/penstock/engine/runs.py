@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock.states import State, StateType
 
@@ -207,3 +207,11 @@ class Reporter(Protocol):
 
     def task_run_changed(self, run: TaskRun, state: State[object]) -> None:
         """Take note that ``run`` entered ``state``."""
+
+
+@runtime_checkable
+class BeatReporter(Protocol):
+    """A reporter that wants to hear of heartbeats, too; of at most one a second for each task."""
+
+    def heartbeat_sent(self, run: TaskRun) -> None:
+        """Take note of ``run.heartbeat``."""

@@ -55,6 +55,12 @@ class NoticeBoard:
             self._tally.move(run, state)
         self._tell()
 
+    def heartbeat_sent(self, run: TaskRun) -> None:
+        """Take note of how far a task says that it is."""
+        with self._lock:
+            self._tally.beat(run)
+        self._tell()
+
     def record_kept(self, record: Kept) -> None:
         """Take note of an artifact, an event or a published value."""
         with self._lock:

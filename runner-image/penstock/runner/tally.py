@@ -7,7 +7,7 @@ run that has ended: another attempt of the flow tells of it again, and may make 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from penstock.engine.runs import TaskRun
@@ -106,6 +106,13 @@ class Tally:
         else:
             self._unfinished[run.id] = state.type
         self._remember(run, state)
+
+    def beat(self, run: TaskRun) -> None:
+        """Take note of how far a task run says that it is."""
+        before = self._recent.pop(run.id, None)
+        if before is not None:
+            says = run.heartbeat if isinstance(run.heartbeat, str) else repr(run.heartbeat)
+            self._recent[run.id] = replace(before, message=says[:MESSAGE])
 
     def _remember(self, run: TaskRun, state: State[object]) -> None:
         self._recent.pop(run.id, None)

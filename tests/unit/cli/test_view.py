@@ -142,6 +142,13 @@ def test_a_failed_run_shows_what_failed_and_the_traceback() -> None:
     ]
 
 
+def test_a_running_task_is_shown_with_what_it_said_last() -> None:
+    moves = [{"name": "crawl-0", "state": "Running", "message": "{'page': 7}"}]
+    lines = drawn(running(execution={"attempt": 1, "recent": moves}))
+
+    assert lines[-1] == "  crawl-0: {'page': 7}"
+
+
 def test_a_cancelled_run_needs_no_traceback() -> None:
     execution = {"attempt": 1, "error": {"traceback": "CancelledRun: The run was cancelled."}}
     lines = drawn(running(state="Cancelled", message="It was cancelled.", execution=execution))

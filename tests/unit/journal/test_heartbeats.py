@@ -7,7 +7,9 @@ import contextlib
 import pytest
 from tests.unit.journal.runs import CutChain, PowerCut, Runs
 
-from penstock import flow, heartbeat, runtime, task
+from penstock import flow, heartbeat, runtime, sleep, task
+from penstock.engine.runs import TaskRun
+from penstock.testing import moving_time
 
 
 def test_a_later_process_goes_on_from_the_heartbeat_that_was_stored() -> None:
@@ -117,3 +119,26 @@ def test_the_power_may_go_at_any_record(cut_at: int, *, stored: bool) -> None:
     outcome = runs.attempt()
 
     assert outcome.result == 4
+
+
+def test_a_reporter_hears_of_one_a_second() -> None:
+    heard: list[object] = []
+
+    class Listening(Runs):
+        def heartbeat_sent(self, run: TaskRun) -> None:
+            heard.append(run.heartbeat)
+
+    @task
+    def crawl() -> None:
+        for page in range(1, 4):
+            heartbeat(page)
+            sleep(0.6)
+
+    @flow
+    def crawling() -> None:
+        crawl()
+
+    with moving_time():
+        Listening(crawling).attempt()
+
+    assert heard == [1, 3]

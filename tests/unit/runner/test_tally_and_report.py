@@ -406,3 +406,16 @@ def test_an_attempt_that_leaves_its_pod_says_what_the_run_waits_for() -> None:
         "until": "2026-11-27T12:00:00.000Z",
         "signals": ["approved", "paid"],
     }
+
+
+def test_what_a_running_task_said_last_is_told_until_it_ends() -> None:
+    tally, run = Tally(), task_run(0)
+    move(tally, run, StateType.RUNNING)
+    run.heartbeat = {"page": 7}
+    tally.beat(run)
+    running = render(tally)["recent"]
+    move(tally, run, StateType.COMPLETED)
+    ended = render(tally)["recent"]
+
+    assert [each.get("message") for each in running] == ["{'page': 7}"]
+    assert [each.get("message") for each in ended] == [None]
