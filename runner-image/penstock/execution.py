@@ -29,6 +29,7 @@ from penstock.errors import (
     UnreadableResult,
     UnstorableValue,
 )
+from penstock.functions import digest_of_file
 from penstock.logging import show_by_default
 from penstock.parameters import by_name
 from penstock.states import Crashed, Failed, State, StateType
@@ -120,17 +121,33 @@ def _prepared(
     given = journal.given() if journal else None
     if given is not None:
         args, kwargs = given
-        return flow.prepare(args, kwargs, context=context, definition=definition, checked=True)
+        call = flow.prepare(args, kwargs, context=context, definition=definition, checked=True)
+        _meet_code(flow, call)
+        return call
     inherited = journal.inherited() if journal else None
     if inherited is not None:
         parameters = {**by_name(flow.fn, *inherited), **parameters}
     call = flow.prepare((), dict(parameters), context=context, definition=definition)
     if journal is not None:
         try:
-            call.args, call.kwargs = journal.record_given(call.args, call.kwargs)
+            call.args, call.kwargs = journal.record_given(
+                call.args, call.kwargs, code=digest_of_file(flow.fn)
+            )
         except UnstorableValue as error:
             complain(call.run, f"The parameters are taken anew by each later attempt: {error}")
     return call
+
+
+def _meet_code(flow: Flow[..., object], call: LiveCall) -> None:
+    """Say so if the flow's file has changed since the launch before."""
+    journal = call.context.journal if call.context else None
+    digest = digest_of_file(flow.fn)
+    if journal is not None and digest is not None and journal.meet_code(digest):
+        complain(
+            call.run,
+            "The flow's file has changed since the run was last launched. What had finished keeps "
+            "its results; all else runs as it is now.",
+        )
 
 
 def _overridden(definition: Definition, overrides: Overrides) -> Definition:

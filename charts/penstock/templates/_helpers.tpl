@@ -73,6 +73,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""] # why a pod does not start or has ended
   resources: [pods, events]
   verbs: [get, list]
+- apiGroups: [""] # what a run's status does not say for long
+  resources: [events]
+  verbs: [create]
 - apiGroups: [""] # the code that a run starts from
   resources: [configmaps]
   verbs: [get, list, create, delete]

@@ -10,6 +10,7 @@ from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Terminating
 from penstock_operator.kube.resources import (
     CONFIG_MAPS,
+    EVENTS,
     FLOWS,
     JOBS,
     POOLS,
@@ -91,6 +92,10 @@ class Executor:
             case actions.PatchSignalStatus():
                 with suppress(NotFound):  # somebody took it back
                     await self._apply_status(SIGNALS, action.target, action.status.to_wire())
+            case actions.TellEvent():
+                with suppress(ApiError):
+                    namespace, _ = _name_of(action.manifest)
+                    await self._client.create(EVENTS, namespace=namespace, body=action.manifest)
             case actions.CreateRun():
                 await self._create_run(action.manifest)
             case actions.CancelRun():

@@ -230,6 +230,9 @@ class Journal(Part):
     unstored_task: Name | None = None
     """The task of the last of them."""
 
+    code_changed: bool | None = None
+    """Whether this attempt goes on with other code than the one before."""
+
     rollbacks_owed: bool | None = None
     """Whether the run has roll-backs to call if it ends now."""
 

@@ -188,6 +188,13 @@ class EnsureRoleBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class TellEvent:
+    """Create the Event. Whatever becomes of it is done: nothing hangs on it."""
+
+    manifest: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteRun:
     """Delete a finished FlowRun with that uid, in the background. 404, and 409 by the uid, are
     done."""
@@ -210,6 +217,7 @@ Action = (
     | EnsureServiceAccount
     | EnsureRoleBinding
     | DeleteRun
+    | TellEvent
     | CreateRun
     | CancelRun
     | PatchScheduleStatus

@@ -28,6 +28,7 @@ from penstock_operator.reconcile.parameters import merged_parameters, parameter_
 from penstock_operator.reconcile.pauses import next_start
 from penstock_operator.reconcile.reruns import LOOK_AGAIN, trouble_of_rerun
 from penstock_operator.reconcile.status import Standing, second, status_with, waiting
+from penstock_operator.reconcile.telling import tell_of_changed_flow
 from penstock_operator.reconcile.text import clock
 from penstock_operator.reconcile.undoing import end_after_rollbacks
 
@@ -164,7 +165,12 @@ def wake(case: RunCase, *, cause: str, words: str) -> Plan:
         return Plan(actions=fence)
     # The Job of the attempt that waited has ended, or ends by itself.
     return Plan(
-        actions=(*fence, *lost_snapshot(case, code), create_job(case, ready, attempt=attempt))
+        actions=(
+            *fence,
+            *lost_snapshot(case, code),
+            create_job(case, ready, attempt=attempt),
+            *tell_of_changed_flow(case),
+        )
     )
 
 
@@ -187,6 +193,7 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int)
             *lost_snapshot(case, code),
             create_job(case, ready, attempt=attempt),
             *case.deletions(case.jobs),
+            *tell_of_changed_flow(case),
         )
     )
 

@@ -40,6 +40,7 @@ from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
 from penstock_operator.reconcile.suspending import resume, suspend, wait_without_pod
+from penstock_operator.reconcile.telling import tell_of_changed_code
 from penstock_operator.reconcile.undoing import follow_last_launch
 
 
@@ -164,10 +165,14 @@ def _running(case: RunCase) -> Plan:
         f"The flow is running in the pod {report.pod_name}. Follow its log with kubectl logs -f"
         f" {report.pod_name} -c flow."
     )
+    told = tell_of_changed_code(case)
+    if told:
+        words += " Its code has changed since the attempt before; what had finished is kept."
     status = status_with(
         Standing(State.RUNNING, Reason.RUNNING, words),
         run=case.run,
         now=case.now,
         started_at=case.started_at,
     )
-    return Plan(actions=(*case.patch(status), *case.deletions(case.superseded())))
+    patch = case.patch(status)
+    return Plan(actions=(*patch, *case.deletions(case.superseded()), *(told if patch else ())))

@@ -10,6 +10,7 @@
     beat 77…01 {"json":{"page":7}}
     start 3f…9a {"name":"charge(charge)","scope":"c2…07"}
     given - {"json":[[],{"day":"2026-11-20"}]}
+    code - {"json":"4f1c2b3a99"}
 
 The first digits of a key name the scope; ``call`` is the call's number in that, and short digests
 of its arguments. What reruns add is in ``journal.reruns``.

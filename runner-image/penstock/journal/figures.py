@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _NO_PROGRESS = frozenset(
-    {"start", "given", "inherited", "origin", "rewound", "left", "due", "beat"}
+    {"start", "given", "inherited", "origin", "rewound", "code", "left", "due", "beat"}
 )
 """Entries that a run stores although nothing has come of its work yet."""
 
@@ -24,6 +24,8 @@ class Figures:
     unstored_task: str = ""
     """Of the last of them."""
 
+    code_changed: bool = False
+    """Whether this launch goes on with other code than the one before."""
     owed: object = False
     """Whether there are roll-backs if the run ends now: asked for when it is reported."""
 

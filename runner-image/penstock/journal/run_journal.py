@@ -37,6 +37,7 @@ from penstock.journal.entries import (
     forgotten_line,
     given_line,
     left_line,
+    line_of_run,
     moment_in,
     note_line,
     recorded_in,
@@ -328,9 +329,12 @@ class RunJournal:
             args, kwargs = cast("tuple[list[object], dict[str, object]]", value_in(stored))
         return tuple(args), kwargs
 
-    def record_given(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Given:
+    def record_given(
+        self, args: tuple[object, ...], kwargs: dict[str, object], *, code: str | None = None
+    ) -> Given:
         """Store what the run is started with, and return it as every later attempt finds it."""
-        self._append(given_line(args, kwargs), at_once=True)
+        lines = [] if code is None else [line_of_run("code", code)]
+        self._append(*lines, given_line(args, kwargs), at_once=True)
         given = self.given()
         assert given is not None, "it was just stored"
         return given
@@ -342,6 +346,15 @@ class RunJournal:
         except UnreadableResult as unreadable:
             self.when_stuck(unreadable)
             raise
+
+    def meet_code(self, digest: str) -> bool:
+        """Store what code the run goes on with; tell whether it was other code before."""
+        stored = self._held.text("code", "-")
+        before = None if stored is None else value_in(stored)
+        if before != digest:
+            self._append(line_of_run("code", digest))
+        self.figures.code_changed = before not in (None, digest)
+        return self.figures.code_changed
 
     def origin(self) -> Origin | None:
         """Return which run this one began with, once all is there that it keeps of it."""

@@ -243,6 +243,8 @@ def _journal(figures: Figures | None, bounds: Bounds) -> dict[str, Any]:
     if figures.unstored:
         parts["unstored"] = figures.unstored
         parts["unstoredTask"] = clip(figures.unstored_task, bounds.name)
+    if figures.code_changed:
+        parts["codeChanged"] = True
     if figures.owed:
         parts["rollbacksOwed"] = True
     return {"journal": parts}

@@ -315,3 +315,19 @@ def test_a_result_that_is_not_stored_is_reported(server: FaultyServer, attempt: 
     assert attempt(code).exit_code() == 0
     assert last(server)["journal"]["unstored"] == 1
     assert last(server)["journal"]["unstoredTask"] == "step(step)"
+
+
+def test_an_attempt_that_goes_on_with_other_code_says_so_and_keeps_what_was_finished(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    first = attempt(STEPS)
+    first.wait_for_line("step 4")
+    first.signal(signal.SIGKILL)
+    first.exit_code()
+
+    second = attempt(STEPS + "# mended")
+
+    assert second.exit_code() == 0
+    assert "The flow's file has changed since the run was last launched" in second.output
+    assert last(server)["journal"]["codeChanged"] is True
+    assert "step 1" not in second.output

@@ -61,6 +61,8 @@ class Cluster:
     signals: dict[str, Object] = field(default_factory=dict)
     others: dict[str, Object] = field(default_factory=dict)
     """Runs that matter to the run: its parent, its children."""
+    told: list[str] = field(default_factory=list)
+    """Reasons of the Events about the run."""
     writes: list[str] = field(default_factory=list)
     created_jobs: list[str] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
@@ -131,6 +133,8 @@ class Cluster:
                 self._write_signal(target, status.to_wire())
             case do.CreateSnapshot(manifest):
                 self.config_maps.setdefault(manifest["metadata"]["name"], manifest)  # type: ignore[index,call-overload,arg-type]
+            case do.TellEvent(manifest):
+                self.told.append(manifest["reason"])  # type: ignore[arg-type]
             case _:
                 raise AssertionError(action)
         self.writes.append(type(action).__name__)

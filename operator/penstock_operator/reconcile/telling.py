@@ -1,0 +1,61 @@
+"""Events about a run, for people who describe it: what its status does not say for long."""
+
+from penstock_operator.model.flow import Flow
+from penstock_operator.reconcile.actions import Action, TellEvent
+from penstock_operator.reconcile.case import RunCase
+from penstock_operator.reconcile.names import job_name
+from penstock_operator.reconcile.status import second
+
+
+def tell_of_changed_code(case: RunCase) -> tuple[Action, ...]:
+    """Tell that the attempt which has reported goes on with other code than the one before."""
+    report = case.report
+    if report is None or report.journal is None or not report.journal.code_changed:
+        return ()
+    words = (
+        f"Attempt {case.status.attempt} goes on with other code than the attempt before: the file"
+        " of the flow in its image has changed. What had finished keeps its results."
+    )
+    return (_event(case, reason="CodeChanged", message=words, attempt=case.status.attempt),)
+
+
+def tell_of_changed_flow(case: RunCase) -> tuple[Action, ...]:
+    """Tell that the next attempt starts from the Flow as it was, though it was edited since."""
+    flow, pinned = case.observed.flow, case.status.code_version
+    current = flow.status.code_version if isinstance(flow, Flow) else None
+    if current is None or pinned is None or current == pinned:
+        return ()
+    words = (
+        f"The Flow {flow.metadata.name if isinstance(flow, Flow) else ''} has changed since this"
+        f" run began: it goes on with the version {pinned}, not {current}. For the new one cancel"
+        f" it, and: kubectl penstock retry {case.name}"
+    )
+    return (_event(case, reason="FlowChanged", message=words, attempt=case.status.attempt + 1),)
+
+
+def _event(case: RunCase, *, reason: str, message: str, attempt: int) -> Action:
+    """Write an Event down; its name makes it one for each attempt."""
+    meta = case.run.metadata
+    moment = second(case.now).isoformat().replace("+00:00", "Z")
+    name = f"{job_name(case.name, attempt=attempt)}.{reason.lower()}"
+    return TellEvent(
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": meta.namespace},
+            "involvedObject": {
+                "apiVersion": "penstock.dev/v1alpha1",
+                "kind": "FlowRun",
+                "namespace": meta.namespace,
+                "name": meta.name,
+                "uid": meta.uid,
+            },
+            "type": "Normal",
+            "reason": reason,
+            "message": message,
+            "source": {"component": "penstock-operator"},
+            "firstTimestamp": moment,
+            "lastTimestamp": moment,
+            "count": 1,
+        }
+    )
