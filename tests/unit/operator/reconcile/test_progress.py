@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.operator.reconcile.cluster import Cluster, Operator
 
@@ -89,7 +89,6 @@ def test_disruptions_neither_count_as_crashes_nor_as_progress() -> None:
     assert cluster.state == "Crashed"
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=8))
 def test_a_run_ends_exactly_at_its_third_crash_without_progress(
     history: list[tuple[bool, int]],
