@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     seed = options.program.partition("-")[0] if options.program else options.seed
     print(f"chaos: seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, ExitStack() as stack:
-        stage = stack.enter_context(Stage.set(seed, Path(folder)))
+        stage = stack.enter_context(Stage.set(seed, Path(folder), in_store=options.store))
         if options.sweep:
             return _sweep(stage)
         nemesis = stack.enter_context(Nemesis(stage, seed=seed)) if not options.calm else None
@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--sweep", action="store_true", help="kill one flow with everything at each request")
     add("--parallel", type=int, default=16, help="programs at a time (default: 16)")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")
+    add("--store", action="store_true", help="keep journals on a volume, not in JournalSegments")
     add("--keep-going", action="store_true", help="do not stop at the first violation")
     return parser
 

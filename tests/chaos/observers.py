@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Self
 
 from tests.chaos.ledger import Ledger
-from tests.chaos.watching import Watch
+from tests.chaos.watching import StoreWatch, Watch
 from tests.integration.apiserver import GROUP, ApiServer, Object
 
 from penstock.journal.records import decode_record
@@ -19,14 +20,15 @@ DID = re.compile(r"did:([\w-]+):([\w.:/-]+)")
 class Observers:
     """Watches all runs of a namespace, and their journals."""
 
-    def __init__(self, api: ApiServer, ledger: Ledger, *, namespace: str) -> None:
+    def __init__(self, api: ApiServer, ledger: Ledger, *, namespace: str, journals: Path) -> None:
         self._ledger = ledger
         self._status: dict[str, Object] = {}
         self._seen: dict[str, dict[int, str]] = {}
         root = f"{GROUP}/namespaces/{namespace}"
-        self._watches = [
+        self._watches: list[Watch | StoreWatch] = [
             Watch(api, f"{root}/flowruns", hear=self._hear_run),
             Watch(api, f"{root}/journalsegments", hear=self._hear_segment),
+            StoreWatch(journals / "journals" / namespace, hear=self._hear_record),
         ]
 
     def __enter__(self) -> Self:
@@ -64,15 +66,17 @@ class Observers:
             return
         spec = item["spec"]
         run = spec["run"]
-        seen = self._seen.setdefault(run, {})
         for offset, text in enumerate(spec["records"].split(SEPARATOR)):
-            number = spec["number"] + offset
-            if number not in seen:
-                seen[number] = text
-                self._ledger.note(run, "record", **_facts_of(number, text))
-            elif seen[number] != text and not _facts_of(number, text)["fence"]:
-                # A fence that came too late stands where merged records were: readers ignore it.
-                self._ledger.note(run, "two-records", number=number)
+            self._hear_record(run, spec["number"] + offset, text)
+
+    def _hear_record(self, run: str, number: int, text: str) -> None:
+        seen = self._seen.setdefault(run, {})
+        if number not in seen:
+            seen[number] = text
+            self._ledger.note(run, "record", **_facts_of(number, text))
+        elif seen[number] != text and not _facts_of(number, text)["fence"]:
+            # A fence that came too late stands where merged records were: readers ignore it.
+            self._ledger.note(run, "two-records", number=number)
 
 
 def _brief(status: Object) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from tests.chaos.operators import Operators
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
 from tests.chaos.source import source_of
+from tests.chaos.volumes import journals_in
 from tests.chaos.watching import line_to, patiently
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 
@@ -67,6 +68,8 @@ class Stage:
     folder: Path
     rng: Random
     pythonpath: str
+    in_store: bool = False
+    """Whether journals are on a volume, instead of in JournalSegments."""
     operators: Operators = field(init=False)
     nodes: Nodes = field(init=False)
     observers: Observers = field(init=False)
@@ -81,14 +84,16 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def set(cls, seed: str, folder: Path, *, pythonpath: str = "") -> Iterator[Stage]:
+    def set(
+        cls, seed: str, folder: Path, *, pythonpath: str = "", in_store: bool = False
+    ) -> Iterator[Stage]:
         """Bring everything up, and take it down in the end."""
         pythonpath = pythonpath or os.environ.get("PYTHONPATH", "")
         rng = Random(f"stage {seed}")
         with ExitStack() as stack:
             plane = stack.enter_context(ControlPlane(f"chaos-{os.getpid()}", folder))
             ledger = stack.enter_context(Ledger(seconds=short_works(Random(seed))))
-            stage = cls(plane, ledger, folder, rng, pythonpath)
+            stage = cls(plane, ledger, folder, rng, pythonpath, in_store)
             stage._furnish(stack)
             yield stage
 
@@ -148,7 +153,12 @@ class Stage:
         self.nodes = Nodes(nodes, namespace=SPACE, rng=self.rng)
         stack.enter_context(self.nodes.running())
         self.observers = stack.enter_context(
-            Observers(self._own_line(), self.ledger, namespace=SPACE)
+            Observers(
+                self._own_line(),
+                self.ledger,
+                namespace=SPACE,
+                journals=journals_in(self.folder / "store"),
+            )
         )
         authority = self.folder / "proxy/ca.crt"
         to_operators = operators.Line(api, proxy.port, authority, self.pythonpath)
@@ -156,7 +166,9 @@ class Stage:
             Operators(to_operators, self.folder, namespace=SPACE, rng=self.rng)
         )
         template = {"spec": {"terminationGracePeriodSeconds": GRACE}}
-        self._create("workpools", "WorkPool", "default", {"podTemplate": template})
+        store = {"store": {"persistentVolumeClaim": {"claimName": "journals"}}}
+        spec = {"podTemplate": template} | (store if self.in_store else {})
+        self._create("workpools", "WorkPool", "default", spec)
         self._wait_for_nodes()
 
     def _own_line(self) -> ApiServer:

@@ -7,6 +7,13 @@ from pathlib import Path
 
 from tests.integration.apiserver import ApiServer, Object
 
+from penstock_operator.reconcile.stores import STORE_PATH
+
+
+def journals_in(folder: Path) -> Path:
+    """Return what a volume of the pool's store is mounted from."""
+    return folder / "volume"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,6 +32,8 @@ class Place:
             else each.get("value", "")
             for each in container["env"]
         }
+        if given.get("PENSTOCK_STORE") == f"file://{STORE_PATH}":
+            given["PENSTOCK_STORE"] = journals_in(Path(given["CHAOS_STORE"])).as_uri()
         return given | {
             "HOME": str(self.folder),
             "PENSTOCK_CREDENTIALS_DIR": str(self.folder),

@@ -124,3 +124,32 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     while chunk := response.read1(1 << 16):
         *whole, rest = (rest + chunk).split(b"\n")
         yield from whole
+
+
+class StoreWatch:
+    """Calls `hear` with each record that appears in a store on a volume: run, number, text."""
+
+    def __init__(self, folder: Path, *, hear: Callable[[str, int, str], None]) -> None:
+        self._folder = folder
+        self._hear = hear
+        self._heard: set[Path] = set()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="chaos-store", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(0.02):
+            for path in sorted(self._folder.glob("*/records/[0-9]*")):
+                if path in self._heard:
+                    continue
+                with suppress(FileNotFoundError):  # swept with its run
+                    text = path.read_text()
+                    self._heard.add(path)
+                    run = path.parent.parent.name.rpartition("-")[0]
+                    self._hear(run, int(path.name), text)
