@@ -31,7 +31,7 @@ from penstock.engine.effects import (
 )
 from penstock.engine.ending import Ending, Settlement
 from penstock.engine.final import final_state, in_words, interrupted
-from penstock.engine.hooks import Hook, Hooks
+from penstock.engine.hooks import ON_RUNNING, Hook, Hooks
 from penstock.engine.identity import CallKey
 from penstock.engine.inputs import (
     Link,
@@ -156,7 +156,7 @@ def _call_hooks_once(
     """Call what is to hear that a run begins, unless it has heard in an earlier launch."""
     if not hooks:
         return
-    called = None if key is None else key.beside("on_running")
+    called = None if key is None else key.beside(ON_RUNNING)
     if called is not None and (yield from Find(called)) is not None:
         return
     yield from _call_hooks(hooks, state)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from penstock.states import State, StateType
 
+ON_RUNNING = "on_running"
 EVENTS = {
-    StateType.RUNNING: "on_running",
+    StateType.RUNNING: ON_RUNNING,
     StateType.COMPLETED: "on_completion",
     StateType.FAILED: "on_failure",
     StateType.CANCELLED: "on_cancellation",

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from penstock.engine.hooks import ON_RUNNING
 from penstock.errors import RerunImpossible
 from penstock.journal.entries import line_of_run, split_line, value_in
 from penstock.journal.held import UNDONE
@@ -127,7 +128,9 @@ def _kind(line: str) -> str:
 
 def _is_void(line: str, *, begun: set[str]) -> bool:
     """Tell whether an entry does not hold in a rerun; what begins at most once also fails once."""
-    kind, key, _ = split_line(line)
+    kind, key, text = split_line(line)
+    if kind == "done":  # a rerun is another run, which begins once as well
+        return text.startswith(f'{{"name":"{ON_RUNNING}"')
     return kind in _VOID and not (kind == "failed" and key in begun)
 
 

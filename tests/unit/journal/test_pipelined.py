@@ -216,3 +216,8 @@ def test_the_power_may_go_at_any_record(cut_at: int, *, stored: bool) -> None:
     assert outcome.result == "m1m2pi1i2end"
     assert [deed for deed in again if f'"json":"{deed}"'.encode() in kept] == []
     assert ledger["pay"] <= 1
+
+
+def test_other_words_are_refused() -> None:
+    with pytest.raises(TypeError, match='durability of @flow is "strict" or "pipelined", not'):
+        flow(durability="fast")(step.fn)  # type: ignore[call-overload]

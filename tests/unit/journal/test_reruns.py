@@ -197,3 +197,19 @@ def test_what_begins_at_most_once_begins_again_only_if_it_is_named(
 
     assert done["pay"] == 1 + again
     assert outcome.state.is_completed() is again
+
+
+def test_a_rerun_is_a_run_that_begins_too() -> None:
+    @task(on_running=[lambda *_: done.update(["load runs"])])
+    def load() -> None:
+        """Load."""
+
+    @flow(on_running=[lambda *_: done.update(["flow runs"])])
+    def loading() -> None:
+        load()
+        store("rows")
+
+    rerun(failed(loading), Rewind(), subject=loading)
+
+    assert done["flow runs"] == 2
+    assert done["load runs"] == 1  # it had finished

@@ -20,6 +20,7 @@ from penstock import (
     deploy,
     flow,
     get_state_value,
+    heartbeat,
     now,
     patched,
     random,
@@ -230,6 +231,14 @@ def recorded_values() -> None:
     assert_type(uuid4(), UUID)
     assert_type(random(), Random)
     assert_type(patched("change"), bool)
+
+
+def modes() -> None:
+    careful = task(at_most_once=True, total_timeout_seconds=60, heartbeat_timeout_seconds=5)
+    assert_type(careful(count.fn)("a"), int)
+    flow(durability="pipelined")
+    flow(durability="fast")  # type: ignore[call-overload]
+    heartbeat({"page": 1})
 
 
 def files() -> None:
