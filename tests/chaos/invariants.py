@@ -11,6 +11,7 @@
 | `it_ended_once_and_as_it_should` | G4, G8 |
 | `no_wait_ended_early` | G5 |
 | `each_signal_was_consumed_once` | G6 |
+| `each_update_was_answered` | G6, updates |
 | `work_was_committed_or_undone` | transactions |
 | `the_journal_is_whole` | rule 1 |
 
@@ -21,8 +22,8 @@ finishing, or beginning, what it knew to be due. Its writes are.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tests.chaos.ledger import Fact
 from tests.chaos.model import Expected
@@ -40,6 +41,8 @@ class Story:
     facts: Sequence[Fact]
     numbers: Sequence[int]
     """Of the journal's records that were seen."""
+    answers: Mapping[str, object] = field(default_factory=dict)
+    """What the senders of updates were told, by what they had sent."""
 
     def of(self, *what: str) -> list[Fact]:
         return [fact for fact in self.facts if fact.what in what]
@@ -186,6 +189,16 @@ def each_signal_was_consumed_once(story: Story) -> Iterator[str]:
         yield f"signals were consumed more than once: {twice}"
 
 
+def each_update_was_answered(story: Story) -> Iterator[str]:
+    sent = {fact["name"]: fact["payload"] for fact in story.of("got")}
+    keys = {fact["step"]: fact["key"] for fact in story.of("end")}
+    for name, step in story.expected.answers.items():
+        payload = sent.get(name)
+        said, due = story.answers.get(str(payload)), [payload, f"did:{step}:{keys.get(step)}"]
+        if said != due:
+            yield f"{name} was to answer {due}, and its sender was told {said}"
+
+
 def work_was_committed_or_undone(story: Story) -> Iterator[str]:
     for wanted, other, steps in (
         ("commit", "undo", story.expected.committed),
@@ -221,6 +234,7 @@ INVARIANTS: tuple[Callable[[Story], Iterator[str]], ...] = (
     it_ended_once_and_as_it_should,
     no_wait_ended_early,
     each_signal_was_consumed_once,
+    each_update_was_answered,
     work_was_committed_or_undone,
     the_journal_is_whole,
 )

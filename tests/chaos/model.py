@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.chaos.program import (
+    AnswerUpdate,
     AwaitSignal,
     Block,
     Cached,
@@ -43,6 +44,8 @@ class Expected:
     """Seconds by name; those that are reached."""
     waits: dict[str, str]
     """Signals by the name of the wait; those that are reached."""
+    answers: dict[str, str]
+    """The step with whose result an update is answered, by the name of the wait."""
     missed: dict[str, float]
     """Seconds until a signal that does not come is given up."""
     committed: frozenset[str]
@@ -71,6 +74,7 @@ def expected_of(program: Program) -> Expected:
         calls=dict(calls),
         sleeps=world.sleeps,
         waits=world.waits,
+        answers=world.answers,
         missed=world.missed,
         committed=frozenset(world.committed),
         undone=frozenset(world.undone),
@@ -98,6 +102,7 @@ class _World:
     finished_flows: set[str] = field(default_factory=set)
     sleeps: dict[str, float] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
     missed: dict[str, float] = field(default_factory=dict)
     committed: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
@@ -134,6 +139,10 @@ class _World:
                 self.sleeps[name] = seconds
             case AwaitSignal(name, signal):
                 self.waits[name] = signal
+            case AnswerUpdate(name, step):
+                self.waits[name] = "ask"
+                self.answers[name] = step
+                self.call(step, 0, fails=0, retries=0, epoch=epoch)
             case MissSignal(name, seconds):
                 self.missed[name] = seconds
             case SubFlow(name, body, retries):

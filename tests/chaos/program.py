@@ -61,6 +61,14 @@ class AwaitSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerUpdate:
+    """Wait for an update that somebody sends, do the step, and answer with what it did."""
+
+    name: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class MissSignal:
     """Wait for a signal that nobody sends, until the time is over."""
 
@@ -100,7 +108,19 @@ class Cached:
     step: str
 
 
-Statement = Call | Caught | Map | Sleep | AwaitSignal | MissSignal | SubFlow | Block | Once | Cached
+Statement = (
+    Call
+    | Caught
+    | Map
+    | Sleep
+    | AwaitSignal
+    | AnswerUpdate
+    | MissSignal
+    | SubFlow
+    | Block
+    | Once
+    | Cached
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +185,8 @@ class _Author:
                 return Sleep(self._name("s"), round(rng.uniform(0.2, 3.0), 1))
             case "signal":
                 return AwaitSignal(self._name("w"), rng.choice(("go", "stop")))
+            case "update":
+                return AnswerUpdate(self._name("u"), self._name("a"))
             case "miss":
                 return MissSignal(self._name("n"), round(rng.uniform(0.3, 2.0), 1))
             case "once":
@@ -184,6 +206,6 @@ class _Author:
 
 _LEAVES = (
     *("call", "call", "call", "call", "map", "map", "sleep", "sleep"),
-    *("caught", "signal", "miss", "block", "once", "cached"),
+    *("caught", "signal", "update", "miss", "block", "once", "cached"),
 )
 _KINDS = (*_LEAVES, "sub", "sub")

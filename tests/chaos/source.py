@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import indent
 
 from tests.chaos.program import (
+    AnswerUpdate,
     AwaitSignal,
     Block,
     Cached,
@@ -31,7 +32,7 @@ import time
 from penstock import flow, runtime, sleep, task
 from penstock.cache_policies import INPUTS
 from penstock.errors import SignalTimeoutError, TaskInterrupted
-from penstock.input import wait_for_signal
+from penstock.input import wait_for_signal, wait_for_update
 from penstock.transactions import get_transaction, transaction
 
 EPOCH = []  # which attempt of the flow, of the sub-flow in it, and so on
@@ -140,6 +141,10 @@ def _lines(statement: Statement, depth: int) -> str:
             )
         case AwaitSignal(name, signal):
             return f"tell('got', name={name!r}, payload=wait_for_signal({signal!r}))\n"
+        case AnswerUpdate(name, step):
+            got = f"    tell('got', name={name!r}, payload=update.payload)\n"
+            answer = f"    update.answer([update.payload, work({step!r})])\n"
+            return f"with wait_for_update('ask') as update:\n{got}{answer}"
         case MissSignal(name, seconds):
             wait = f"    wait_for_signal('none', timeout={seconds})\n"
             end = f"except SignalTimeoutError:\n    tell('missed', name={name!r})\n"

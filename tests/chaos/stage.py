@@ -117,7 +117,8 @@ class Stage:
         self._create("flowruns", "FlowRun", run, {"flowRef": {"name": run}})
         threading.Thread(target=self._send_signals, args=(run, expected.waits), daemon=True).start()
         violations = self._wait_for_end(run)
-        story = Story(expected, self.ledger.of(run), sorted(self.observers.journal(run)))
+        answers = self._answers_of(run) if expected.answers else {}
+        story = Story(expected, self.ledger.of(run), sorted(self.observers.journal(run)), answers)
         violations += violations_of(story)
         logs = self._logs_of(run) if violations else ""
         violations += self._clear(run)
@@ -350,13 +351,26 @@ class Stage:
             time.sleep(0.1)
         return [f"no_orphans: processes of {run} are there {TIDY} s after its end"]
 
+    def _answers_of(self, run: str) -> dict[str, object]:
+        """Return what was answered to each signal, once all are settled, or it takes too long."""
+        deadline = time.monotonic() + TIDY
+        while True:
+            signals = self._signals_of(run)
+            settled = [each for each in signals if each["status"]["state"] != "Pending"]
+            if len(settled) == len(signals) or time.monotonic() > deadline:
+                return {each["spec"]["payload"]: each["status"].get("answer") for each in settled}
+            time.sleep(0.2)
+
+    def _signals_of(self, run: str) -> list[Object]:
+        found = patiently(lambda: self.api.get(self._path("signals")))["items"]
+        return [each for each in found if each["spec"]["flowRunRef"]["name"] == run]
+
     def _clear(self, run: str) -> list[str]:
         for plural in ("flowruns", "flows"):
             patiently(lambda plural=plural: _delete(self.api, self._path(plural, run)))
-        for signal_ in patiently(lambda: self.api.get(self._path("signals")))["items"]:
-            if signal_["spec"]["flowRunRef"]["name"] == run:
-                path = self._path("signals", signal_["metadata"]["name"])
-                patiently(lambda path=path: _delete(self.api, path))
+        for each in self._signals_of(run):
+            path = self._path("signals", each["metadata"]["name"])
+            patiently(lambda path=path: _delete(self.api, path))
         deadline = time.monotonic() + TIDY
         while left := self._left_of(run):
             if time.monotonic() > deadline:

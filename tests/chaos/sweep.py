@@ -9,6 +9,7 @@ from itertools import islice
 
 from tests.chaos.faults import LASTING, Planned
 from tests.chaos.program import (
+    AnswerUpdate,
     AwaitSignal,
     Block,
     Cached,
@@ -35,6 +36,7 @@ REFERENCE = Program(
         Block("t1", ("b2",)),
         Caught("x0", retries=1),
         AwaitSignal("w0", "go"),
+        AnswerUpdate("u0", "a0"),
         MissSignal("n0", 0.3),
         Call("f0", flow_fails=1),
         Sleep("s0", 1.5),

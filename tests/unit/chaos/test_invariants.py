@@ -11,6 +11,7 @@ from tests.chaos.invariants import Story, violations_of
 from tests.chaos.ledger import Fact
 from tests.chaos.model import expected_of
 from tests.chaos.program import (
+    AnswerUpdate,
     AwaitSignal,
     Block,
     Call,
@@ -171,3 +172,26 @@ def test_a_process_that_was_cut_off_may_finish_what_it_knew_to_be_due() -> None:
     told = after("commit", *NEXT, *call("c", number=2, attempt=1))
 
     assert judged(told) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "is_right"),
+    [
+        ({"ask-0": ["ask-0", "did:a:key-a"]}, True),
+        ({"ask-0": ["ask-0", "did:a:another"]}, False),
+        ({"ask-0": None}, False),
+        ({}, False),
+    ],
+    ids=["told", "told something else", "told nothing", "never settled"],
+)
+def test_what_the_sender_of_an_update_was_told_has_to_be_what_was_done(
+    told: dict[str, object], is_right: bool
+) -> None:
+    expected = expected_of(Program("0", (AnswerUpdate("u", "a"),)))
+    happened = [("got", by(1, name="u", payload="ask-0")), *call("a"), record(0, fence=True)]
+    facts = [Fact(float(at), what, given) for at, (what, given) in enumerate(happened)]
+
+    said = violations_of(Story(expected, facts, [0], told))
+
+    broken = {each.partition(":")[0] for each in said}
+    assert ("each_update_was_answered" not in broken) == is_right

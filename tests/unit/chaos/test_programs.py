@@ -1,7 +1,15 @@
 """Programs of the chaos tests: drawn from seeds, compiled, interpreted."""
 
 from tests.chaos.model import expected_of
-from tests.chaos.program import AwaitSignal, Block, Call, Program, SubFlow, random_program
+from tests.chaos.program import (
+    AnswerUpdate,
+    AwaitSignal,
+    Block,
+    Call,
+    Program,
+    SubFlow,
+    random_program,
+)
 from tests.chaos.source import source_of
 
 SEEDS = [f"unit-{number}" for number in range(50)]
@@ -57,6 +65,13 @@ def test_what_was_undone_is_done_again_by_the_next_attempt_of_the_flow() -> None
     assert expected.calls["b"] == [frozenset({((1,), 1), ((2,), 1)})]
     assert expected.calls["k"] == [frozenset({((1,), 1)})]
     assert (expected.undone, expected.committed) == ({"b"}, {"k"})
+
+
+def test_an_update_is_answered_by_what_its_step_did() -> None:
+    expected = expected_of(Program("0", (AnswerUpdate("u", "a"),)))
+
+    assert (expected.waits, expected.answers) == ({"u": "ask"}, {"u": "a"})
+    assert expected.calls["a"] == [frozenset({((1,), 1)})]
 
 
 def test_equal_calls_are_calls_of_their_own() -> None:
