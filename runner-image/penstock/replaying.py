@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -131,15 +131,17 @@ _DRAWN = frozenset({"now", "random", "uuid4"})
 """What holds nothing up: it has its value at once."""
 
 
-def _judged(past: Past, problems: Sequence[str] | Iterator[str]) -> Replayed:
-    def counted(identities: Iterator[str]) -> dict[str, int]:
-        return dict(Counter(task_in(identity) for identity in identities))
-
-    unkept = (task_in(each.key.identity) for each in past.missed() if not each.is_kept)
+def _judged(past: Past, problems: Iterable[str]) -> Replayed:
+    found: Counter[str] = Counter()
+    for identity, calls in past.met.items():
+        found[task_in(identity)] += calls
+    missed = past.missed()
     return Replayed(
-        found=counted(each.identity for each in past.met()),
-        waiting=counted(each.key.identity for each in past.missed()),
-        unkept=tuple(dict.fromkeys(unkept)),
+        found=dict(found),
+        waiting=dict(Counter(task_in(each.key.identity) for each in missed)),
+        unkept=tuple(
+            dict.fromkeys(task_in(each.key.identity) for each in missed if not each.is_kept)
+        ),
         problems=tuple(problems),
     )
 

@@ -6,7 +6,7 @@ outside of tasks gave another value than before, or the code was changed.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -61,20 +61,34 @@ class NearMiss:
 
 
 class Past:
-    """The calls that earlier launches recorded, and which of them this launch has met."""
+    """The calls that earlier launches recorded and this one has not made yet."""
 
     def __init__(self, recorded: Iterable[Recorded]) -> None:
-        self._scopes: defaultdict[str, list[Recorded]] = defaultdict(list)
+        self._left: defaultdict[str, dict[str, Recorded]] = defaultdict(dict)
+        """By scope and key; what is met goes, so that a long run does not hold it twice."""
         self._places: dict[tuple[str, int], Recorded] = {}
+        self._latest: dict[str, int] = {}
         for each in recorded:
-            self._scopes[each.place.scope].append(each)
-            self._places[each.place.scope, each.place.ordinal] = each
-        self._met: set[str] = set()
+            scope, ordinal = each.place.scope, each.place.ordinal
+            self._left[scope][each.key] = each
+            self._places[scope, ordinal] = each
+            self._latest[scope] = max(ordinal, self._latest.get(scope, 0))
+        self._asked: set[str] = set()
+        self.met: Counter[str] = Counter()
+        """How many calls were found, by identity."""
         self._missed: list[Missed] = []
 
     def meet(self, key: CallKey) -> None:
         """Note that a call was found."""
-        self._met.add(key.digest_of_path())
+        digest = key.digest_of_path()
+        scope = digest[:SCOPE_DIGITS]
+        found = self._left.get(scope, {}).pop(digest, None)
+        if found is not None:
+            self._asked.add(scope)
+            self.met[found.identity] += 1
+            place = (scope, found.place.ordinal)
+            if self._places.get(place) is found:
+                del self._places[place]
 
     def miss(self, key: CallKey, *, body: object = None, is_kept: bool = True) -> Missed:
         """Note that a call was not found."""
@@ -87,14 +101,13 @@ class Past:
         """Return the call that had the same number in the same scope, if it is another one."""
         place = place_of(missed.key)
         recorded = self._places.get((place.scope, place.ordinal))
-        if recorded is None or not recorded.has_result or recorded.key in self._met:
+        if recorded is None or not recorded.has_result:
             return None
         return None if recorded.key == missed.key.digest_of_path() else NearMiss(missed, recorded)
 
     def goes_beyond(self, path: str, ordinal: int) -> bool:
         """Tell whether an earlier launch made calls of this number, or later ones, in a scope."""
-        recorded = self._scopes.get(scope_digest(path), ())
-        return any(each.place.ordinal >= ordinal for each in recorded)
+        return self._latest.get(scope_digest(path), -1) >= ordinal
 
     def near_misses(self, path: str) -> list[NearMiss]:
         """Return, and forget, those of a body that has ended: each with the call next to it.
@@ -105,10 +118,6 @@ class Past:
         near = [each for each in self.replaced() if _is_within(each.missed.key.scope, path)]
         self._missed = [each for each in self._missed if not _is_within(each.key.scope, path)]
         return near
-
-    def met(self) -> list[Recorded]:
-        """Return what was found."""
-        return [each for scope in self._scopes.values() for each in scope if each.key in self._met]
 
     def missed(self) -> list[Missed]:
         """Return the calls that were not found, the first of all first."""
@@ -122,27 +131,26 @@ class Past:
             for scope in scopes
             for near in _paired(
                 [each for each in self._missed if _scope(each) == scope],
-                left=self._unmet_in(scope),
+                left=self._left_in(scope),
             )
         ]
 
     def inserted(self) -> list[NearMiss]:
         """Return the calls that were not found, each with what stands next in its scope."""
-        found = ((each, self._unmet_in(_scope(each))) for each in self._missed if each.is_kept)
+        found = ((each, self._left_in(_scope(each))) for each in self._missed if each.is_kept)
         return [NearMiss(each, left[0]) for each, left in found if left]
 
     def has_more(self) -> bool:
         """Tell whether there are results that nobody asked for, in scopes where others were."""
-        return any(self._unmet_in(scope) for scope in {key[:SCOPE_DIGITS] for key in self._met})
+        return any(map(self._left_in, self._asked))
 
     def is_foreign(self) -> bool:
         """Tell whether nothing that was asked for is in a scope that was there before."""
-        asked = {key[:SCOPE_DIGITS] for key in self._met} | {_scope(each) for each in self._missed}
-        return bool(self._scopes) and not asked & set(self._scopes)
+        asked = self._asked | {_scope(each) for each in self._missed}
+        return bool(self._latest) and not asked & self._latest.keys()
 
-    def _unmet_in(self, scope: str) -> list[Recorded]:
-        recorded = self._scopes.get(scope, ())
-        return [each for each in recorded if each.has_result and each.key not in self._met]
+    def _left_in(self, scope: str) -> list[Recorded]:
+        return [each for each in list(self._left.get(scope, {}).values()) if each.has_result]
 
 
 def _scope(missed: Missed) -> str:
