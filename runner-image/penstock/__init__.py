@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.annotations import allow_failure, opaque, quote, unmapped
     from penstock.children import ChildRun, run_flow
     from penstock.concurrency.sync import rate_limit
+    from penstock.continuing import continue_as_new
     from penstock.deploying import deploy
     from penstock.drivers.tagging import tags
     from penstock.files import File
@@ -55,6 +56,7 @@ __all__ = [
     "allow_failure",
     "as_completed",
     "concurrency",
+    "continue_as_new",
     "deploy",
     "exponential_backoff",
     "flow",
@@ -98,6 +100,7 @@ _HOMES = {
     "Variable": "variables",
     "allow_failure": "annotations",
     "as_completed": "futures",
+    "continue_as_new": "continuing",
     "deploy": "deploying",
     "exponential_backoff": "tasks",
     "flow": "flows",

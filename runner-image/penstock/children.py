@@ -23,9 +23,10 @@ from penstock.drivers.children import (
 )
 from penstock.drivers.scope import Scope, current_scope, enter_engine
 from penstock.engine.identity import CallKey
-from penstock.errors import ChildRunFailed, ChildRunRefused, FlowLoadError, ParameterError
+from penstock.errors import ChildRunFailed, ChildRunRefused, FlowLoadError
 from penstock.flows import Flow
 from penstock.inline import run_here
+from penstock.parameters import as_json
 from penstock.states import State
 
 __all__ = ["ChildRun", "run_flow"]
@@ -135,9 +136,11 @@ def run_flow(
     key = _drawn(flow, given, scope=scope) if as_child else None
     if key is None:
         return _run_inside(flow, given, wait=wait, return_state=return_state)
+    if isinstance(flow, Flow):
+        flow.validate_parameters(given)
     order = Order(
         flow=_name_of(flow),
-        parameters=_as_json(given, flow=flow),
+        parameters=as_json(given),
         close_policy=on_parent_close,
         timeout_seconds=timeout_seconds,
     )
@@ -314,26 +317,6 @@ def _name_of(flow: str | Flow[..., Any]) -> str:
     """Return the name of the Flow in the cluster: that of a deployment follows its flow's."""
     name = flow.name if isinstance(flow, Flow) else flow.rpartition("/")[2]
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME]
-
-
-def _as_json(given: dict[str, Any], *, flow: str | Flow[..., Any]) -> Mapping[str, object]:
-    """Return parameters in JSON's types, as a FlowRun has them."""
-    import json
-
-    if isinstance(flow, Flow):
-        flow.validate_parameters(given)
-    try:
-        return cast("dict[str, object]", json.loads(json.dumps(given, allow_nan=False)))
-    except (TypeError, ValueError) as error:
-        try:
-            from pydantic_core import to_jsonable_python
-
-            return cast("dict[str, object]", to_jsonable_python(given))
-        except (ImportError, ValueError):
-            raise ParameterError(
-                f"The parameters of a child run are written into its object as JSON, and these "
-                f"cannot be: {error}. Give it what can, such as a key or a path."
-            ) from error
 
 
 def _loop_runs() -> bool:

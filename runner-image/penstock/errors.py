@@ -43,9 +43,10 @@
 
     BaseException
     ├── CancelledRun             raised once in a flow that is cancelled, at its next engine call
+    ├── ContinuedAsNew           raised by ``continue_as_new``, and ends the flow
     └── TaskAbandoned            raised by engine calls inside a body whose time has run out
 
-Warnings are raised in flows that are ``strict``. The last two are no ``Exception``, so that
+Warnings are raised in flows that are ``strict``. The last three are no ``Exception``, so that
 ``except Exception`` does not swallow them.
 """
 # ruff: noqa: N818 - the names without "Error" are Prefect's
@@ -219,6 +220,14 @@ class HeartbeatTimeout(TaskRunTimeoutError):
 
 class CancelledRun(BaseException):
     """The run was cancelled; engine calls made while this unwinds work again."""
+
+
+class ContinuedAsNew(BaseException):
+    """The flow has asked to end and to go on as a new run."""
+
+    def __init__(self, parameters: dict[str, object]) -> None:
+        super().__init__("The flow goes on as a new run.")
+        self.parameters = parameters
 
 
 class TaskAbandoned(BaseException):

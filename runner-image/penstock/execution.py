@@ -18,6 +18,7 @@ from penstock.drivers.context import RunContext
 from penstock.drivers.runlog import complain
 from penstock.drivers.suspension import Problem
 from penstock.drivers.threads import run_inline
+from penstock.engine.continuing import continuation_in
 from penstock.engine.definition import Definition
 from penstock.engine.final import in_words
 from penstock.engine.outcome import Outcome, OutcomeReason
@@ -81,6 +82,15 @@ def execute(
     state = _run(call)
     if context.journal is not None:
         state = _once_stored(state, context=context, journal=context.journal)
+    going_on = continuation_in(state)
+    if going_on is not None:
+        return Outcome(
+            state,
+            OutcomeReason.CONTINUED_AS_NEW,
+            state.message,
+            continuation=going_on,
+            parameters={**by_name(flow.fn, call.args, call.kwargs), **going_on.parameters},
+        )
     return _outcome(state, _reason(state))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from penstock.drivers.call import LiveCall
 from penstock.drivers.scope import current_scope
 from penstock.drivers.threads import run_inline
+from penstock.engine.continuing import Continuation, continuation_in
+from penstock.parameters import by_name
 from penstock.states import State
 
 
@@ -22,7 +24,16 @@ def run_here(call: LiveCall, *, return_state: bool) -> object:
         awaited.__qualname__ = definition.name  # Python names it where nobody awaits it
         return awaited
     state = run_inline(call)
+    while (going_on := continuation_in(state)) is not None:
+        call = _successor(call, going_on)
+        state = run_inline(call)
     return _given(state) if return_state else outcome_of(state)
+
+
+def _successor(call: LiveCall, going_on: Continuation) -> LiveCall:
+    """Return the call in whose place a flow goes on that has ended for that."""
+    flow: Any = call.definition.author
+    return flow.prepare((), {**by_name(flow.fn, call.args, call.kwargs), **going_on.parameters})  # type: ignore[no-any-return]
 
 
 def outcome_of(state: State[object]) -> object:
@@ -39,6 +50,9 @@ async def _awaited(call: LiveCall, *, return_state: bool) -> object:
     from penstock.drivers.loops import run_awaited
 
     state = await run_awaited(call)
+    while (going_on := continuation_in(state)) is not None:
+        call = _successor(call, going_on)
+        state = await run_awaited(call)
     return _given(state) if return_state else outcome_of(state)
 
 

@@ -55,6 +55,24 @@ def by_name(
     return {**dict(zip(names, args, strict=False)), **kwargs}
 
 
+def as_json(parameters: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return parameters in JSON's types, as the object of a run has them."""
+    import json
+
+    try:
+        return cast("dict[str, object]", json.loads(json.dumps(parameters, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        try:
+            from pydantic_core import to_jsonable_python
+
+            return cast("dict[str, object]", to_jsonable_python(dict(parameters)))
+        except (ImportError, ValueError):
+            raise ParameterError(
+                f"The parameters of a run are written into its object as JSON, and these cannot "
+                f"be: {error}. Give it what can, such as a key or a path."
+            ) from error
+
+
 def coerce(function: Function, bound: inspect.BoundArguments, *, flow_name: str) -> None:
     """Replace the given arguments by what pydantic makes of them; defaults stay as written.
 

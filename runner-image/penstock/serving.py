@@ -227,7 +227,10 @@ class Server:
         with stint or nullcontext():
             try:
                 with tags(*deployment.tags):
-                    execute(deployment.flow, parameters=deployment.parameters, context=context)
+                    parameters: Mapping[str, object] | None = deployment.parameters
+                    while parameters is not None:
+                        came = execute(deployment.flow, parameters=parameters, context=context)
+                        parameters = came.parameters if came.continuation else None
             finally:
                 del self._running[context.run_id]
                 self._news.set()

@@ -85,13 +85,13 @@ def test_a_parent_waits_without_a_pod_and_gets_what_its_child_returned(
 
     waiting = world.wait_for_reason("one", "WaitingForRun", within=30)
     (child,) = children_of(world, "one")
-    running = list(node.running)
+    alone = [f"{child['metadata']['name']}-1"]
+    eventually(lambda: node.running == alone)
     world.wait_for_state("one", "Completed", within=40)
 
     assert waiting["waitingFor"]["name"] == child["metadata"]["name"]
     assert child["spec"]["parentRef"]["name"] == "one"
     assert child["metadata"]["name"].startswith("one-")
-    assert running == [f"{child['metadata']['name']}-1"]
     assert node.started == ["one-1", f"{child['metadata']['name']}-1", "one-2"]
     eventually(lambda: printed(node, "got {'day': 'monday', 'rows': (1, 2)}"))
     assert len(printed(node, "noting before")) == 1

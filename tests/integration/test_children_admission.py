@@ -32,12 +32,26 @@ def test_a_pod_starts_a_child_of_its_run(pod: Pod, namespace: str) -> None:
     assert made["spec"]["parentRef"]["closePolicy"] == "Cancel"
 
 
+def test_a_pod_starts_the_run_that_goes_on_from_its_own(pod: Pod, namespace: str) -> None:
+    before = {"name": "daily", "uid": "u", "first": "daily"}
+
+    made = pod.api.create(
+        runs(namespace), child(labels={}, spec={"parentRef": None, "continuedFrom": before})
+    )
+
+    assert made["spec"]["continuedFrom"] == before
+
+
 @pytest.mark.parametrize(
     "forged",
     [
         pytest.param({"spec": {"parentRef": None}}, id="a run without a parent"),
         pytest.param({"spec": {"parentRef": {"name": "neighbour", "uid": "u"}}}, id="another's"),
         pytest.param({"spec": {"parentRef": {"name": "daily-1", "uid": "u"}}}, id="one alike"),
+        pytest.param(
+            {"spec": {"continuedFrom": {"name": "neighbour", "uid": "u", "first": "neighbour"}}},
+            id="in another's succession",
+        ),
         pytest.param({"labels": {"penstock.dev/parent": "neighbour"}}, id="another's label"),
         pytest.param({"labels": {}}, id="no label"),
         pytest.param({"finalizers": ["a.b/c"]}, id="one that cannot be deleted"),

@@ -14,7 +14,15 @@ from typing import TypeVar
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Queue, Triggers
 from penstock_operator.kube import lookups
-from penstock_operator.kube.caches import Cache, Caches, Name, made_by, name_of, text_at
+from penstock_operator.kube.caches import (
+    Cache,
+    Caches,
+    Name,
+    made_by,
+    name_of,
+    successors_of,
+    text_at,
+)
 from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.errors import NotFound
 from penstock_operator.kube.execute import Executor, JobRefusedError
@@ -35,6 +43,7 @@ from penstock_operator.reconcile.observed import (
     ObservedPool,
     ObservedRun,
     Refusal,
+    RunView,
 )
 from penstock_operator.reconcile.pools import plan_pool
 from penstock_operator.reconcile.relatives import names_of_relatives
@@ -42,7 +51,7 @@ from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.scheduling.observed import ObservedSchedule
 from penstock_operator.reconcile.scheduling.plans import plan_schedule
 from penstock_operator.reconcile.settings import Settings
-from penstock_operator.reconcile.signals import plan_signal_collection
+from penstock_operator.reconcile.signals import plan_forwarding, plan_signal_collection
 from penstock_operator.reconcile.snapshots import plan_snapshots
 
 logger = logging.getLogger(__name__)
@@ -87,7 +96,7 @@ class Reconcilers:
         name = Name(key.namespace, key.name)
         raw = self.caches.runs.get(name) or await self._find_unwatched_run(name)
         if raw is None:
-            return None
+            return await self._forward_signals(name)
         try:
             return await self._drive_run(raw)
         except JobRefusedError as refused:
@@ -134,6 +143,21 @@ class Reconcilers:
             self.queue.add_after(history, _HISTORY_DELAY_SECONDS)
         return plan
 
+    async def _forward_signals(self, name: Name) -> Plan | None:
+        """Hand on the signals to a run that is gone and goes on as another."""
+        signals = self.caches.signals.members(name)
+        head = self._head_of(name) if signals else None
+        if head is None:
+            return None
+        plan = plan_forwarding(tuple(map(reading.read_signal, signals)), head=head)
+        await self.executor.carry_out(plan.actions)
+        return plan
+
+    def _head_of(self, first: Name) -> RunView | None:
+        """Return the unfinished run that goes on from a chain's first one, or from any run."""
+        members = self.caches.runs.members(successors_of(first))
+        return reading.read_relative(members[-1]) if members else None
+
     def _plan_run(self, observed: ObservedRun) -> Plan:
         return plan_run(observed, now=self.now(), settings=self.settings)
 
@@ -156,6 +180,9 @@ class Reconcilers:
         flow = _read(reading.read_flow, self.caches.flows, namespace, run.spec.flow_ref.name)
         pool = _read(reading.read_pool, self.caches.pools, namespace, pool_name(run, flow=flow))
         name = Name(namespace, run.metadata.name)
+        relatives = names_of_relatives(run)
+        before = run.spec.continued_from
+        chains = {*relatives, before.first if before is not None else name.name}
         return ObservedRun(
             run=run,
             flow=flow,
@@ -164,8 +191,13 @@ class Reconcilers:
             signals=tuple(map(reading.read_signal, self.caches.signals.members(name))),
             relatives={
                 each: reading.read_relative(known)
-                for each in names_of_relatives(run)
+                for each in relatives
                 if (known := self.caches.runs.get(Name(namespace, each))) is not None
+            },
+            heads={
+                each: head
+                for each in chains
+                if (head := self._head_of(Name(namespace, each))) is not None
             },
         )
 

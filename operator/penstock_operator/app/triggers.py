@@ -7,7 +7,16 @@ from typing import Protocol
 
 from penstock_operator.app.admission import Admission
 from penstock_operator.app.keys import Key, Kind
-from penstock_operator.kube.caches import Caches, Name, children_of, name_of, schedule_of, text_at
+from penstock_operator.kube.caches import (
+    Caches,
+    Name,
+    children_of,
+    name_of,
+    run_of_signal,
+    schedule_of,
+    successors_of,
+    text_at,
+)
 from penstock_operator.kube.client import Object
 from penstock_operator.kube.resources import (
     FLOWS,
@@ -122,7 +131,7 @@ class Triggers:
             if run := (obj["metadata"].get("labels") or {}).get(RUN_LABEL):
                 yield Key(Kind.RUN, namespace, run)
         elif resource == SIGNALS:
-            yield Key(Kind.RUN, namespace, text_at(obj, "spec", "flowRunRef", "name"))
+            yield Key(Kind.RUN, namespace, run_of_signal(obj))
         elif resource == SCHEDULES:
             yield Key(Kind.SCHEDULE, namespace, name)
         elif resource == FLOWS:
@@ -142,8 +151,9 @@ class Triggers:
             yield Key(Kind.RUN, name.namespace, parent)
         spec = run.get("spec")
         if is_over or (isinstance(spec, dict) and spec.get("cancel")):
-            for child in self._caches.runs.members(children_of(name)):
-                yield Key(Kind.RUN, *name_of(child))
+            for index in (children_of(name), successors_of(name)):
+                for relative in self._caches.runs.members(index):
+                    yield Key(Kind.RUN, *name_of(relative))
 
     def _schedule_of(self, run: Object) -> Iterator[Key]:
         """Name the Schedule that made a run, to which its beginning and its end mean something."""

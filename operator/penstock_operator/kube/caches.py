@@ -161,6 +161,11 @@ def children_of(run: Name) -> Name:
     return Name(run.namespace, f"children/{run.name}")
 
 
+def successors_of(run: Name) -> Name:
+    """Return under what the runs are indexed that go on from a run, or from a chain's first."""
+    return Name(run.namespace, f"successors/{run.name}")
+
+
 def made_by(schedule: Name) -> Name:
     """Return under what the runs of a Schedule are indexed."""
     return Name(schedule.namespace, f"schedules/{schedule.name}")
@@ -175,6 +180,9 @@ def _owners_of_run(run: Object) -> Iterable[str]:
     yield _flow_of(run)
     if parent := text_at(run, "spec", "parentRef", "name"):
         yield children_of(Name("", parent)).name
+    for name in {text_at(run, "spec", "continuedFrom", each) for each in ("name", "first")}:
+        if name:
+            yield successors_of(Name("", name)).name
     if schedule := schedule_of(run):
         yield made_by(Name("", schedule)).name
 
@@ -199,8 +207,14 @@ def _is_unfinished(run: Object) -> bool:
     return text_at(run, "status", "state") not in TERMINAL_STATES
 
 
-def _run_of_signal(signal: Object) -> Iterable[str]:
-    return [text_at(signal, "spec", "flowRunRef", "name")]
+def run_of_signal(signal: Object) -> str:
+    """Return the run that is to get a signal: one that goes on from the one that was meant."""
+    meant = text_at(signal, "spec", "flowRunRef", "name")
+    return text_at(signal, "status", "forwardedTo") or meant
+
+
+def _runs_of_signal(signal: Object) -> Iterable[str]:
+    return [run_of_signal(signal)]
 
 
 def _is_unsettled(signal: Object) -> bool:
@@ -225,7 +239,7 @@ class Caches:
         self.runs = Cache(index=_owners_of_run, belongs=_is_unfinished, trimmed=trim_run)
         self.jobs = Cache(index=_run_of, trimmed=trim_job)
         self.schedules = Cache(index=_flow_of_schedule)
-        self.signals = Cache(index=_run_of_signal, belongs=_is_unsettled, trimmed=trim_signal)
+        self.signals = Cache(index=_runs_of_signal, belongs=_is_unsettled, trimmed=trim_signal)
 
     def of(self, resource: Resource) -> Cache:
         return {

@@ -28,6 +28,7 @@ from penstock_operator.model.states import TERMINAL_STATES, State
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import (
     ATTEMPT_LABEL,
+    CHAIN_LABEL,
     FLOW_LABEL,
     MANAGED_BY,
     PARENT_LABEL,
@@ -296,6 +297,7 @@ def _finished_run(run: Object, *, successful: bool) -> FinishedRun:
         successful=successful,
         finished_at=_finished_at(meta),
         parent=(meta.get("labels") or {}).get(PARENT_LABEL, ""),
+        chain=(meta.get("labels") or {}).get(CHAIN_LABEL, meta["name"]),
     )
 
 

@@ -154,7 +154,7 @@ KINDS = (
             _AGE,
             Column("Message", ".status.message", wide=True),
         ),
-        selectable=(".spec.flowRunRef.name", ".status.state"),
+        selectable=(".spec.flowRunRef.name", ".status.forwardedTo", ".status.state"),
         new={"state": str(SignalState.PENDING)},
     ),
     Kind(

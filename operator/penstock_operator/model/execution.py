@@ -159,6 +159,9 @@ class Outcome(Part):
     finished_at: Timestamp
     """When the flow ended."""
 
+    continued_as: Annotated[str, Field(max_length=52)] | None = None
+    """The run that goes on in its place; it starts once this outcome is accepted."""
+
 
 class Suspension(Part):
     """Why the attempt has left its pod although the flow has not ended."""

@@ -80,6 +80,19 @@ class ParentRef(Part):
     """
 
 
+class ContinuedFrom(Part):
+    """The run that a run goes on from, in a chain of runs that do not end."""
+
+    name: ObjectName
+    """Name of the run before, of the same namespace and Flow."""
+
+    uid: Annotated[str, Field(min_length=1, max_length=64)]
+    """Its unique identifier."""
+
+    first: ObjectName
+    """Name of the first run of the chain: signals to it reach the last."""
+
+
 class FlowRunSpec(Part):
     """What is run. Only priority, suspend, resume and cancel can be changed afterwards."""
 
@@ -93,6 +106,8 @@ class FlowRunSpec(Part):
                 " && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)"
                 " && has(self.parentRef) == has(oldSelf.parentRef)"
                 " && (!has(self.parentRef) || self.parentRef == oldSelf.parentRef)"
+                " && has(self.continuedFrom) == has(oldSelf.continuedFrom)"
+                " && (!has(self.continuedFrom) || self.continuedFrom == oldSelf.continuedFrom)"
                 " && has(self.rerunOf) == has(oldSelf.rerunOf)"
                 " && (!has(self.rerunOf) || self.rerunOf == oldSelf.rerunOf)"
                 " && has(self.queue) == has(oldSelf.queue)"
@@ -119,6 +134,9 @@ class FlowRunSpec(Part):
 
     parent_ref: ParentRef | None = None
     """The run that has started this one, as run_flow does."""
+
+    continued_from: ContinuedFrom | None = None
+    """The run that goes on as this one, as continue_as_new lets it."""
 
     rerun_of: RerunOf | None = None
     """Begins the run with what another one has stored. Its parameters are those of that run, but
@@ -247,6 +265,9 @@ class FlowRunStatus(Part):
 
     duration: Annotated[str, Field(max_length=32)] | None = None
     """Time from start to end, for example 3m12s."""
+
+    continued_as: Annotated[str, Field(max_length=52)] | None = None
+    """The run that this one goes on as, if it ended for that."""
 
     waiting_for: WaitingFor | None = None
     """Why the run is not running."""

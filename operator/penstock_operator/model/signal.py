@@ -86,6 +86,9 @@ class SignalStatus(Part):
     answer: Answer = None
     """What the run answered, at most 4 KiB, if it was waiting for an update."""
 
+    forwarded_to: Annotated[str, Field(max_length=52)] | None = None
+    """The run that goes on from the one that was meant, and gets the signal in its place."""
+
     flow_run_uid: Annotated[
         str | None,
         Field(validation_alias="flowRunUID", serialization_alias="flowRunUID", max_length=64),

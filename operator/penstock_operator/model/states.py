@@ -66,6 +66,7 @@ class Reason(StrEnum):
     PARENT_CLOSED = "ParentClosed"
     # Completed
     COMPLETED = "Completed"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
     # Failed
     FLOW_FAILED = "FlowFailed"
     INVALID_PARAMETERS = "InvalidParameters"

@@ -21,7 +21,7 @@ LINGER = timedelta(seconds=60)
 sidecars and its logs."""
 
 _REASONS = {
-    State.COMPLETED: (Reason.COMPLETED,),
+    State.COMPLETED: (Reason.COMPLETED, Reason.CONTINUED_AS_NEW),
     State.FAILED: (
         Reason.FLOW_FAILED,
         Reason.INVALID_PARAMETERS,
@@ -75,7 +75,15 @@ def end_by_outcome(case: RunCase, outcome: Outcome) -> Plan:
         reason = Reason.PARENT_CLOSED  # its runner knows only that it is cancelled
         words = f"{words.removesuffix('.')}, as its parent has ended."
     finished = min(outcome.finished_at, case.now)
-    return end(case, state=state, reason=reason, message=words, finished_at=finished)
+    heir = outcome.continued_as if reason == Reason.CONTINUED_AS_NEW else None
+    return end(
+        case,
+        state=state,
+        reason=reason,
+        message=words,
+        finished_at=finished,
+        continued_as=heir,
+    )
 
 
 def last_moment(job: JobView) -> datetime:

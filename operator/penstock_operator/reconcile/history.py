@@ -18,10 +18,15 @@ def plan_history(
     """Plan the deletions among the finished runs of one flow, oldest first.
 
     A child stays as long as its parent is among the `unfinished`: that may not have its result yet.
-    The `wanted` stay, because reruns are to begin with what they have stored.
+    Of a child that went on as others, that is the last of them. The `wanted` stay, because reruns
+    are to begin with what they have stored.
     """
+    last = {(each.parent, each.chain): each for each in sorted(finished, key=_age_order)}
     finished = tuple(
-        each for each in finished if each.parent not in unfinished and each.name not in wanted
+        each
+        for each in finished
+        if each.name not in wanted
+        and not (each.parent in unfinished and last[each.parent, each.chain] is each)
     )
     doomed = _beyond(finished, history=history)
     wait: timedelta | None = None

@@ -191,6 +191,8 @@ class SignalView:
     """What it says: the name that a run waits for."""
     created_at: datetime
     payload_bytes: int = 0
+    forwarded_to: str = ""
+    """The run that gets it in place of the one that was meant."""
     run_uid: str = ""
     """The very run that it is for; empty as long as no operator has seen both."""
     state: SignalState = SignalState.PENDING
@@ -208,6 +210,10 @@ class RunView:
     flow: str = ""
     cancel: bool = False
     """spec.cancel."""
+    suspend: bool = False
+    """spec.suspend."""
+    parent_uid: str = ""
+    continued_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +260,9 @@ class ObservedRun:
     relatives: Mapping[str, RunView | None] = field(default_factory=dict)
     """Runs that matter to this one, by name: the unfinished ones of the cache, and all others that
     were looked for; None is a run that does not exist."""
+    heads: Mapping[str, RunView] = field(default_factory=dict)
+    """The unfinished runs that go on from this one, or from one of its relatives, by the name of
+    the first run of their chain."""
     jobs_are_live: bool = False
     """Whether `jobs` was read from the API server for this plan, not from the cache."""
     source: ConfigMapView | NotLooked | None = NOT_LOOKED
@@ -313,6 +322,8 @@ class FinishedRun:
     """Time of penstock-operator's last entry in managedFields, else the creation time."""
     parent: str = ""
     """From the label penstock.dev/parent."""
+    chain: str = ""
+    """From the label penstock.dev/chain, else its own name."""
 
 
 class RunName(NamedTuple):

@@ -216,6 +216,7 @@ def read_signal(raw: Raw) -> SignalView:
         signal=text(raw, "spec", "name"),
         created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
         payload_bytes=number(raw, "spec", "payloadBytes"),
+        forwarded_to=text(raw, "status", "forwardedTo"),
         run_uid=text(raw, "status", "flowRunUID"),
         state=_SIGNAL_STATES.get(text(raw, "status", "state"), SignalState.PENDING),
         message=text(raw, "status", "message"),
@@ -232,6 +233,9 @@ def read_relative(raw: Raw) -> RunView:
         state=state,
         flow=text(raw, "spec", "flowRef", "name"),
         cancel=field(raw, "spec", "cancel") is True,
+        suspend=field(raw, "spec", "suspend") is True,
+        parent_uid=text(raw, "spec", "parentRef", "uid"),
+        continued_as=text(raw, "status", "continuedAs"),
     )
 
 

@@ -35,7 +35,7 @@ from penstock_operator.reconcile.pending import (
     meet_refusal,
     poll_interval,
 )
-from penstock_operator.reconcile.relatives import closing
+from penstock_operator.reconcile.relatives import closing, taking_over
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
@@ -49,10 +49,10 @@ def plan_run(observed: ObservedRun, *, now: datetime, settings: Settings) -> Pla
     case = RunCase(observed, now, settings)
     try:
         plan = _plan(case)
+        # Last: nothing that a signal's status meets may stand in the way of the run.
+        return replace(plan, actions=(*plan.actions, *settle_signals(case)))
     except NeedError as need:
         return Plan(need=need.looks)
-    # Last: nothing that a signal's status meets may stand in the way of the run.
-    return replace(plan, actions=(*plan.actions, *settle_signals(case)))
 
 
 def _plan(case: RunCase) -> Plan:
@@ -70,7 +70,7 @@ def _plan(case: RunCase) -> Plan:
     if end_of_parent is not None:
         return cancel(case, reason=Reason.PARENT_CLOSED, because=end_of_parent)
     if case.status.attempt == 0:
-        return start_run(case)
+        return taking_over(case) or start_run(case)
     return _follow(case)
 
 

@@ -18,7 +18,8 @@ from penstock_operator.reconcile.actions import (
     Target,
 )
 from penstock_operator.reconcile.case import RunCase
-from penstock_operator.reconcile.observed import RunName, SignalView
+from penstock_operator.reconcile.observed import RunName, RunView, SignalView
+from penstock_operator.reconcile.relatives import heir
 from penstock_operator.reconcile.text import shorten
 
 EARLY = timedelta(hours=1)
@@ -89,6 +90,8 @@ def _told(signal: SignalView, *, case: RunCase) -> SettledSignal | None:
 
 def _verdicts(case: RunCase) -> Iterator[tuple[SignalView, SignalStatus]]:
     for each in sorted(case.observed.signals, key=lambda each: (each.created_at, each.name)):
+        if each.forwarded_to not in ("", case.name):
+            continue  # it is another run's by now
         yield each, _verdict(each, case=case)
 
 
@@ -102,6 +105,7 @@ def _verdict(signal: SignalView, *, case: RunCase) -> SignalStatus:
             state=SignalState(told.state),
             message=told.message,
             answer=told.answer,
+            forwarded_to=signal.forwarded_to or None,
             flow_run_uid=uid,
         )
     if signal.payload_bytes > LARGEST_PAYLOAD:
@@ -111,10 +115,26 @@ def _verdict(signal: SignalView, *, case: RunCase) -> SignalStatus:
             uid=uid,
         )
     if case.status.state is not None and case.status.state.is_terminal:
+        next_run = heir(case) if told is None else None
+        if next_run is not None:
+            return _forwarded(next_run)
         missed = "waiting for it" if told is None else "answering it"
         words = f"The run ended as {case.status.state} without {missed}."
         return _rejected(words, uid=uid)
-    return SignalStatus(state=SignalState.PENDING, flow_run_uid=uid)
+    return SignalStatus(
+        state=SignalState.PENDING, forwarded_to=signal.forwarded_to or None, flow_run_uid=uid
+    )
+
+
+def plan_forwarding(signals: tuple[SignalView, ...], *, head: RunView) -> Plan:
+    """Plan to hand on the signals to a run that is gone, and goes on as another."""
+    return Plan(
+        actions=tuple(PatchSignalStatus(_target(each), _forwarded(head)) for each in signals)
+    )
+
+
+def _forwarded(run: RunView) -> SignalStatus:
+    return SignalStatus(state=SignalState.PENDING, forwarded_to=run.name, flow_run_uid=run.uid)
 
 
 def _rejected(words: str, *, uid: str) -> SignalStatus:
@@ -125,6 +145,7 @@ def _status_of(signal: SignalView) -> SignalStatus:
     return SignalStatus(
         state=signal.state,
         message=signal.message or None,
+        forwarded_to=signal.forwarded_to or None,
         flow_run_uid=signal.run_uid or None,
     )
 

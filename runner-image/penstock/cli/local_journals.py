@@ -39,6 +39,15 @@ def keep_journal_in(url: str, *, run_id: str, runs: LocalRuns) -> None:
     runs.connection.execute("REPLACE INTO stores VALUES (?, ?)", (run_id, place))
 
 
+def keep_journal_beside(row: RunRow, *, run_id: str, runs: LocalRuns) -> None:
+    """Keep the journal of a run where that of the run before is."""
+    runs.connection.execute(_SCHEMA)
+    runs.connection.execute(
+        "INSERT OR IGNORE INTO stores SELECT ?, url FROM stores WHERE journal = ?",
+        (run_id, row.journal),
+    )
+
+
 def local_chain(row: RunRow, *, runs: LocalRuns) -> Chain:
     """Return the chain of a run's journal."""
     chain = chain_as_stored(row, runs=runs)

@@ -6,20 +6,30 @@ import fcntl
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from penstock.cli.errors import CommandError
 from penstock.journal.sqlite import connect
+from penstock.serializers import decode, encode
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, journal TEXT NOT NULL, flow TEXT NOT NULL, entrypoint TEXT NOT NULL,
     folder TEXT NOT NULL, state TEXT NOT NULL, progress TEXT NOT NULL, message TEXT NOT NULL,
     attempts INTEGER NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+_CHAINS = """
+CREATE TABLE IF NOT EXISTS continuations (
+    run TEXT PRIMARY KEY, next TEXT NOT NULL, first TEXT NOT NULL, number INTEGER NOT NULL,
+    serializer TEXT NOT NULL, parameters BLOB NOT NULL
 ) WITHOUT ROWID
 """
 
@@ -51,6 +61,7 @@ class LocalRuns:
         try:
             self.connection = connect(home / "journal.db")
             self.connection.execute(_SCHEMA)
+            self.connection.execute(_CHAINS)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(
                 f"Runs cannot be kept in {home}: {error}. Set PENSTOCK_HOME to a folder of yours."
@@ -82,6 +93,54 @@ class LocalRuns:
                 f"penstock run --resume {run_id}"
             ) from None
         return row
+
+    def following(self, row: RunRow) -> str:
+        """Return the name of the run that goes on from a run, or would."""
+        known = self.continued_as(row.id)
+        if known is not None:
+            return known
+        first, number = self._place_in_chain(row.id)
+        return f"{first}-c{number + 1}"
+
+    def continue_as(self, row: RunRow, *, name: str, parameters: Mapping[str, object]) -> None:
+        """Note that a run goes on as another, and with what parameters."""
+        first, number = self._place_in_chain(row.id)
+        serializer, stored = encode(dict(parameters))
+        self.connection.execute(
+            "INSERT OR IGNORE INTO continuations VALUES (?,?,?,?,?,?)",
+            (row.id, name, first, number + 1, serializer, stored),
+        )
+
+    def _place_in_chain(self, run_id: str) -> tuple[str, int]:
+        """Return the first run of a run's chain, and the run's number in it."""
+        found = self.connection.execute(
+            "SELECT first, number FROM continuations WHERE next = ?", (run_id,)
+        ).fetchone()
+        return found or (run_id, 1)
+
+    def continued_as(self, run_id: str) -> str | None:
+        """Return the run that goes on from a run."""
+        found = self.connection.execute(
+            "SELECT next FROM continuations WHERE run = ?", (run_id,)
+        ).fetchone()
+        return str(found[0]) if found else None
+
+    def last_of_chain(self, run_id: str) -> str:
+        """Return the run that goes on from a run now; the run itself, if none does."""
+        while (following := self.continued_as(run_id)) is not None:
+            run_id = following
+        return run_id
+
+    def continued_with(self, run_id: str) -> Mapping[str, object]:
+        """Return the parameters with which a run goes on from the one before."""
+        found = self.connection.execute(
+            "SELECT serializer, parameters FROM continuations WHERE next = ?", (run_id,)
+        ).fetchone()
+        return cast("dict[str, object]", decode(*found)) if found else {}
+
+    def has(self, run_id: str) -> bool:
+        """Tell whether there is a run of that name."""
+        return bool(self._rows("WHERE id = ?", run_id))
 
     def find(self, run_id: str) -> RunRow:
         """Return a run, or say that there is none."""

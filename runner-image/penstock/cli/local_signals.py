@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError, RejectedError, UnansweredError
-from penstock.cli.local_runs import LocalRuns
+from penstock.cli.local_runs import LocalRuns, RunRow
 from penstock.drivers.inbox import Inbox, Message, Verdict
 from penstock.drivers.receiving import settled_in
 from penstock.home import home
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
 def send_here(run: str, name: str, *, payload: Any, key: str | None) -> str:
     """Keep a signal for a run of this machine; return its id."""
     runs = LocalRuns(home())
-    row = runs.latest_of(runs.find(run).journal)
+    row = runs.latest_of(runs.find(runs.last_of_chain(runs.find(run).id)).journal)
     if row.state in OF_STATE:
         raise CommandError(f"{row.id} has ended already: {row.state}. Nobody waits for {name}.")
     runs.connection.executescript(_SCHEMA)
@@ -82,6 +82,15 @@ def _verdict_on(signal: str, connection: Connection) -> Verdict | None:
         return None
     state, message, answer = found
     return Verdict(state=state, message=message, answer=json.loads(answer))
+
+
+def hand_on_signals(row: RunRow, *, to: str, runs: LocalRuns) -> None:
+    """Let the run that goes on from another get the signals that it has not taken."""
+    runs.connection.execute(
+        "UPDATE signals SET journal = ? WHERE journal = ? "
+        "AND id NOT IN (SELECT signal FROM verdicts)",
+        (to, row.journal),
+    )
 
 
 def local_inbox(runs: LocalRuns, *, journal_id: str, journal: RunJournal) -> Inbox:

@@ -21,9 +21,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.cli.errors import CommandError
-from penstock.cli.local_journals import keep_journal_in, local_chain, refuse_unusable_store
+from penstock.cli.local_journals import (
+    keep_journal_beside,
+    keep_journal_in,
+    local_chain,
+    refuse_unusable_store,
+)
 from penstock.cli.local_runs import LocalRuns, RunRow
-from penstock.cli.local_signals import local_inbox
+from penstock.cli.local_signals import hand_on_signals, local_inbox
 from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
@@ -72,16 +77,32 @@ class Order:
 def run_here(order: Order) -> int:
     """Run the flow to its end, or until it is suspended, and return the exit code."""
     runs = LocalRuns(home())
-    row = _row_of(order, runs=runs)
-    say(f"run {row.id}")
-    with runs.held(row, force=order.force), _in_folder(row.folder if order.resume else None):
-        flow = load(row.entrypoint)
-        run = LocalRun(flow, row=row, runs=runs)
-        outcome = run.execute(order)
+    following: Order | None = order
+    while following is not None:
+        order = following
+        row = _row_of(order, runs=runs)
+        say(f"run {row.id}")
+        with runs.held(row, force=order.force), _in_folder(row.folder if order.resume else None):
+            run = LocalRun(load(row.entrypoint), row=row, runs=runs)
+            outcome = run.execute(order)
+            following = _following(order, outcome, row=row, runs=runs)
     sys.stdout.flush()
     if order.form is not None and outcome.state.is_completed():
         print_document(_plain(outcome.result), form=order.form)
     return USAGE if outcome.reason == "InvalidParameters" else OF_STATE[_state(outcome)]
+
+
+def _following(order: Order, outcome: Outcome, *, row: RunRow, runs: LocalRuns) -> Order | None:
+    """Return what is to be run next, if the flow goes on as a new run."""
+    if outcome.continuation is None:
+        return None
+    name = runs.following(row)
+    if not runs.has(name):
+        runs.add(name, journal=name, flow=row.flow, entrypoint=row.entrypoint, folder=row.folder)
+    keep_journal_beside(row, run_id=name, runs=runs)
+    hand_on_signals(row, to=name, runs=runs)
+    runs.continue_as(row, name=name, parameters=outcome.parameters)
+    return replace(order, entrypoint=None, resume=name, run_id=None, parameters={}, start=None)
 
 
 def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
@@ -102,7 +123,9 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
         if order.journal is not None:
             keep_journal_in(order.journal, run_id=run_id, runs=runs)
         return row
-    row = runs.latest_of(runs.find(order.resume).journal)
+    named = runs.find(order.resume)
+    last = runs.find(runs.last_of_chain(named.id)) if order.start is None else named
+    row = runs.latest_of(last.journal)
     entrypoint = order.entrypoint or row.entrypoint
     if order.start is not None:
         leave_behind(row, order.start, runs=runs)
@@ -192,7 +215,7 @@ class LocalRun:
             configure(stream=sys.stderr)
             self._outcome = execute(
                 self._flow,
-                parameters=order.parameters,
+                parameters=order.parameters or self._runs.continued_with(self._id),
                 context=context,
                 reporter=self._board,
                 overrides=Overrides(timeout_seconds=order.timeout_seconds),

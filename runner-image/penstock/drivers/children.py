@@ -22,6 +22,11 @@ LONGEST_STEM = 41
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
+def letters_of(digest: bytes) -> str:
+    """Return ten letters that stand for a digest in a name."""
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:10])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A run that is to be started."""
@@ -60,8 +65,7 @@ class Children:
     def name_of(self, call: str) -> str:
         """Return the name that the child of a call has, and no other call's."""
         digest = sha256(f"{self._uid}/{call}".encode()).digest()
-        ending = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:10])
-        return f"{self._parent[:LONGEST_STEM].rstrip('-')}-{ending}"
+        return f"{self._parent[:LONGEST_STEM].rstrip('-')}-{letters_of(digest)}"
 
     def awaited(self) -> list[str]:
         """Return the names of those whose end is waited for."""

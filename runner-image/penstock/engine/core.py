@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from penstock.engine.cache_terms import CacheQuestion, Keeping
 from penstock.engine.caching import cached_or
+from penstock.engine.continuing import continued
 from penstock.engine.definition import Condition, Definition, Kind
 from penstock.engine.effects import (
     Announce,
@@ -267,7 +268,7 @@ def _attempt(
     yield Announce(running := Running() if run.run_count == 1 else Retrying())
     if hooks and run.run_count == 1:
         yield from _call_hooks_once(hooks.after(running), running, key=key)
-    ending = yield from RunBody(args, kwargs)
+    ending = continued((yield from RunBody(args, kwargs)))
     handed_back = links_in(ending.value) if call.may_meet_links() else []
     settlement = Settlement()
     if call.definition.kind is Kind.FLOW:

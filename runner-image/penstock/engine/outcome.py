@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from penstock.engine.continuing import Continuation
 from penstock.states import State
 
 
@@ -12,6 +14,7 @@ class OutcomeReason(StrEnum):
     """Why a run ended as it did; the words of the run's ``status.execution.outcome``."""
 
     COMPLETED = "Completed"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
     FLOW_FAILED = "FlowFailed"
     INVALID_PARAMETERS = "InvalidParameters"
     TIMED_OUT = "TimedOut"
@@ -44,3 +47,7 @@ class Outcome:
     """What the flow returned; ``None`` unless completed."""
     error: ErrorReport | None = None
     """Absent when completed."""
+    continuation: Continuation | None = None
+    """What the flow goes on with, if it ended for that: what it has said itself."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """All that it goes on with."""

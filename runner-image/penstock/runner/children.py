@@ -7,8 +7,7 @@ journal; its status shows people no more than a beginning.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from penstock.drivers.children import Children, Order
@@ -16,48 +15,28 @@ from penstock.errors import ChildRunFailed, ChildRunRefused, ResultElsewhere
 from penstock.journal.roots import root_state
 from penstock.journal.run_journal import RunJournal
 from penstock.runner import exits
-from penstock.runner.apiserver import Answer, ApiServer, UnreachableError
 from penstock.runner.chains import open_chain
 from penstock.runner.environment import Environment
+from penstock.runner.flow_runs import PARENT_LABEL, FlowRuns, Run, is_over, state_of
 from penstock.runner.own_run import API_VERSION
-from penstock.runner.ownership import TERMINAL
-from penstock.runner.pace import Backoff, Pace
 from penstock.runner.segments import open_segments
-from penstock.runner.submission import Failed
 from penstock.states import State, StateType
 
-Run = Mapping[str, Any]
 SECONDS_BETWEEN_LOOKS = 2.0
 MOST_AT_ONCE = 25
 """Children that are looked at in one go; where more are awaited, they take turns."""
-REFUSALS = frozenset({400, 403, 404, 413, 422})
-PARENT_LABEL = "penstock.dev/parent"
 
 
 class ClusterChildren:
-    """Starts and reads children. Called from many threads; one request at a time."""
+    """Starts children, follows those that are awaited, and reads what they came to."""
 
     def __init__(
-        self,
-        environment: Environment,
-        *,
-        run: Run,
-        journal: RunJournal,
-        pace: Pace | None = None,
-        wait: Callable[[float], None] = time.sleep,
+        self, environment: Environment, *, run: Run, journal: RunJournal, runs: FlowRuns
     ) -> None:
         self._environment = environment
         self._journal = journal
         self._owner = {"name": run["metadata"]["name"], "uid": run["metadata"]["uid"]}
-        self._collection = f"/apis/{API_VERSION}/namespaces/{environment.namespace}/flowruns"
-        self._pace = pace or Pace()
-        self._wait = wait
-        self._lock = threading.Lock()
-        self._server = ApiServer(
-            environment.server_host,
-            port=environment.server_port,
-            credentials=environment.credentials,
-        )
+        self._runs = runs
         self.children = Children(
             parent=self._owner["name"],
             parent_uid=self._owner["uid"],
@@ -68,51 +47,11 @@ class ClusterChildren:
 
     def _start(self, order: Order, name: str) -> None:
         body = child_manifest(order, name=name, parent=self._owner)
-        answer = self._insist(lambda: self._server.create(self._collection, body))
-        if answer.body.get("reason") == "AlreadyExists":
-            self._adopt(name)
-        elif not answer.ok:
-            raise ChildRunRefused(
-                f"The child run {name} of the flow {order.flow} cannot be started. The API "
-                f"server's answer: {answer.sentence}"
-            )
+        self._runs.create(body, is_ours=self._is_ours)
 
-    def _adopt(self, name: str) -> None:
-        """Take a run that exists for the child, if this run has started it."""
-        there = self._read(name)
-        parent = (there or {}).get("spec", {}).get("parentRef") or {}
-        if parent.get("uid") != self._owner["uid"]:
-            raise ChildRunRefused(
-                f"There is a run {name} already, and this run has not started it: delete it, or "
-                "start the parent anew under another name."
-            )
-
-    def _read(self, name: str) -> Run | None:
-        """Return a run as it is now; ``None`` if there is none."""
-        answer = self._insist(lambda: self._server.get(f"{self._collection}/{name}"))
-        if answer.status == 404:
-            return None
-        if not answer.ok:
-            raise ChildRunRefused(f"The run {name} cannot be read: {answer.sentence}")
-        return answer.body
-
-    def _insist(self, request: Callable[[], Answer]) -> Answer:
-        """Repeat a request until the API server has decided upon it."""
-        backoff = Backoff(self._pace)
-        said = False
-        while True:
-            try:
-                with self._lock:
-                    answer = request()
-                if answer.ok or answer.status in REFUSALS or answer.status == 409:
-                    return answer
-                failed = Failed(answer.sentence, retry_after=answer.retry_after)
-            except UnreachableError as error:
-                failed = Failed(str(error))
-            if not said:
-                exits.say(f"The run waits for the API server. Its last answer: {failed.sentence}")
-                said = True
-            self._wait(backoff.after(failed))
+    def _is_ours(self, run: Run) -> bool:
+        parent = run["spec"].get("parentRef") or {}
+        return bool(parent.get("uid") == self._owner["uid"])
 
     def _follow(self) -> None:
         """Look at those that are awaited, again and again."""
@@ -129,23 +68,23 @@ class ClusterChildren:
 
     def _look(self, name: str) -> None:
         try:
-            run = self._read(name)
+            run = self._runs.last_of_chain(name)
         except ChildRunRefused as error:  # rights that are being installed
             exits.say(str(error))
             return
-        if run is None or _state(run) in TERMINAL:
+        if run is None or is_over(run):
             self.children.tell_of_end(name)
 
     def _final_state(self, name: str) -> State[object]:
-        run = self._read(name)
+        run = self._runs.last_of_chain(name)
         if run is None:
             words = f"The child run {name} was deleted, and its result with it."
             return _failed(ChildRunFailed(words, run=name))
-        if _state(run) == "Completed":
+        if state_of(run) == "Completed":
             return self._completed(run, name=name)
         words = run["status"].get("message") or "It does not say why."
         error = ChildRunFailed(
-            f"The child run {name} ended as {_state(run)}: {words}", run=name, state=_state(run)
+            f"The child run {name} ended as {state_of(run)}: {words}", run=name, state=state_of(run)
         )
         error.__cause__ = self._cause_in(run)
         return _failed(error)
@@ -200,10 +139,6 @@ def child_manifest(order: Order, *, name: str, parent: Mapping[str, str]) -> dic
         "metadata": {"name": name, "labels": {PARENT_LABEL: parent["name"]}},
         "spec": spec,
     }
-
-
-def _state(run: Run) -> str:
-    return str((run.get("status") or {}).get("state") or "")
 
 
 def _failed(error: Exception) -> State[object]:

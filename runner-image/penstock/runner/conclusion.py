@@ -6,7 +6,7 @@ import reprlib
 from datetime import UTC, datetime
 
 from penstock.engine.outcome import Outcome
-from penstock.errors import JournalError, RerunImpossible
+from penstock.errors import ChildRunRefused, JournalError, RerunImpossible
 from penstock.runner.report import Conclusion, Result
 from penstock.states import StateType
 from penstock.tracebacks import report_error
@@ -69,6 +69,27 @@ def conclude_cancelled_before_start() -> Conclusion:
         reason="CancelRequested",
         message=CANCELLED_BEFORE_START,
         finished_at=datetime.now(UTC),
+    )
+
+
+def conclude_cancelled_between() -> Conclusion:
+    """Tell that the run was cancelled when it was about to go on as another."""
+    return Conclusion(
+        state="Cancelled",
+        reason="CancelRequested",
+        message="The run was cancelled before it went on as a new one.",
+        finished_at=datetime.now(UTC),
+    )
+
+
+def conclude_no_successor(error: ChildRunRefused) -> Conclusion:
+    """Tell that the run could not go on as another."""
+    return Conclusion(
+        state="Failed",
+        reason="FlowFailed",
+        message=str(error),
+        finished_at=datetime.now(UTC),
+        error=report_error(error),
     )
 
 

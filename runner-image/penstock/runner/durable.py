@@ -22,6 +22,7 @@ from penstock.runner.board import NoticeBoard
 from penstock.runner.chains import RunChain, open_chain
 from penstock.runner.children import ClusterChildren
 from penstock.runner.environment import Environment
+from penstock.runner.flow_runs import FlowRuns
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
 from penstock.runner.reruns import OtherRuns, take_over
@@ -80,7 +81,9 @@ def make_durable(
     signals.start(journal)
     context.inbox = signals.inbox
     context.outlives_pod = outlives_pod
-    context.children = ClusterChildren(environment, run=run, journal=journal).children
+    context.children = ClusterChildren(
+        environment, run=run, journal=journal, runs=FlowRuns(environment)
+    ).children
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
     )

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 
 from penstock.engine.runs import Deployed
-from penstock.errors import FlowLoadError, JournalError, RerunImpossible
+from penstock.errors import ChildRunRefused, FlowLoadError, JournalError, RerunImpossible
 from penstock.execution import Overrides, RunContext, execute
 from penstock.loading import load_flow
 from penstock.logging import configure
@@ -14,16 +14,20 @@ from penstock.runner import exits
 from penstock.runner.board import NoticeBoard
 from penstock.runner.conclusion import (
     conclude_cancelled_before_start,
+    conclude_cancelled_between,
     conclude_no_rerun,
+    conclude_no_successor,
     conclude_not_loaded,
     conclude_outcome,
     conclude_unusable_journal,
 )
 from penstock.runner.durable import make_durable
 from penstock.runner.environment import Environment
+from penstock.runner.flow_runs import FlowRuns
 from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
+from penstock.runner.succession import create_successor
 
 MERGE_SECONDS = 4.0
 """How long the last records of a journal may take to become one object."""
@@ -84,6 +88,16 @@ def run_flow(
         reporter=board,
         overrides=Overrides(retries=launch.retries, retry_delay_seconds=launch.retry_delay_seconds),
     )
+    if outcome.continuation is not None:
+        if publisher.cancelling:
+            return conclude_cancelled_between()
+        inherited = origin.parameters if origin else {}
+        parameters = {**inherited, **outcome.continuation.parameters}
+        try:
+            return create_successor(FlowRuns(environment), run=run, parameters=parameters)
+        except ChildRunRefused as error:
+            exits.say(str(error))
+            return conclude_no_successor(error)
     if outcome.error is not None:
         print(outcome.error.traceback, file=sys.stderr, flush=True)
     return conclude_outcome(outcome, preview=environment.result_preview)

@@ -33,11 +33,13 @@ class ClusterInbox:
         self._server = server
         self._board = board
         self._uid = run["metadata"]["uid"]
-        selector = quote(f"spec.flowRunRef.name={environment.run},status.state=Pending")
-        self._path = (
-            f"/apis/penstock.dev/v1alpha1/namespaces/{environment.namespace}/signals"
-            f"?fieldSelector={selector}"
-        )
+        signals = f"/apis/penstock.dev/v1alpha1/namespaces/{environment.namespace}/signals"
+        addressed = [f"spec.flowRunRef.name={environment.run}"]
+        if run["spec"].get("continuedFrom"):  # what was sent to the runs before
+            addressed.append(f"status.forwardedTo={environment.run}")
+        self._paths = [
+            f"{signals}?fieldSelector={quote(f'{each},status.state=Pending')}" for each in addressed
+        ]
         self._verdicts: dict[str, Verdict] = {}
         self._complaint = ""
         self._pending: dict[str, str] = {}
@@ -66,14 +68,15 @@ class ClusterInbox:
     def _look(self) -> bool:
         """Ask once; tell whether there was an answer."""
         try:
-            answer = self._server.get(self._path)
+            answers = [self._server.get(path) for path in self._paths]
         except UnreachableError as error:
             self._complain(str(error))
             return False
-        if not answer.ok:
-            self._complain(answer.sentence)
+        if refused := [answer.sentence for answer in answers if not answer.ok]:
+            self._complain(refused[0])
             return False
-        pending = [item for item in answer.body.get("items") or () if self._is_for_us(item)]
+        items = [item for answer in answers for item in answer.body.get("items") or ()]
+        pending = [item for item in items if self._is_for_us(item)]
         self._pending = {item["metadata"]["uid"]: item["metadata"]["name"] for item in pending}
         self._tell()
         new = [item for item in pending if item["metadata"]["uid"] not in self._verdicts]

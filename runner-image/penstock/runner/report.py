@@ -85,6 +85,8 @@ class Conclusion:
     finished_at: datetime
     error: ErrorReport | None = None
     result: Result | None = None
+    continued_as: str | None = None
+    """The run that goes on in its place."""
 
 
 def render_report(
@@ -309,6 +311,8 @@ def _conclusion(conclusion: Conclusion, bounds: Bounds) -> dict[str, Any]:
             "finishedAt": rfc3339(conclusion.finished_at),
         }
     }
+    if conclusion.continued_as is not None:
+        parts["outcome"]["continuedAs"] = conclusion.continued_as
     if conclusion.error is not None:
         parts["error"] = {
             "type": clip(conclusion.error.type, bounds.name),

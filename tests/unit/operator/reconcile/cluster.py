@@ -16,7 +16,7 @@ from typing import Any
 from penstock_operator.reconcile import actions as do
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import pool_name, snapshot_name
-from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal
+from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal, RunView
 from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
@@ -255,6 +255,20 @@ class Cluster:
         self.end_job(attempt, "Complete")
         return stored
 
+    def leave_for(self, attempt: int, successor: str, **more: Any) -> bool:
+        """Report that the run goes on as another, and end the pod and the Job."""
+        pod = self.newest_pod(attempt) or self.start_pod(attempt)
+        outcome = {
+            "state": "Completed",
+            "reason": "ContinuedAsNew",
+            "finishedAt": wire_time(self.now),
+            "continuedAs": successor,
+        }
+        stored = self.claim(attempt, pod=pod, outcome=outcome, **more)
+        self.end_pod(pod, exit_code=0)
+        self.end_job(attempt, "Complete")
+        return stored
+
     def newest_pod(self, attempt: int) -> Object | None:
         mine = [
             each
@@ -406,6 +420,7 @@ class Operator:
             relatives={
                 each.name: each for each in others if each.name in wanted and not each.is_over
             },
+            heads=_heads(self.seen["others"]),
         )
 
     def look(self, observed: ObservedRun, need: frozenset[Look]) -> ObservedRun:
@@ -490,6 +505,16 @@ class Operator:
 def written(value: Any) -> bytes:
     """Copy JSON, so that equal values are read once; ``copy.deepcopy`` takes long."""
     return marshal.dumps(value, 2)
+
+
+def _heads(written: bytes) -> dict[str, RunView]:
+    """Return the unfinished runs that go on from others, by the first of their chain."""
+    found = {}
+    for each in marshal.loads(written).values():
+        view = reading.read_relative(each)
+        if (before := each["spec"].get("continuedFrom")) and not view.is_over:
+            found[before["first"]] = view
+    return found
 
 
 @lru_cache(4096)
