@@ -215,11 +215,9 @@ def test_an_account_that_is_only_named_like_the_operator_is_refused(
 @pytest.mark.parametrize(
     ("verb", "path", "body"),
     [
-        pytest.param("GET", f"{GROUP}/namespaces/{{}}/flowruns", None, id="lists runs"),
         pytest.param("GET", f"{GROUP}/namespaces/{{}}/flows/daily", None, id="reads a flow"),
         pytest.param("PATCH", f"{GROUP}/namespaces/{{}}/flowruns/daily", {}, id="changes its spec"),
         pytest.param("DELETE", f"{GROUP}/namespaces/{{}}/flowruns/daily", None, id="deletes a run"),
-        pytest.param("POST", f"{GROUP}/namespaces/{{}}/flowruns", {}, id="creates a run"),
         pytest.param("GET", "/api/v1/namespaces/{}/secrets", None, id="reads secrets"),
         pytest.param("GET", "/api/v1/namespaces/{}/configmaps", None, id="reads ConfigMaps"),
         pytest.param("GET", "/api/v1/namespaces/{}/pods", None, id="lists pods"),

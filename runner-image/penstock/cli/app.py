@@ -134,6 +134,9 @@ def list_runs(
     state: Annotated[
         RunState | None, typer.Option(case_sensitive=False, help="Only runs in this state.")
     ] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Only children of this run.")
+    ] = None,
     everywhere: Annotated[
         bool, typer.Option("-A", "--all-namespaces", help="Runs of all namespaces.")
     ] = False,
@@ -146,7 +149,7 @@ def list_runs(
     from penstock.cli.listing import find_runs, print_runs
 
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    runs = find_runs(cluster, flow=flow, state=state, everywhere=everywhere)
+    runs = find_runs(cluster, flow=flow, state=state, everywhere=everywhere, parent=parent)
     print_runs(runs, form=output, everywhere=everywhere, place=cluster.namespace)
 
 

@@ -25,6 +25,9 @@ def cancel_runs(cluster: Cluster, names: list[str], *, wait: bool) -> None:
 
 def _cancel(cluster: Cluster, name: str) -> Object:
     run = read_run(cluster, name)
+    while following := run.get("status", {}).get("continuedAs"):
+        name = following
+        run = read_run(cluster, name)
     if is_final(run):
         print(f"{name} has ended already: {state_of(run)}", flush=True)
         return run

@@ -40,10 +40,28 @@ def follow_run(
 ) -> Iterator[Object]:
     """Yield the run now and after each change, at last as it ended, or as it is after `seconds`.
 
-    A lost connection is told to `trouble` (and its end, by an empty text), and made again for two
-    minutes before the command gives up.
+    A run that goes on as a new one is followed by that. A lost connection is told to `trouble` (and
+    its end, by an empty text), and made again for two minutes before the command gives up.
     """
     deadline = math.inf if seconds is None else clock() + seconds
+    following: str | None = name
+    while following is not None:
+        for run in _follow_one(
+            cluster, following, trouble=trouble, pause=pause, clock=clock, deadline=deadline
+        ):
+            yield run
+        following = run.get("status", {}).get("continuedAs")
+
+
+def _follow_one(
+    cluster: Cluster,
+    name: str,
+    *,
+    trouble: Callable[[str], None],
+    pause: Callable[[float], None],
+    clock: Callable[[], float],
+    deadline: float,
+) -> Iterator[Object]:
     run = read_run(cluster, name)
     yield run
     failing_since: float | None = None

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 
 
 def find_runs(
-    cluster: Cluster, *, flow: str | None, state: str | None, everywhere: bool
+    cluster: Cluster,
+    *,
+    flow: str | None,
+    state: str | None,
+    everywhere: bool,
+    parent: str | None = None,
 ) -> list[Object]:
     """Return the runs asked for, the newest first; the API server selects them."""
     fields = {"spec.flowRef.name": flow, "status.state": state}
     selector = ",".join(f"{field}={value}" for field, value in fields.items() if value)
     namespace = None if everywhere else cluster.namespace
     query = {"fieldSelector": selector} if selector else {}
+    if parent is not None:
+        query["labelSelector"] = f"penstock.dev/parent={parent}"
     runs = cluster.items(penstock_path("flowruns", namespace=namespace), **query)
     return sorted(runs, key=lambda run: run["metadata"]["creationTimestamp"], reverse=True)
 
@@ -43,12 +50,15 @@ def run_table(runs: list[Object], *, everywhere: bool, now: datetime) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from penstock.cli.view import STYLES, duration_of, human_duration, parse_time
+    from penstock.cli.view import STYLES, duration_of, human_duration, origin_of, parse_time
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     columns = ("NAMESPACE",) if everywhere else ()
+    related = any(origin_of(run) for run in runs)
     for column in (*columns, "NAME", "FLOW", "STATE", "TASKS", "ATTEMPT", "DURATION", "AGE"):
         table.add_column(column, no_wrap=True)
+    if related:
+        table.add_column("FROM", no_wrap=True)
     for run in runs:
         metadata, status, state = run["metadata"], run.get("status", {}), state_of(run)
         age = (now - parse_time(metadata["creationTimestamp"])).total_seconds()
@@ -61,5 +71,6 @@ def run_table(runs: list[Object], *, everywhere: bool, now: datetime) -> Table:
             str(status.get("attempt", "")),
             duration_of(run, now=now) if status.get("startedAt") else "",
             human_duration(age),
+            *((origin_of(run),) if related else ()),
         )
     return table

@@ -86,7 +86,17 @@ def _summary(run: Run, *, now: datetime) -> Text:
     if attempt := run.get("status", {}).get("attempt", 1):
         line.append(f"  attempt {attempt}" if attempt > 1 else "", "not bold yellow")
     line.append(f"  {duration_of(run, now=now)}", "not bold dim")
+    if origin := origin_of(run):
+        line.append(f"  {origin}", "not bold dim")
     return line
+
+
+def origin_of(run: Run) -> str:
+    """Say which run has started this one, or goes on as it; nothing if neither."""
+    spec = run["spec"]
+    words = [f"child of {spec['parentRef']['name']}"] if spec.get("parentRef") else []
+    words += [f"after {spec['continuedFrom']['name']}"] if spec.get("continuedFrom") else []
+    return ", ".join(words)
 
 
 def _most_lively(tasks: list[dict[str, Any]], *, rows: int) -> list[dict[str, Any]]:

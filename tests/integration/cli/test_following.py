@@ -116,3 +116,14 @@ def test_a_deletion_that_is_watched_is_said(cluster: Cluster, script: Script) ->
 
     with pytest.raises(CommandError, match="was deleted while it was watched"):
         states(cluster)
+
+
+def test_a_run_that_goes_on_as_a_new_one_is_followed_by_that(
+    cluster: Cluster, script: Script
+) -> None:
+    first = run("Completed")
+    first["status"]["continuedAs"] = "daily-2"
+    script.on(ONE, of(first))
+    script.on(f"{RUNS}/daily-2", of(run("Failed")))
+
+    assert states(cluster) == ["Completed", "Failed"]

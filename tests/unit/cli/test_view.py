@@ -200,3 +200,10 @@ def test_a_line_for_pipes_holds_all_of_it(status: dict[str, Any], line: str) -> 
 )
 def test_durations_have_two_units_at_most(seconds: float, words: str) -> None:
     assert human_duration(seconds) == words
+
+
+def test_a_run_says_who_has_started_it_and_what_it_goes_on_from() -> None:
+    related = running()
+    related["spec"] |= {"parentRef": {"name": "weekly"}, "continuedFrom": {"name": "daily-old"}}
+
+    assert drawn(related)[0].endswith("4s  child of weekly, after daily-old")
