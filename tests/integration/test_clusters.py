@@ -21,7 +21,11 @@ Runner = DaskTaskRunner | RayTaskRunner
 def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     library = pytest.importorskip("distributed" if request.param == "dask" else "ray")
     if request.param == "dask":
-        local = library.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+        import dask
+
+        # As the clusters that we start: a task whose worker died is not given to another one.
+        with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+            local = library.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
         with local as cluster:
             yield DaskTaskRunner(cluster=cluster)
     else:
