@@ -88,7 +88,7 @@ def run_elsewhere(
         sent = _run_at(place, parcel, scope=scope, patience=patience)
         answer = cast("Answer", pickle.loads(sent))  # noqa: S301 - our own worker's
     except TimeoutError as error:
-        if patience is None or patience.left() > 0:
+        if patience is None:
             return Ending(error=error)
         scope.abandoned = True
         return patience.ran_out()

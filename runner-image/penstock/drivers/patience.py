@@ -65,9 +65,11 @@ class Patience:
 
     def ran_out(self) -> Ending:
         """Return how a body ends that nobody waits for any more."""
-        if self._total is not None and self._total.left() <= 0:
+        limits = (self._attempt, self._total, self._silent)
+        met = min((each for each in limits if each is not None), key=Deadline.left)
+        if met is self._total:
             return _total_ran_out(self._call)
-        if self._attempt is not None and self._attempt.left() <= 0:
+        if met is self._attempt:
             return _attempt_ran_out(self._call)
         message = f"{self._call.run.name} sent no heartbeat for {self.silence:g} seconds."
         return Ending(error=HeartbeatTimeout(message), timed_out=True)
