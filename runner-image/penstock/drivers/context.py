@@ -64,8 +64,9 @@ class RunContext:
         """Set where this launch of the run is there for its roll-backs only."""
         self.inbox: Inbox | None = None
         """Where signals for the run arrive."""
-        self.children: Children | None = None
-        """Set where the run can start others, which are objects of their own."""
+        self.open_children: Callable[[], Children] | None = None
+        """Gives ``children`` where the run can start others, which are objects of their own."""
+        self._children: Children | None = None
         self.reporters: tuple[Reporter, ...] = ()
         self.records = Records()
         """Artifacts and events that the run made."""
@@ -79,6 +80,18 @@ class RunContext:
         """Set once the run is to be cancelled."""
         self._lock = threading.Lock()
         self._wakers: set[Callable[[], None]] = set()
+
+    @property
+    def children(self) -> Children | None:
+        """The runs that this one has started; ``None`` where it can start none."""
+        with self._lock:
+            if self._children is None and self.open_children is not None:
+                self._children = self.open_children()
+            return self._children
+
+    @children.setter
+    def children(self, children: Children) -> None:
+        self._children = children
 
     def request_cancel(self, *, message: str = "The run was cancelled.") -> None:
         """Raise ``CancelledRun`` once, at the flow's next engine call; start no new task.

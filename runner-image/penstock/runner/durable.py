@@ -7,7 +7,8 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
@@ -20,14 +21,15 @@ from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
 from penstock.runner.board import NoticeBoard
 from penstock.runner.chains import RunChain, open_chain
-from penstock.runner.children import ClusterChildren
 from penstock.runner.environment import Environment
-from penstock.runner.flow_runs import FlowRuns
 from penstock.runner.inbox import ClusterInbox
 from penstock.runner.publisher import Publisher
 from penstock.runner.reruns import OtherRuns, take_over
 from penstock.runner.volumes import outlives_pod
 from penstock.stores import holds_journals
+
+if TYPE_CHECKING:
+    from penstock.drivers.children import Children
 
 LEAVING_SECONDS = 10.0
 """How long bodies may take to end that began while it was decided to leave."""
@@ -81,9 +83,7 @@ def make_durable(
     signals.start(journal)
     context.inbox = signals.inbox
     context.outlives_pod = outlives_pod
-    context.children = ClusterChildren(
-        environment, run=run, journal=journal, runs=FlowRuns(environment)
-    ).children
+    context.open_children = partial(_children, environment, run=run, journal=journal)
     context.suspension = Suspension(
         activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
     )
@@ -98,6 +98,16 @@ def make_durable(
     if publisher.suspending:
         way_out.suspend_soon(LEAVING_SECONDS)
     return chain
+
+
+def _children(environment: Environment, *, run: Mapping[str, Any], journal: RunJournal) -> Children:
+    # Imported by the first call: most runs have none.
+    from penstock.runner.children import ClusterChildren
+    from penstock.runner.flow_runs import FlowRuns
+
+    return ClusterChildren(
+        environment, run=run, journal=journal, runs=FlowRuns(environment)
+    ).children
 
 
 def _accepts_changes(run: Mapping[str, Any]) -> bool:

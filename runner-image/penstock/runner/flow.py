@@ -23,11 +23,9 @@ from penstock.runner.conclusion import (
 )
 from penstock.runner.durable import make_durable
 from penstock.runner.environment import Environment
-from penstock.runner.flow_runs import FlowRuns
 from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
-from penstock.runner.succession import create_successor
 
 MERGE_SECONDS = 4.0
 """How long the last records of a journal may take to become one object."""
@@ -89,6 +87,9 @@ def run_flow(
         overrides=Overrides(retries=launch.retries, retry_delay_seconds=launch.retry_delay_seconds),
     )
     if outcome.continuation is not None:
+        from penstock.runner.flow_runs import FlowRuns
+        from penstock.runner.succession import create_successor
+
         if publisher.cancelling:
             return conclude_cancelled_between()
         inherited = origin.parameters if origin else {}
