@@ -325,6 +325,7 @@ class World:
         seconds: float | None = None,
         settled: dict[str, str] | None = None,
         values: Object | None = None,
+        journal: Object | None = None,
         **more: Any,
     ) -> Object:
         """Report that the run waits without a pod, and end its Job as a pod that exits with 0."""
@@ -334,7 +335,12 @@ class World:
             suspension["until"] = (began + timedelta(seconds=seconds)).isoformat()
         signals = [{"name": name, "state": state} for name, state in (settled or {}).items()]
         reported = self.report(
-            run, attempt=attempt, suspension=suspension, signals=signals, values=values or {}
+            run,
+            attempt=attempt,
+            suspension=suspension,
+            signals=signals,
+            values=values or {},
+            journal=journal or {},
         )
         self.complete_job(f"{run}-{attempt}")
         return reported

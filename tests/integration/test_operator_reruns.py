@@ -1,0 +1,103 @@
+"""Reruns, persons' words and last launches, on a real API server."""
+
+from __future__ import annotations
+
+from tests.integration.world import Operator, World, eventually
+
+
+def start(world: World, run: str = "one", **spec: object) -> None:
+    """Make a run whose first attempt has reported."""
+    world.create_pool()
+    world.create_flow()
+    world.create_run(run, **spec)
+    world.wait_for_job(f"{run}-1")
+    world.start_job(f"{run}-1")
+    world.report(run, attempt=1)
+    world.wait_for_state(run, "Running")
+
+
+def test_a_rerun_starts_when_the_run_that_it_names_has_ended(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+    world.create_run("two", rerunOf={"name": "one"})
+    waiting = world.wait_for_reason("two", "WaitingForRun")
+
+    world.report_outcome("one", attempt=1, state="Failed", reason="FlowFailed")
+    world.wait_for_job("two-1", within=20)
+
+    assert waiting["waitingFor"]["name"] == "one"
+    assert world.status("two")["state"] == "Pending"
+
+
+def test_a_rerun_of_nothing_fails_with_a_sentence(world: World, operator: Operator) -> None:
+    world.create_pool()
+    world.create_flow()
+
+    world.create_run("two", rerunOf={"name": "one", "from": "Start"})
+    status = world.wait_for_state("two", "Failed")
+
+    assert status["reason"] == "RerunImpossible"
+    assert "The run one, with whose journal" in status["message"]
+
+
+def test_a_run_that_waits_for_a_person_goes_on_at_their_word(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+    world.leave(
+        "one",
+        "Person",
+        attempt=1,
+        reason="ResultUnreadable",
+        name="load(load)",
+        message="No module named shop.",
+    )
+    waiting = world.wait_for_reason("one", "ResultUnreadable")
+    stalled = world.condition("one", "Stalled")
+
+    world.change("flowruns", "one", {"resume": {"attempt": 1}})
+    world.wait_for_job("one-2")
+
+    assert waiting["waitingFor"]["kind"] == "Person"
+    assert stalled == "True"
+
+
+def test_a_run_without_a_pod_is_rolled_back_by_one_last_launch(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+    world.leave("one", attempt=1, seconds=3600, journal={"entries": 2, "rollbacksOwed": True})
+    world.wait_for_state("one", "Suspended")
+
+    world.cancel("one")
+    world.wait_for_job("one-2")
+    during = world.wait_for_reason("one", "RollingBack")
+    world.start_job("one-2")
+    world.report_outcome("one", attempt=2, state="Cancelled", reason="CancelRequested")
+    ended = world.wait_for_state("one", "Cancelled")
+
+    assert (during["state"], during["ending"]["state"]) == ("Cancelling", "Cancelled")
+    assert "rolled back" in ended["message"]
+    assert "ending" not in ended
+
+
+def test_a_result_that_is_not_stored_is_a_condition_of_the_run(
+    world: World, operator: Operator
+) -> None:
+    start(world)
+
+    world.report("one", attempt=1, journal={"entries": 1, "unstored": 1, "unstoredTask": "load"})
+
+    assert eventually(lambda: world.condition("one", "Durable") == "False")
+
+
+def test_changed_code_is_told_in_an_event(world: World, operator: Operator) -> None:
+    start(world)
+
+    world.report("one", attempt=1, journal={"entries": 1, "codeChanged": True})
+
+    told = eventually(
+        lambda: [each for each in world.list("events") if each["involvedObject"]["name"] == "one"]
+    )
+    assert [each["reason"] for each in told] == ["CodeChanged"]
