@@ -623,7 +623,8 @@ def test_kubectl_shows_what_people_look_for(api: ApiServer, namespace: str) -> N
 
     assert short[0].split() == ["NAME", "FLOW", "STATE", "TASKS", "AGE"]
     assert short[1].split()[:4] == ["good", "daily", "Running", "3/7"]
-    assert wide[0].split()[5:] == ["POOL", "ATTEMPT", "JOB", "STARTED", "DURATION", "MESSAGE"]
+    columns = ["POOL", "ATTEMPT", "JOB", "STARTED", "DURATION", "JOURNAL", "MESSAGE"]
+    assert wide[0].split()[5:] == columns
 
 
 def test_all_kinds_are_in_the_category(api: ApiServer, namespace: str) -> None:

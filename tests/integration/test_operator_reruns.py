@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 from tests.integration.world import Operator, World, eventually
+
+from penstock_operator.reconcile.settings import Settings
 
 
 def start(world: World, run: str = "one", **spec: object) -> None:
@@ -101,3 +106,38 @@ def test_changed_code_is_told_in_an_event(world: World, operator: Operator) -> N
         lambda: [each for each in world.list("events") if each["involvedObject"]["name"] == "one"]
     )
     assert [each["reason"] for each in told] == ["CodeChanged"]
+
+
+def test_a_namespace_whose_journals_are_full_is_measured_and_its_launches_are_told(
+    world: World, kubeconfig: Path
+) -> None:
+    settings = Settings(
+        runner_image="runner:test", runner_cluster_role="penstock-runner", journals_cap=4096
+    )
+    operator = Operator(
+        kubeconfig,
+        world.namespace,
+        settings=settings,
+        first_resync_seconds=1.0,
+        resync_seconds=1.0,
+    )
+    with operator:
+        start(world)
+        world.report("one", attempt=1, journal={"entries": 9, "bytes": 4000})
+        world.create_run("two")
+        before = world.wait_for_job("two-1")
+        world.report_outcome("two", attempt=1, journal={"entries": 9, "bytes": 96})
+        world.wait_for_state("two", "Completed")
+        after = eventually(lambda: _told_launch(world), within=30)
+
+    assert "PENSTOCK_JOURNALS_FULL" not in str(before)
+    assert "PENSTOCK_JOURNALS_FULL" in str(after)
+
+
+def _told_launch(world: World) -> object:
+    """Launch another run; return its Job if that is told that there is no room."""
+    time.sleep(1)
+    name = f"three-{time.monotonic_ns()}"
+    world.create_run(name)
+    job = world.wait_for_job(f"{name}-1")
+    return job if "PENSTOCK_JOURNALS_FULL" in str(job) else None

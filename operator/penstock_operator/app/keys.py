@@ -17,6 +17,8 @@ class Kind(StrEnum):
     """The finished runs of the Flow of that name."""
     SNAPSHOTS = "Snapshots"
     """The snapshots of that namespace; all that are watched if it is empty."""
+    JOURNALS = "Journals"
+    """How much the journals of that namespace take."""
     SIGNALS = "Signals"
     """The signals of that namespace, likewise."""
 

@@ -49,6 +49,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         settings=Settings(
             runner_image=given.runner_image,
             runner_cluster_role=given.runner_cluster_role,
+            journals_cap=given.journals_cap_mebibytes * 1024 * 1024,
             image_deadline=timedelta(seconds=given.image_deadline_seconds),
             unschedulable_deadline=timedelta(seconds=given.unschedulable_deadline_seconds),
             quota_deadline=timedelta(seconds=given.quota_deadline_seconds),
@@ -91,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
         help="ClusterRole that the runners' ServiceAccounts are bound to",
     )
     _add_deadlines(parser)
+    add(
+        "--journals-cap-mebibytes",
+        type=int,
+        default=256,
+        metavar="MIB",
+        help="how much the journals of one namespace may take in etcd",
+    )
     add(
         "--http-port",
         type=int,

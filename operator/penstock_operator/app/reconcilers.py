@@ -76,6 +76,8 @@ class Reconcilers:
     settings: Settings
     namespaces: Collection[str] = ()
     snapshots: SnapshotCache = field(default_factory=SnapshotCache)
+    journals: dict[str, int] = field(default_factory=dict)
+    """Bytes of the journals by namespace, as they were last measured."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def reconcile(self, key: Key) -> None:
@@ -86,6 +88,7 @@ class Reconcilers:
             Kind.SCHEDULE: self._reconcile_schedule,
             Kind.HISTORY: self._collect_history,
             Kind.SNAPSHOTS: self._collect_snapshots,
+            Kind.JOURNALS: self._measure_journals,
             Kind.SIGNALS: self._collect_signals,
         }[key.kind]
         plan = await reconcile(key)
@@ -188,6 +191,7 @@ class Reconcilers:
             flow=flow,
             pool=pool,
             jobs=tuple(map(reading.read_job, self.caches.jobs.members(name))),
+            journals_are_full=self.journals.get(namespace, 0) >= self.settings.journals_cap,
             signals=tuple(map(reading.read_signal, self.caches.signals.members(name))),
             relatives={
                 each: reading.read_relative(known)
@@ -297,6 +301,19 @@ class Reconcilers:
         plan = plan_signal_collection(signals, runs=runs, now=self.now())
         await self.executor.carry_out(plan.actions)
         return plan
+
+    async def _measure_journals(self, key: Key) -> Plan | None:
+        size = await lookups.journal_bytes(self.client, namespace=key.namespace)
+        if size >= self.settings.journals_cap > self.journals.get(key.namespace, 0):
+            logger.warning(
+                "The journals of the namespace %s hold %d bytes, which is as much as they may: runs"
+                " that are launched store no more results. Shorten the history of its flows, or"
+                " give its pools a store.",
+                key.namespace,
+                size,
+            )
+        self.journals[key.namespace] = size
+        return None
 
     async def _collect_snapshots(self, key: Key) -> Plan | None:
         found = [

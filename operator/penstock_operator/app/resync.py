@@ -107,6 +107,8 @@ class Resync:
         keys += [Key(Kind.RUN, *name) for name in self.caches.jobs.owners()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.signals.owners()]
         keys += [Key(Kind.HISTORY, *name) for name in self.caches.flows.names()]
+        namespaces = {name.namespace for name in self.caches.pools.names()}
+        keys += [Key(Kind.JOURNALS, namespace, "") for namespace in namespaces]
         for namespace in self.namespaces or ("",):
             keys += [Key(Kind.SNAPSHOTS, namespace, ""), Key(Kind.SIGNALS, namespace, "")]
         for key in keys:

@@ -213,6 +213,14 @@ async def _relatives_of(
     return relatives
 
 
+async def journal_bytes(client: Client, *, namespace: str) -> int:
+    """Return how much the journals of a namespace's runs hold, as their runners have told."""
+    total = 0
+    async for page in client.columns(RUNS, "Journal", namespace=namespace):
+        total += sum(each for each in page if isinstance(each, int))
+    return total
+
+
 async def _get(client: Client, resource: Resource, namespace: str, name: str) -> Object | None:
     try:
         return await client.get(resource, namespace=namespace, name=name)

@@ -104,6 +104,7 @@ KINDS = (
             Column("Job", ".status.jobName", wide=True),
             Column("Started", ".status.startedAt", "date", wide=True),
             Column("Duration", ".status.duration", wide=True),
+            Column("Journal", ".status.execution.journal.bytes", "integer", wide=True),
             Column("Message", ".status.message", wide=True),
         ),
         selectable=(".spec.flowRef.name", ".status.state"),

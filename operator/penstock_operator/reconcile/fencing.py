@@ -27,7 +27,8 @@ def fenced(case: RunCase, standing: Standing, **changes: object) -> FlowRunStatu
 
 def create_job(case: RunCase, ready: Ready, *, attempt: int) -> Action:
     """Start an attempt's pod."""
-    launch = Launch(case.run, attempt, ready.code, ready.pool, ready.image)
+    full = case.observed.journals_are_full
+    launch = Launch(case.run, attempt, ready.code, ready.pool, ready.image, journals_are_full=full)
     return CreateJob(
         manifest=job_manifest(launch),
         owner_uid=case.run.metadata.uid,

@@ -263,6 +263,8 @@ class ObservedRun:
     heads: Mapping[str, RunView] = field(default_factory=dict)
     """The unfinished runs that go on from this one, or from one of its relatives, by the name of
     the first run of their chain."""
+    journals_are_full: bool = False
+    """Whether the journals of the namespace take as much as they may."""
     jobs_are_live: bool = False
     """Whether `jobs` was read from the API server for this plan, not from the cache."""
     source: ConfigMapView | NotLooked | None = NOT_LOOKED

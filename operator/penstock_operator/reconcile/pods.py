@@ -42,6 +42,8 @@ class Launch:
     code: Code
     pool: WorkPool
     image: str
+    journals_are_full: bool = False
+    """Whether the run is to store no more results in etcd."""
 
 
 def launch_labels(launch: Launch) -> JsonObject:
@@ -184,6 +186,8 @@ def _environment(launch: Launch, *, grace: int) -> list[JsonValue]:
         "PENSTOCK_ATTEMPT": str(launch.attempt),
         "PENSTOCK_GRACE_SECONDS": str(grace),
     }
+    if launch.journals_are_full:
+        values["PENSTOCK_JOURNALS_FULL"] = "true"
     paths = {"PENSTOCK_POD_NAME": "metadata.name", "PENSTOCK_POD_UID": "metadata.uid"}
     given: list[JsonValue] = [{"name": name, "value": value} for name, value in values.items()]
     looked_up: list[JsonValue] = [

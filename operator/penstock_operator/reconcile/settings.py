@@ -14,6 +14,9 @@ class Settings:
     runner_cluster_role: str
     """The ClusterRole that lets a pod report about its own run."""
 
+    journals_cap: int = 256 * 1024 * 1024
+    """How many bytes the journals of one namespace may take in etcd."""
+
     image_deadline: timedelta = timedelta(minutes=5)
     """How long an image may be unavailable before the run fails."""
 

@@ -81,6 +81,8 @@ class Limits:
     """Of one value."""
     run: int | None = None
     """Of all values of the run."""
+    says: str = ""
+    """Why no result is taken at all."""
 
 
 class RunJournal:
@@ -401,6 +403,8 @@ class RunJournal:
 
     def _problem_of(self, line: str, *, key: CallKey) -> str | None:
         limits = self._limits
+        if limits.says:
+            return f"The result of {key.identity} is not stored: {limits.says}"
         if limits.result is not None and len(line) > limits.result:
             return (
                 f"The result of {key.identity} takes {len(line):,} bytes, and the journal takes "

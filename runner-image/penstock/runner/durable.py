@@ -35,6 +35,8 @@ LEAVING_SECONDS = 10.0
 """How long bodies may take to end that began while it was decided to leave."""
 LIMITS = Limits(result=16 * 1024, run=8 * 1024 * 1024)
 """Bytes of one result and of all, as they are stored: etcd holds them."""
+FULL = Limits(says="the journals of this namespace take as much as they may.")
+"""For a launch in a namespace whose journals are at the operator's cap."""
 STORE_LIMITS = Limits(result=64 * 1024)
 """A store has room; what is larger is written as a file of its own."""
 
@@ -120,10 +122,16 @@ def _opened(chain: Chain, environment: Environment) -> RunJournal:
             chain,
             holder=Holder(attempt=environment.attempt, process=_this_process(environment)),
             when_fenced=_leave_fenced,
-            limits=STORE_LIMITS if holds_journals(environment.store) else LIMITS,
+            limits=_limits(environment),
         )
     except JournalFenced:
         _leave_fenced()
+
+
+def _limits(environment: Environment) -> Limits:
+    if holds_journals(environment.store):
+        return STORE_LIMITS
+    return FULL if environment.journals_are_full else LIMITS
 
 
 def _this_process(environment: Environment) -> str:

@@ -49,6 +49,8 @@ class Environment:
     """Waits that are shorter are waited for in this pod."""
     result_preview: bool
     """Whether the report may show the result, to whoever may read runs."""
+    journals_are_full: bool = False
+    """Whether the namespace's journals take as much as they may."""
     store: str | None = None
     """The URL of the pool's store, if it has one."""
 
@@ -87,5 +89,6 @@ def read_environment(environ: Mapping[str, str]) -> Environment:
         snapshot=Path(environ.get("PENSTOCK_SNAPSHOT_DIR") or SNAPSHOT_DIR),
         linger_seconds=linger_seconds,
         result_preview=environ.get("PENSTOCK_RESULT_PREVIEW", "").lower() == "true",
+        journals_are_full=environ.get("PENSTOCK_JOURNALS_FULL") == "true",
         store=environ.get("PENSTOCK_STORE") or None,
     )

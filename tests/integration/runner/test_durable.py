@@ -331,3 +331,14 @@ def test_an_attempt_that_goes_on_with_other_code_says_so_and_keeps_what_was_fini
     assert "The flow's file has changed since the run was last launched" in second.output
     assert last(server)["journal"]["codeChanged"] is True
     assert "step 1" not in second.output
+
+
+def test_a_run_in_a_namespace_whose_journals_are_full_goes_on_without_storing_results(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    runner = attempt(STEPS, PENSTOCK_JOURNALS_FULL="true")
+
+    assert runner.exit_code() == 0
+    assert "total 28" in runner.output
+    assert "the journals of this namespace take as much as they may" in runner.output
+    assert last(server)["journal"]["unstored"] >= 8

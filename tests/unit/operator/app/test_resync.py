@@ -121,6 +121,7 @@ def test_a_resync_queues_every_object_and_chore() -> None:
 
     assert set(queue.keys) == {
         Key(Kind.POOL, "team", "default"),
+        Key(Kind.JOURNALS, "team", ""),
         Key(Kind.FLOW, "team", "daily"),
         Key(Kind.RUN, "team", "one"),
         Key(Kind.RUN, "team", "left"),

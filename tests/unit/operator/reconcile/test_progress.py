@@ -5,14 +5,16 @@ Also what the operator says of results that could not be stored.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.operator.reconcile.cluster import Cluster, Operator
+from tests.unit.operator.reconcile.cluster import SETTINGS, Cluster, Operator
 
-from penstock_operator.reconcile.actions import PatchRunStatus
+from penstock_operator.reconcile.actions import CreateJob, PatchRunStatus
+from penstock_operator.reconcile.runs import plan_run
 
 
 def launched(**flow: object) -> tuple[Cluster, Operator]:
@@ -157,3 +159,17 @@ def test_results_that_were_not_stored_are_counted_once_when_their_attempt_is_ove
         reconcile()
 
     assert [each for each in counted if each] == [3, 2]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_launch_in_a_namespace_whose_journals_are_full_is_told_so(full: bool) -> None:
+    cluster = Cluster.with_run()
+    operator = Operator(cluster)
+    operator.refresh()
+
+    plan = plan_run(
+        replace(operator.observe(), journals_are_full=full), now=cluster.now, settings=SETTINGS
+    )
+
+    manifest = next(each.manifest for each in plan.actions if isinstance(each, CreateJob))
+    assert ("PENSTOCK_JOURNALS_FULL" in str(manifest)) is full
