@@ -22,6 +22,12 @@ PATIENCE = 30.0
 """Seconds for which a store that does not answer is waited for."""
 
 
+def refuse_unusable_seal() -> None:
+    """Refuse a codec that cannot be used, before there is a run."""
+    with _in_words():
+        present_seal()
+
+
 def refuse_unusable_store(url: str, *, run_id: str) -> None:
     """Refuse a store that cannot hold the journal of a new run, so that no run is left behind."""
     with _in_words():

@@ -169,6 +169,11 @@ class LocalRuns:
         )
         return self.find(run_id).attempts
 
+    def take_back_attempt(self, row: RunRow, *, message: str) -> None:
+        """Have an attempt count as never begun that could not read the journal."""
+        self.connection.execute("UPDATE runs SET attempts = ? WHERE id = ?", (row.attempts, row.id))
+        self.note(row.id, state="Suspended", progress=row.progress, message=message)
+
     def note(self, run_id: str, *, state: str, progress: str, message: str) -> None:
         """Keep how the run stands; one that has completed stays so (G4)."""
         self.connection.execute(

@@ -25,6 +25,7 @@ from penstock.cli.local_journals import (
     keep_journal_beside,
     keep_journal_in,
     local_chain,
+    refuse_unusable_seal,
     refuse_unusable_store,
 )
 from penstock.cli.local_runs import LocalRuns, RunRow
@@ -33,7 +34,7 @@ from penstock.cli.outcome import USAGE
 from penstock.cli.output import console, print_document, say
 from penstock.cli.render import object_name
 from penstock.cli.rewinding import leave_behind, rewind_to
-from penstock.errors import ParameterError
+from penstock.errors import CorruptJournal, ParameterError, StoreUnusable
 from penstock.home import home
 from penstock.runner.exits import CRASHED, OF_STATE, SUSPENDED, leave
 from penstock.runner.report import rfc3339
@@ -111,6 +112,7 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
         assert order.entrypoint is not None
         run_id = order.run_id or _new_id(order.entrypoint)
         _check(load(order.entrypoint), order.parameters)
+        refuse_unusable_seal()
         if order.journal is not None:
             refuse_unusable_store(order.journal, run_id=run_id)
         row = runs.add(
@@ -229,13 +231,17 @@ class LocalRun:
         process = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(4)}"
         attempt = self._runs.begin_attempt(self._id)
         anew = self._row.journal != self._id and self._row.attempts == 0
-        return open_journal(
-            local_chain(self._row, runs=self._runs),
-            holder=Holder(attempt=attempt, process=process),
-            anew=anew,
-            rewind=rewind_to(order.start) if anew and order.start else None,
-            when_fenced=lambda: leave(CRASHED, f"Another process has taken {self._id} over."),
-        )
+        try:
+            return open_journal(
+                local_chain(self._row, runs=self._runs),
+                holder=Holder(attempt=attempt, process=process),
+                anew=anew,
+                rewind=rewind_to(order.start) if anew and order.start else None,
+                when_fenced=lambda: leave(CRASHED, f"Another process has taken {self._id} over."),
+            )
+        except (CommandError, StoreUnusable, CorruptJournal) as error:
+            self._runs.take_back_attempt(self._row, message=str(error))
+            raise CommandError(str(error)) from error
 
     def _note(self, state: str, message: str) -> None:
         progress = self._board.render()["progress"]

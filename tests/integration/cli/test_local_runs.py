@@ -319,3 +319,27 @@ def test_a_store_that_holds_no_journal_leaves_no_run_behind(
     assert code == 2
     assert "gs://bucket cannot hold journals" in stderr
     assert listed(folder) == {}
+
+
+def test_a_run_that_is_resumed_without_its_codec_says_so_and_goes_on_with_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was begun anew for is not lost with the attempt that could not read."""
+    codec = "import zlib\n\nclass codec:\n    encode = staticmethod(zlib.compress)\n"
+    (folder / "codecs_of_mine.py").write_text(
+        f"{codec}    decode = staticmethod(zlib.decompress)\n"
+    )
+    (folder / "broken").touch()
+    monkeypatch.setenv("PENSTOCK_CODEC", "codecs_of_mine:codec")
+    finish("run", "slow.py:slow", "-p", "n=2", "--run-id", "slow-1", folder=folder)
+    (folder / "broken").unlink()
+    monkeypatch.delenv("PENSTOCK_CODEC")
+
+    without, _, stderr = finish("run", "--resume", "slow-1", folder=folder)
+    monkeypatch.setenv("PENSTOCK_CODEC", "codecs_of_mine:codec")
+    code, stdout, _ = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
+
+    assert without == 2
+    assert "Set PENSTOCK_CODEC=codecs_of_mine:codec." in stderr
+    assert (code, json.loads(stdout)) == (0, 1)
+    assert deeds(folder) == {"0": 1, "1": 1}
