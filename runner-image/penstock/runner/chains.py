@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -44,7 +45,9 @@ def _unsealed(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
     from penstock.stores.chain import StoreChain
 
     folder = journal_folder(run, namespace=environment.namespace)
-    return StoreChain(open_store(environment.store), folder=folder, patience=PATIENCE)
+    # A new run has nothing to lose; a later attempt waits as long as it takes.
+    patience = PATIENCE if environment.attempt == 1 else math.inf
+    return StoreChain(open_store(environment.store), folder=folder, patience=patience)
 
 
 class SealedRunChain(SealedChain):
