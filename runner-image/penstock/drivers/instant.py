@@ -209,7 +209,7 @@ def _look_at(value: object, key: CallKey, *, call: LiveCall) -> None:
 
         warn_of_mutation(key, call=call)
     lives_on = call.context.outlives_pod if call.context is not None else None
-    if lives_on is not None and type(value).__module__ == "pathlib":
+    if lives_on is not None and type(value).__module__.partition(".")[0] == "pathlib":
         path = str(value)
         if not lives_on(path):
             complain(
