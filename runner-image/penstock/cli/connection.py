@@ -80,7 +80,8 @@ def _read_config(path: str) -> dict[str, Any]:
     if not any(Path(part).expanduser().exists() for part in path.split(os.pathsep) if part):
         raise CommandError(
             f"No cluster is configured: there is no {path}. Name a kubeconfig by --kubeconfig or "
-            "KUBECONFIG, or run the flow here: penstock run FILE:FLOW."
+            "KUBECONFIG. On this machine: penstock run FILE:FLOW runs a flow, penstock runs lists "
+            "them, and commands that have --here take one of them."
         )
     try:
         return dict(KubeConfigMerger(path).config.value)
