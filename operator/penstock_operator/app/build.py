@@ -17,6 +17,7 @@ from penstock_operator.app.queue import WorkQueue
 from penstock_operator.app.reconcilers import Reconcilers
 from penstock_operator.app.resync import FIELDS, WATCHED, Resync
 from penstock_operator.app.triggers import Triggers
+from penstock_operator.kube.beside import LoopBeside, loop_beside
 from penstock_operator.kube.caches import Caches, text_at
 from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.connection import Connection
@@ -68,7 +69,7 @@ class App:
         self.metrics = Metrics()
         self.http_port = 0
         self._connection = connection
-        self._transports = (transport, lease_transport)
+        self._transport, self._lease_transport = transport, lease_transport
         self.lease = Lease(
             Client(lease_transport, timeout_seconds=_LEASE_TIMEOUT_SECONDS),
             namespace=options.lease_namespace,
@@ -117,24 +118,27 @@ class App:
             contextlib.AsyncExitStack() as stack,
             serve_health(self.health, self.metrics, port=self.options.http_port) as port,
         ):
-            for transport in self._transports:
-                stack.push_async_callback(transport.close)
+            beside = stack.enter_context(loop_beside("lease"))
+            stack.push_async_callback(lambda: beside.run(self._lease_transport.close()))
+            stack.push_async_callback(self._transport.close)
             self.http_port = port
             logger.info("Waiting for the Lease as %s.", self.options.identity)
             try:
-                if not await _either(self.lease.acquire(), stop):
-                    await self._lead(stop, watch_started)
+                if not await _either(beside.run(self.lease.acquire()), stop):
+                    await self._lead(stop, watch_started, beside=beside)
             finally:
                 self.metrics.leader.set(0)
-                await self.lease.release()
+                await beside.run(self.lease.release())
 
-    async def _lead(self, stop: asyncio.Event, watch_started: Callable[[], None]) -> None:
+    async def _lead(
+        self, stop: asyncio.Event, watch_started: Callable[[], None], *, beside: LoopBeside
+    ) -> None:
         logger.info("Holding the Lease; listing what there is.")
         self.health.leads(expects_heartbeats=self._sees_own_lease())
         self.metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:
-                holding = group.create_task(self.lease.hold(), name="hold the Lease")
+                holding = group.create_task(beside.run(self.lease.hold()), name="hold the Lease")
                 if not await _either(self._resync.fill_caches(), stop):
                     await self._act(group, stop, watch_started)
                 holding.cancel()
