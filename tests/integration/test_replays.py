@@ -1,4 +1,4 @@
-"""The journal that a pod has written, replayed with other code."""
+"""The journal that a pod has written, and other code than it ran: replayed, or in the next pod."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.integration.apiserver import ApiServer
 from tests.integration.forgery import admit_runners
-from tests.integration.journals import Journal, create_journal
+from tests.integration.journals import Journal, create_journal, start_attempt
 from tests.integration.large import start_runner
 
 from penstock.errors import NonDeterminism
@@ -54,3 +54,34 @@ def test_what_kubectl_prints_of_a_journal_is_replayed(journal: Journal, tmp_path
     assert replayed.found == {"now": 1, "load": 20}
     with pytest.raises(NonDeterminism, match="another value of day"):
         replay(load_flow(str(tmp_path / "other_days.py:days")), printed)
+
+
+STRICT = """
+import os
+from penstock import flow, task
+
+@task
+def load(day: str) -> str:
+    print("loads", day, flush=True)
+    return day
+
+@flow(strict=True)
+def days() -> None:
+    load("monday")
+    os._exit(9)
+"""
+
+
+def test_a_strict_flow_that_has_changed_waits_for_a_person_without_a_pod(journal: Journal) -> None:
+    first = start_runner(journal, STRICT, "flow.py:days")
+    assert first.exit_code(timeout=60) == 9
+    first.close()
+    start_attempt(journal, 2)
+    second = start_runner(journal, STRICT.replace("monday", "tuesday"), "flow.py:days", attempt=2)
+    code = second.exit_code(timeout=60)
+    second.close()
+
+    suspension = journal.run["status"]["execution"]["suspension"]
+    assert (code, suspension["kind"], suspension["reason"]) == (0, "Person", "NonDeterminism")
+    assert "load is called with another value of day" in suspension["message"]
+    assert not any("loads tuesday" in line for line in second.lines)

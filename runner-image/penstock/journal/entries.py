@@ -137,27 +137,34 @@ def split_line(line: str) -> tuple[str, str, str]:
 
 def recorded_in(kind: str, key: str, text: str) -> Recorded | None:
     """Return the call that an entry tells of, if any; its value stays unread."""
-    call = call_in(text) if kind in _OF_CALLS else None
-    if call is None:
+    start = _call_at(text) if kind in _OF_CALLS else -1
+    if start < 0:
         return None
-    identity, _ = _DECODER.raw_decode(text, len('{"name":'))
-    ordinal, *arguments = call
+    name = text[len('{"name":') : start - len(",")]
+    identity = json.loads(name) if "\\" in name else name[1:-1]
+    ordinal, *arguments = _call_in(text, start)
     place = Place(key[:SCOPE_DIGITS], ordinal, tuple(arguments))
     return Recorded(key, identity, place, has_result=kind != "failed")
 
 
 def call_in(text: str) -> list[Any] | None:
     """Return where the call of an entry stood, as it is written."""
-    start = text.find('"call":[', 0, _HEAD)
-    if start < 0:
-        return None
+    start = _call_at(text)
+    return None if start < 0 else _call_in(text, start)
+
+
+def _call_at(text: str) -> int:
+    return text.find('"call":[', 0, _HEAD)
+
+
+def _call_in(text: str, start: int) -> list[Any]:
     call: list[Any] = _DECODER.raw_decode(text, start + len('"call":'))[0]
     return call
 
 
 def weight_of(line: str) -> int:
     """Return how many characters of an entry count towards a limit: its place and key do not."""
-    start = line.find('"call":[', 0, _HEAD)
+    start = _call_at(line)
     place = line.find("],", start) + len("],") - start if start > 0 else 0
     return len(line) - line.find("{") - place
 
