@@ -71,6 +71,12 @@ class Left(NamedTuple):
     lines: list[dict[str, object]]
     records: list[Kept]
     values: dict[str, object]
+    beats: list[object]
+    """The last heartbeat, where none comes home while the body runs."""
+
+    def keep_beat(self, payload: object) -> None:
+        """Take note of a heartbeat in the place of the one before."""
+        self.beats[:] = [payload]
 
 
 def run_elsewhere(
@@ -134,6 +140,11 @@ def _take_over(left: Left, scope: Scope) -> None:
 
         for record in left.records:
             adopt(record, scope=scope)
+    if left.beats:
+        from penstock.drivers.beats import Beats
+
+        scope.beats = Beats(scope)
+        scope.beats.beat(left.beats[0])
     if left.values:
         from penstock.drivers.transacting import keep_values
 
@@ -249,7 +260,7 @@ def _body_of(found: object) -> object:
 
 def run_parcel(parcel: bytes) -> bytes:
     """Run one attempt in this process and return how it ended; never raises."""
-    left = Left([], [], {})
+    left = Left([], [], {}, [])
     name = "A task"
     try:
         unpacked = cast("Parcel", pickle.loads(parcel))  # noqa: S301 - the driver's
@@ -263,7 +274,7 @@ def run_parcel(parcel: bytes) -> bytes:
     from penstock.drivers.remote_body import run_body
 
     value, failure = run_body(unpacked, cast("Callable[..., object]", _body_of(body)), left)
-    is_plain = failure is None and type(value) in _PLAIN
+    is_plain = failure is None and type(value) in _PLAIN and not left.beats
     try:
         return dumped(Answer(value, failure, left), plain=is_plain)
     except Exception as reason:

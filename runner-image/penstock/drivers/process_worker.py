@@ -41,6 +41,6 @@ def _initialised(greeting: bytes) -> bytes:
     except BaseException as error:
         import cloudpickle
 
-        answer: bytes = cloudpickle.dumps(Answer(None, portable(error), Left([], [], {})))
+        answer: bytes = cloudpickle.dumps(Answer(None, portable(error), Left([], [], {}, [])))
         return answer
     return b""

@@ -12,6 +12,7 @@ from inspect import isawaitable
 from logging.handlers import QueueHandler
 from queue import SimpleQueue
 
+from penstock.drivers.beats import sent_home
 from penstock.drivers.holding import holding
 from penstock.drivers.parcels import PROCESS, Left, Parcel
 from penstock.drivers.prints import prints_of
@@ -38,6 +39,7 @@ def run_body(
     token = _lines.set(None if parcel.process == PROCESS else left.lines)
     token_of_records = travelling.set(left.records)
     token_of_holding = holding.set(parcel.holding)
+    token_of_beats = sent_home.set(sent_home.get() or left.keep_beat)
     try:
         scope = _scope_of(parcel, body)
         with (
@@ -50,6 +52,7 @@ def run_body(
     except BaseException as error:  # the driver's core decides what it means
         return None, portable(without_engine_frame(error))
     finally:
+        sent_home.reset(token_of_beats)
         holding.reset(token_of_holding)
         travelling.reset(token_of_records)
         _lines.reset(token)

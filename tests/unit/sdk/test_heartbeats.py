@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from penstock import flow, heartbeat, runtime, task
+from penstock.drivers.parcels import run_parcel
 from penstock.errors import HeartbeatTimeout, MissingContextError, TaskAbandoned
 
 
@@ -117,3 +118,36 @@ def test_a_flow_has_no_heartbeat() -> None:
 
     with pytest.raises(MissingContextError, match="belongs into a task's body"):
         lonely()
+
+
+class Elsewhere:
+    """A task runner that knows nothing of heartbeats, as Dask's."""
+
+    max_workers = 2
+    shares_modules = False
+
+    def open(self) -> Elsewhere:
+        return self
+
+    def run(self, parcel: bytes, *, timeout: float | None) -> bytes:
+        return run_parcel(parcel)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+def test_from_a_worker_elsewhere_the_last_heartbeat_comes_with_the_end() -> None:
+    @task(retries=1)
+    def crawl() -> object:
+        last = runtime.task_run.heartbeat
+        heartbeat({"page": 1})
+        heartbeat({"page": 2})
+        if runtime.task_run.run_count == 1:
+            raise ConnectionError("not now")
+        return last
+
+    @flow(task_runner=Elsewhere())
+    def crawling() -> object:
+        return crawl.submit().result()
+
+    assert crawling() == {"page": 2}
