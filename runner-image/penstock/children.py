@@ -288,11 +288,11 @@ def _find(name: str) -> Flow[..., Any]:
     wanted = _plain(name.rpartition("/")[2])
     scope = current_scope.get()
     around = getattr(scope.body, "__globals__", {}) if scope is not None else {}
-    modules = [around, *(vars(module) for module in [*sys.modules.values()])]
+    modules = [around, *(getattr(each, "__dict__", {}) for each in [*sys.modules.values()])]
     known: dict[str, Flow[..., Any]] = {}
     for names in modules:
         for called, value in list(names.items()):
-            if isinstance(value, Flow):
+            if issubclass(type(value), Flow):  # asks no proxy what it stands for
                 for each in (value.name, called):
                     known.setdefault(_plain(each), value)
         if wanted in known:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -93,6 +95,21 @@ def test_a_run_that_is_not_waited_for_keeps_its_failure_to_itself() -> None:
 def test_a_name_that_is_not_found_is_answered_with_what_to_do() -> None:
     with pytest.raises(FlowLoadError, match=r"no flow 'duoble' here.*Did you mean double.*Import"):
         run_flow("duoble")
+
+
+def test_a_flow_is_found_beside_modules_that_answer_no_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Proxy:
+        @property
+        def __class__(self) -> Any:
+            raise RuntimeError("outside of a request")
+
+    module = ModuleType("web")
+    module.__dict__["request"] = Proxy()
+    monkeypatch.setattr(sys, "modules", {"gone": None, "web": module, **sys.modules})
+
+    assert run_flow("double", {"number": 4}) == 8
 
 
 def test_a_policy_that_does_not_exist_is_refused() -> None:
