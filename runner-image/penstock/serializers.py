@@ -56,6 +56,8 @@ def encode(value: object) -> tuple[str, bytes]:
             pass
     if pickle_is_allowed():
         return "pickle", pickling.dumps(value)
+    if isinstance(value, Exception):
+        return _ERROR, _Errors().dumps(value)
     return _WITH_CLASSES, _with_classes(value)
 
 
@@ -97,7 +99,7 @@ def decode(name: str, payload: bytes) -> object:
     return _known(name).loads(payload)
 
 
-_WITH_CLASSES = "json with classes"
+_WITH_CLASSES, _ERROR = "json with classes", "error"
 _PLAIN_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CLASS, _DATA = "__class__", "data"
 _CLASS_MARK = b'"__class__"'
@@ -214,6 +216,40 @@ def _adapter(kind: Any) -> Any:
     return TypeAdapter(kind)
 
 
+class _Errors:
+    """Writes exceptions where pickles are forbidden: class, arguments and attributes, as JSON."""
+
+    type = _ERROR
+
+    def dumps(self, obj: Exception) -> bytes:
+        kind = type(obj)
+        name = f"{pickling.name_of_module(kind)}:{kind.__qualname__}"
+        parts = {_CLASS: name, "args": list(obj.args), "attributes": dict(vars(obj))}
+        if not _are_plain((parts["args"], parts["attributes"])):
+            raise _forbidden(obj)
+        blob = json.dumps(parts, separators=(",", ":")).encode()
+        try:
+            found = self.loads(blob)
+        except UnreadableValue as error:
+            raise _forbidden(obj) from error
+        if (type(found), found.args, str(found)) != (kind, obj.args, str(obj)):
+            raise _forbidden(obj)
+        return blob
+
+    def loads(self, blob: bytes) -> Exception:
+        try:
+            parts = json.loads(blob)
+            module, _, qualname = parts[_CLASS].partition(":")
+            kind = pickling.named(module, qualname)
+            if not (isinstance(kind, type) and issubclass(kind, Exception)):
+                raise TypeError(f"{qualname} is no exception")
+            error = kind(*parts["args"])
+            vars(error).update(parts["attributes"])
+        except Exception as error:
+            raise UnreadableValue(f"it cannot be read as an exception ({error}).") from error
+        return error
+
+
 class CompressedSerializer:
     """Compresses what another serializer writes.
 
@@ -291,6 +327,8 @@ def _known(name: str) -> Serializer:
     """Return what reads the bytes written under ``name``."""
     if name == _WITH_CLASSES:
         return JSONSerializer()
+    if name == _ERROR:
+        return _Errors()
     plain, _, library = name.partition(" by ")
     if library and plain.startswith("compressed/"):
         inner = _known(plain.removeprefix("compressed/"))

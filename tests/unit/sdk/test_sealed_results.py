@@ -165,6 +165,43 @@ def test_what_json_would_change_is_not_stored(value: object) -> None:
         encode(value)
 
 
+class OrderLost(Exception):
+    def __init__(self, message: str, *, number: int = 0) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+@pytest.mark.usefixtures("no_pickle")
+def test_an_exception_needs_no_pickle() -> None:
+    error = OrderLost("it is gone", number=7)
+    error.add_note("look behind the shelf")
+
+    found = decode(*encode(error))
+
+    assert isinstance(found, OrderLost)
+    assert (str(found), found.number, found.__notes__) == (
+        "it is gone",
+        7,
+        ["look behind the shelf"],
+    )
+
+
+@pytest.mark.usefixtures("no_pickle")
+@pytest.mark.parametrize(
+    "error", [ValueError(object()), FileNotFoundError(2, "gone", "file")], ids=repr
+)
+def test_an_exception_that_would_not_be_the_same_is_not_stored(error: Exception) -> None:
+    with pytest.raises(UnstorableValue, match="can be stored as a pickle only"):
+        encode(error)
+
+
+def test_what_is_read_as_an_exception_is_one() -> None:
+    forged = b'{"__class__":"os:system","args":["touch /tmp/forged"],"attributes":{}}'
+
+    with pytest.raises(UnreadableValue, match="system is no exception"):
+        decode("error", forged)
+
+
 def test_a_pickle_is_not_read_where_it_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     blob = pickle.dumps((os.getpid, ()))
     monkeypatch.setenv("PENSTOCK_ALLOW_PICKLE", "false")
