@@ -25,8 +25,8 @@ from penstock.journal.held import UNDONE
 From = Literal["Failure", "Start", "Task"]
 _RESULTS = ("done", "away")
 _PARAMETERS = ("given", "inherited")
-_VOID = frozenset({"failed", "retry", "origin", "code"})
-"""A rerun tries anew what had failed; its origin and its code are its own."""
+_VOID = frozenset({"failed", "retry", "due", "origin", "code"})
+"""A rerun tries anew what had failed, with all its time; its origin and its code are its own."""
 _SHOWN = 10
 
 

@@ -213,3 +213,23 @@ def test_a_rerun_is_a_run_that_begins_too() -> None:
 
     assert done["flow runs"] == 2
     assert done["load runs"] == 1  # it had finished
+
+
+def test_what_is_tried_anew_has_all_its_time_again() -> None:
+    lines = [
+        'due aa {"name":"load(load)","epoch":"0.1","at":"2026-11-20T12:00:00+00:00"}',
+        'beat aa {"json":7}',
+        'retry aa {"name":"load(load)","epoch":"0.1","attempts":1}',
+    ]
+
+    assert kept(lines, rewind=Rewind()) == ['beat aa {"json":7}']
+
+
+def test_what_was_rolled_back_is_done_again() -> None:
+    lines = [
+        'done aa {"name":"load(load)","json":1}',
+        'forgotten aa {"name":"load(load)","epoch":"0.1"}',
+        'done bb {"name":"clean(clean)","json":2}',
+    ]
+
+    assert kept(lines, rewind=Rewind()) == ['done bb {"name":"clean(clean)","json":2}']
