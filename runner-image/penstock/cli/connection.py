@@ -81,7 +81,7 @@ def _read_config(path: str) -> dict[str, Any]:
         raise CommandError(
             f"No cluster is configured: there is no {path}. Name a kubeconfig by --kubeconfig or "
             "KUBECONFIG. On this machine: penstock run FILE:FLOW runs a flow, penstock runs lists "
-            "them, and commands that have --here take one of them."
+            "runs, and commands that have --here take one of them."
         )
     try:
         return dict(KubeConfigMerger(path).config.value)
