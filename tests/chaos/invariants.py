@@ -7,6 +7,7 @@
 | `all_work_was_done_and_no_other` | G2, retries, epochs |
 | `what_begins_at_most_once_did` | G2, `at_most_once` |
 | `retries_that_were_used_stay_used` | rule 20 |
+| `children_were_started_once` | child runs |
 | `fenced_writers_are_not_seen` | G3 |
 | `it_ended_once_and_as_it_should` | G4, G8 |
 | `no_wait_ended_early` | G5 |
@@ -100,6 +101,17 @@ def what_begins_at_most_once_did(story: Story) -> Iterator[str]:
         interrupted = any(fact["step"] == step for fact in story.of("interrupted"))
         if begins > 1 or begins + interrupted == 0:
             yield f"{step} began {begins} times"
+
+
+def children_were_started_once(story: Story) -> Iterator[str]:
+    for name, wanted in story.expected.children.items():
+        runs = {fact["child"] for fact in story.of("child-begin") if fact["step"] == name}
+        if len(runs) != wanted:
+            yield f"{name} was run by {sorted(runs)}, not by {wanted} runs"
+        results = {fact["result"] for fact in story.of("child") if fact["name"] == name}
+        ending = "failed" if name in story.expected.failing_children else f": {name}"
+        if not results or not all(each.endswith(ending) for each in results):
+            yield f"{name} came to {sorted(results)}"
 
 
 def all_work_was_done_and_no_other(story: Story) -> Iterator[str]:
@@ -228,6 +240,7 @@ INVARIANTS: tuple[Callable[[Story], Iterator[str]], ...] = (
     acknowledged_work_is_not_redone,
     what_was_built_upon_is_not_redone,
     what_begins_at_most_once_did,
+    children_were_started_once,
     all_work_was_done_and_no_other,
     retries_that_were_used_stay_used,
     fenced_writers_are_not_seen,

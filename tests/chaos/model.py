@@ -18,6 +18,7 @@ from tests.chaos.program import (
     Cached,
     Call,
     Caught,
+    Child,
     Map,
     MissSignal,
     Once,
@@ -51,8 +52,11 @@ class Expected:
     committed: frozenset[str]
     """Steps, as are those below."""
     undone: frozenset[str]
+    children: dict[str, int]
+    """How many runs each statement made, by name: one, or one for each attempt if it fails."""
+    failing_children: frozenset[str]
     order: tuple[str, ...]
-    """Those that were called in one attempt of their flow only, one after another."""
+    """Steps that were called in one attempt of their flow only, one after another."""
     once: frozenset[str]
     """Those that may begin once, and may be interrupted."""
 
@@ -78,6 +82,8 @@ def expected_of(program: Program) -> Expected:
         missed=world.missed,
         committed=frozenset(world.committed),
         undone=frozenset(world.undone),
+        children={name: len(epochs) for name, epochs in world.children.items()},
+        failing_children=frozenset(world.failing_children),
         order=() if program.pipelined else _order(world),
         once=frozenset(world.once),
     )
@@ -107,6 +113,8 @@ class _World:
     committed: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
+    children: dict[str, set[Epoch]] = field(default_factory=lambda: defaultdict(set))
+    failing_children: set[str] = field(default_factory=set)
     at_once: set[str] = field(default_factory=set)
     """Steps that run beside others."""
 
@@ -150,6 +158,9 @@ class _World:
                     self.flow(body, retries, epoch=epoch, scope=name)
             case Once(step):
                 self.once.add(step)
+            case Child(name, fails):
+                self.children[name].add(epoch if fails else ())
+                self.failing_children.update([name] if fails else [])
             case Cached(step):
                 self.call(step, 0, fails=0, retries=0, epoch=epoch)
             case Block(_, steps, fails):

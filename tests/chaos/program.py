@@ -108,6 +108,14 @@ class Cached:
     step: str
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Run another flow as a run of its own, and wait for it; its failure is caught."""
+
+    name: str
+    fails: bool = False
+
+
 Statement = (
     Call
     | Caught
@@ -120,6 +128,7 @@ Statement = (
     | Block
     | Once
     | Cached
+    | Child
 )
 
 
@@ -189,6 +198,8 @@ class _Author:
                 return AnswerUpdate(self._name("u"), self._name("a"))
             case "miss":
                 return MissSignal(self._name("n"), round(rng.uniform(0.3, 2.0), 1))
+            case "child":
+                return Child(self._name("k"), fails=rng.random() < 0.3)
             case "once":
                 return Once(self._name("o"))
             case "cached":
@@ -206,6 +217,6 @@ class _Author:
 
 _LEAVES = (
     *("call", "call", "call", "call", "map", "map", "sleep", "sleep"),
-    *("caught", "signal", "update", "miss", "block", "once", "cached"),
+    *("caught", "signal", "update", "miss", "block", "once", "cached", "child"),
 )
 _KINDS = (*_LEAVES, "sub", "sub")

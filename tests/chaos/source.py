@@ -12,6 +12,7 @@ from tests.chaos.program import (
     Cached,
     Call,
     Caught,
+    Child,
     Map,
     MissSignal,
     Once,
@@ -29,9 +30,9 @@ import json
 import os
 import time
 
-from penstock import flow, runtime, sleep, task
+from penstock import flow, run_flow, runtime, sleep, task
 from penstock.cache_policies import INPUTS
-from penstock.errors import SignalTimeoutError, TaskInterrupted
+from penstock.errors import ChildRunFailed, SignalTimeoutError, TaskInterrupted
 from penstock.input import wait_for_signal, wait_for_update
 from penstock.transactions import get_transaction, transaction
 
@@ -44,7 +45,7 @@ class Planned(Exception):
 
 def tell(what, **facts):
     """Tell the ledger; it answers with the seconds that the work is to take."""
-    facts |= {"what": what, "run": os.environ["PENSTOCK_RUN"], "epoch": list(EPOCH)}
+    facts = {"run": os.environ["PENSTOCK_RUN"], "what": what, "epoch": list(EPOCH)} | facts
     facts["pod"] = os.environ["PENSTOCK_POD_UID"]
     facts["attempt"] = int(os.environ["PENSTOCK_ATTEMPT"])
     connection = http.client.HTTPConnection(os.environ["CHAOS_LEDGER"], timeout=30)
@@ -101,6 +102,27 @@ def undo(txn):
 '''
 
 
+CHILD = "child"
+"""The Flow that programs start as a run of its own."""
+SOURCE_OF_CHILD = f"""{PRELUDE}
+
+@task
+def piece(parent, step):
+    this = dict(run=parent, step=step, child=os.environ["PENSTOCK_RUN"])
+    time.sleep(tell("child-begin", **this))
+    return f"child of {{parent}}: {{step}}"
+
+
+@flow
+def main(parent, step, fails):
+    result = piece(parent, step)
+    sleep(1)
+    if fails:
+        raise Planned(step)
+    return result
+"""
+
+
 def source_of(program: Program) -> str:
     """Return the file of a program; its flow is called `main`."""
     main = _flow("main", program.body, program.retries, 0)
@@ -154,6 +176,11 @@ def _lines(statement: Statement, depth: int) -> str:
         case Once(step):
             end = f"except TaskInterrupted:\n    tell('interrupted', step={step!r})\n"
             return f"try:\n    once({step!r})\n{end}"
+        case Child(name, fails):
+            given = f"dict(parent=os.environ['PENSTOCK_RUN'], step={name!r}, fails={fails})"
+            call = f"tell('child', name={name!r}, result=run_flow({CHILD!r}, {given}))"
+            end = f"except ChildRunFailed:\n    tell('child', name={name!r}, result='failed')\n"
+            return f"try:\n    {call}\n{end}"
         case Cached(step):
             return f"cached({step!r}, os.environ['PENSTOCK_RUN'])\n" * 2
         case Block(_, steps, fails):

@@ -29,7 +29,7 @@ from tests.chaos.observers import Observers
 from tests.chaos.operators import Operators
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
-from tests.chaos.source import source_of
+from tests.chaos.source import CHILD, SOURCE_OF_CHILD, source_of
 from tests.chaos.volumes import journals_in
 from tests.chaos.watching import line_to, patiently
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
@@ -113,7 +113,7 @@ class Stage:
         expected = expected_of(program)
         self._planned[run] = {each.number: each for each in faults}
         self._struck[run] = []
-        self._create_flow(run, program)
+        self._create_flow(run, source_of(program))
         self._create("flowruns", "FlowRun", run, {"flowRef": {"name": run}})
         threading.Thread(target=self._send_signals, args=(run, expected.waits), daemon=True).start()
         violations = self._wait_for_end(run)
@@ -170,6 +170,7 @@ class Stage:
         store = {"store": {"persistentVolumeClaim": {"claimName": "journals"}}}
         spec = {"podTemplate": template} | (store if self.in_store else {})
         self._create("workpools", "WorkPool", "default", spec)
+        self._create_flow(CHILD, SOURCE_OF_CHILD)
         self._wait_for_nodes()
 
     def _own_line(self) -> ApiServer:
@@ -308,14 +309,14 @@ class Stage:
 
         patiently(create)
 
-    def _create_flow(self, name: str, program: Program) -> None:
+    def _create_flow(self, name: str, source: str) -> None:
         env = {
             "CHAOS_LEDGER": self.ledger.address,
             "CHAOS_STORE": str(self.folder / "store"),
             "PENSTOCK_LINGER_SECONDS": "0.5",
         }
         spec: dict[str, Any] = {
-            "source": {"inline": {"files": {"flow.py": source_of(program)}}},
+            "source": {"inline": {"files": {"flow.py": source}}},
             "entrypoint": "flow.py:main",
             "env": [{"name": key, "value": value} for key, value in env.items()],
             "maxRecoveries": 1000,
@@ -366,8 +367,11 @@ class Stage:
         return [each for each in found if each["spec"]["flowRunRef"]["name"] == run]
 
     def _clear(self, run: str) -> list[str]:
-        for plural in ("flowruns", "flows"):
-            patiently(lambda plural=plural: _delete(self.api, self._path(plural, run)))
+        of_parent = {"labelSelector": f"penstock.dev/parent={run}"}
+        children = patiently(lambda: self.api.get(self._path("flowruns"), **of_parent))["items"]
+        names = [child["metadata"]["name"] for child in children]
+        for plural, name in (*(("flowruns", each) for each in (run, *names)), ("flows", run)):
+            patiently(lambda plural=plural, name=name: _delete(self.api, self._path(plural, name)))
         for each in self._signals_of(run):
             path = self._path("signals", each["metadata"]["name"])
             patiently(lambda path=path: _delete(self.api, path))

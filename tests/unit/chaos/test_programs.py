@@ -6,6 +6,7 @@ from tests.chaos.program import (
     AwaitSignal,
     Block,
     Call,
+    Child,
     Program,
     SubFlow,
     random_program,
@@ -72,6 +73,14 @@ def test_an_update_is_answered_by_what_its_step_did() -> None:
 
     assert (expected.waits, expected.answers) == ({"u": "ask"}, {"u": "a"})
     assert expected.calls["a"] == [frozenset({((1,), 1)})]
+
+
+def test_a_child_that_fails_is_run_again_by_the_next_attempt_and_no_other_one() -> None:
+    body = (Child("k"), Child("bad", fails=True), Call("f", flow_fails=1))
+
+    expected = expected_of(Program("0", body, retries=1))
+
+    assert expected.children == {"k": 1, "bad": 2}
 
 
 def test_equal_calls_are_calls_of_their_own() -> None:
