@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.chaos.faults import random_faults
 from tests.chaos.nemesis import Nemesis
+from tests.chaos.operators import SKEWS
 from tests.chaos.program import random_program
 from tests.chaos.report import counts, told
 from tests.chaos.stage import Played, Stage
@@ -28,7 +29,9 @@ def main(arguments: list[str]) -> int:
     seed = options.program.partition("-")[0] if options.program else options.seed
     print(f"chaos: seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, ExitStack() as stack:
-        stage = stack.enter_context(Stage.set(seed, Path(folder), in_store=options.store))
+        skews = (0,) if options.calm or options.sweep else SKEWS
+        setting = Stage.set(seed, Path(folder), in_store=options.store, skews=skews)
+        stage = stack.enter_context(setting)
         if options.sweep:
             return _sweep(stage)
         nemesis = stack.enter_context(Nemesis(stage, seed=seed)) if not options.calm else None

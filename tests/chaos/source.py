@@ -144,7 +144,7 @@ def _flow(name: str, body: Sequence[Statement], retries: int, depth: int) -> str
     return head + indent(f"enter({depth})\n{lines}return {name!r}\n", "    ")
 
 
-def _lines(statement: Statement, depth: int) -> str:
+def _lines(statement: Statement, depth: int) -> str:  # noqa: C901 - a case each
     match statement:
         case Call(step, fails, retries, times, flow_fails):
             task = f"work.with_options(retries={retries})" if retries else "work"

@@ -85,7 +85,13 @@ class Stage:
     @classmethod
     @contextmanager
     def set(
-        cls, seed: str, folder: Path, *, pythonpath: str = "", in_store: bool = False
+        cls,
+        seed: str,
+        folder: Path,
+        *,
+        pythonpath: str = "",
+        in_store: bool = False,
+        skews: tuple[int, ...] = (0,),
     ) -> Iterator[Stage]:
         """Bring everything up, and take it down in the end."""
         pythonpath = pythonpath or os.environ.get("PYTHONPATH", "")
@@ -94,7 +100,7 @@ class Stage:
             plane = stack.enter_context(ControlPlane(f"chaos-{os.getpid()}", folder))
             ledger = stack.enter_context(Ledger(seconds=short_works(Random(seed))))
             stage = cls(plane, ledger, folder, rng, pythonpath, in_store)
-            stage._furnish(stack)
+            stage._furnish(stack, skews=skews)
             yield stage
 
     @property
@@ -140,7 +146,7 @@ class Stage:
         with self._lock:
             self.faults[kind] += 1
 
-    def _furnish(self, stack: ExitStack) -> None:
+    def _furnish(self, stack: ExitStack, *, skews: tuple[int, ...]) -> None:
         api = self.api
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
         api.create("/api/v1/namespaces", space)
@@ -162,7 +168,7 @@ class Stage:
             )
         )
         authority = self.folder / "proxy/ca.crt"
-        to_operators = operators.Line(api, proxy.port, authority, self.pythonpath)
+        to_operators = operators.Line(api, proxy.port, authority, self.pythonpath, skews)
         self.operators = stack.enter_context(
             Operators(to_operators, self.folder, namespace=SPACE, rng=self.rng)
         )

@@ -7,7 +7,7 @@ is unwound: no exception reaches user code, no ``finally`` block runs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ class Activity:
         self._parked_tasks: set[asyncio.Task[object]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving = False
+        self._left = False
 
     def leave(self, *, grace_seconds: float) -> bool:
         """Let no body begin any more; return once none runs, or False after the grace."""
@@ -72,6 +73,7 @@ class Activity:
         finally:
             with self._changed:
                 self._parked -= 1
+            self._stay_if_left()
 
     @contextmanager
     def parked_in_loop(self) -> Iterator[None]:
@@ -86,23 +88,53 @@ class Activity:
             yield
         finally:
             self._parked_tasks.discard(task)
+            self._stay_if_left()
 
-    def is_quiet(self) -> bool:
-        """Tell whether nothing goes on: no task's body, and no flow's but in engine waits."""
+    def leave_if_quiet(self) -> bool:
+        """Leave if nothing goes on: no task's body, and no flow's but in engine waits.
+
+        What wakes up from now on stays where it is: else it could take the very signal that the
+        run is said to wait for, and nothing would wake the run again.
+        """
+        if self._loop is not None:
+            return self._leave_loop_if_quiet(self._loop)
         with self._changed:
-            if self._bodies or self._jobs:
-                return False
-            if self._loop is None:
-                return self._parked > 0
-        return _answer_of(self._loop, self._loop_is_quiet)
+            self._left = self._parked > 0 and not (self._bodies or self._jobs)
+            self._leaving = self._leaving or self._left
+            return self._left
+
+    def _leave_loop_if_quiet(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Ask the loop between two of its steps; one that is too busy to answer is not quiet."""
+        answered = threading.Event()
+        too_late = False
+
+        def answer() -> None:
+            with self._changed:
+                if not too_late and self._loop_is_quiet():
+                    self._left = self._leaving = True
+            answered.set()
+
+        try:
+            loop.call_soon_threadsafe(answer)
+        except RuntimeError:  # the loop has ended
+            return False
+        answered.wait(1.0)
+        with self._changed:
+            too_late = True
+            return self._left
 
     def _loop_is_quiet(self) -> bool:
         import asyncio
 
-        return all(
+        return not (self._bodies or self._jobs) and all(
             task in self._parked_tasks or _waits_for_tasks(task)
             for task in asyncio.all_tasks(self._loop)
         )
+
+    def _stay_if_left(self) -> None:
+        """Never return once the process is left; a loop stops with it, for nobody needs it."""
+        if self._left:
+            threading.Event().wait()
 
     def _count(self) -> bool:
         with self._changed:
@@ -117,19 +149,3 @@ def _waits_for_tasks(task: asyncio.Task[object]) -> bool:
     awaited = getattr(task, "_fut_waiter", None)  # what asyncio.wait_for and debuggers use, too
     children = getattr(awaited, "_children", [awaited])
     return bool(children) and all(isinstance(each, asyncio.Task) for each in children)
-
-
-def _answer_of(loop: asyncio.AbstractEventLoop, question: Callable[[], bool]) -> bool:
-    """Have the loop answer between two of its steps; a loop that is busy is not quiet."""
-    answers: list[bool] = []
-    answered = threading.Event()
-
-    def answer() -> None:
-        answers.append(question())
-        answered.set()
-
-    try:
-        loop.call_soon_threadsafe(answer)
-    except RuntimeError:  # the loop has ended
-        return False
-    return answered.wait(1.0) and answers[0]

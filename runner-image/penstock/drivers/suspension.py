@@ -112,7 +112,7 @@ class Suspension:
             if not waits:
                 return
             reason = worth_leaving(waits, now=datetime.now(UTC), linger=self._linger)
-            if reason is not None and self._activity.is_quiet():
+            if reason is not None and self._activity.leave_if_quiet():
                 self._leave(reason)
                 return
 
