@@ -86,11 +86,12 @@ def _context(journal: RunJournal) -> RunContext:
     context.journal, context.inbox = journal, Inbox()
     context.is_replay = context.accepts_changes = True
     context.activity = activity = Activity()
-    context.suspension = Suspension(
-        activity,
-        leave=lambda _: context.request_cancel(message=_OVER),
-        linger_seconds=0,
-    )
+
+    def end(_: object) -> None:
+        activity.go_on()
+        context.request_cancel(message=_OVER)
+
+    context.suspension = Suspension(activity, leave=end, linger_seconds=0)
     return context
 
 

@@ -131,10 +131,16 @@ class Activity:
             for task in asyncio.all_tasks(self._loop)
         )
 
+    def go_on(self) -> None:
+        """Let everything go on: the process is not left after all."""
+        with self._changed:
+            self._left = self._leaving = False
+            self._changed.notify_all()
+
     def _stay_if_left(self) -> None:
-        """Never return once the process is left; a loop stops with it, for nobody needs it."""
-        if self._left:
-            threading.Event().wait()
+        """Return only if the process is not left; a loop stops with it, for nobody needs it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._left)
 
     def _count(self) -> bool:
         with self._changed:

@@ -55,6 +55,17 @@ def test_what_wakes_up_in_a_process_that_goes_on_goes_on() -> None:
     assert waiter.went_on.wait(5)
 
 
+def test_what_stayed_goes_on_if_the_process_is_not_left_after_all() -> None:
+    activity = Activity()
+    waiter = Waiter(activity)
+    activity.leave_if_quiet()
+    waiter.wake()
+
+    activity.go_on()
+
+    assert waiter.went_on.wait(5)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_loop_is_left_between_two_of_its_steps(*, busy: bool) -> None:
     activity = Activity()
