@@ -6,8 +6,9 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 
 from penstock.errors import FlowLoadError
 from penstock.flows import Flow
@@ -71,8 +72,18 @@ def _file_of(module: ModuleType) -> Path | None:
     return Path(name).resolve() if name else None
 
 
+class _Source(SourceFileLoader):
+    """Compiles the file each time, as `python file.py` does: a cached code is held current where
+    the file has the same second and length, which a quick change may leave."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _executed(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(
+        path.stem, path, loader=_Source(path.stem, str(path))
+    )
     assert spec is not None
     assert spec.loader is not None, "every .py file has a loader"
     module = importlib.util.module_from_spec(spec)

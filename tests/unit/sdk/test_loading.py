@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 
@@ -72,6 +75,22 @@ def test_the_same_file_is_imported_once(folder: Path) -> None:
     entrypoint = f"{folder}/flow_of_mine.py:daily"
 
     assert load_flow(entrypoint) is load_flow(entrypoint)
+
+
+def test_a_file_that_was_changed_within_a_second_is_read_anew(folder: Path) -> None:
+    file = folder / "quick.py"
+    stamp = (1_700_000_000, 1_700_000_000)
+    values = []
+    for value in (1, 2):
+        file.write_text(f"from penstock import flow\n\n@flow\ndef daily(): return {value}\n")
+        os.utime(file, stamp)
+        py_compile.compile(str(file), invalidation_mode=PycInvalidationMode.TIMESTAMP)
+        file.write_text(file.read_text().replace(f"return {value}", f"return {value + 2}"))
+        os.utime(file, stamp)
+        values.append(load_flow(f"{file}:daily")())
+        del sys.modules["quick"]
+
+    assert values == [3, 4]
 
 
 def test_another_file_of_the_same_name_takes_its_place(folder: Path, tmp_path: Path) -> None:
