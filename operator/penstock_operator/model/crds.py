@@ -275,12 +275,20 @@ def _nested_without_defaults(value: JsonValue) -> JsonValue:
     return without_defaults(value) if isinstance(value, dict) else value
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes a value that stands in two places twice: no anchors, which not every tool reads."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 def render() -> dict[str, str]:
     """Write all definitions as YAML, by file name."""
     return {
         f"{kind.plural}.{API_GROUP}.yaml": HEADER
-        + yaml.safe_dump(
+        + yaml.dump(
             custom_resource_definition(kind),
+            Dumper=_Plain,
             sort_keys=False,
             allow_unicode=True,
             width=100,
