@@ -107,6 +107,10 @@ class Nemesis:
         self._last(self._rng.uniform(0, 4))
         plane.start(component)
         plane.wait_until_ready()
+        # After some outages Kubernetes' own clients look for the server once a minute only; with an
+        # elected leader the controllers would have ended by now, and been started again.
+        plane.kill("kube-controller-manager")
+        plane.start("kube-controller-manager")
 
     # Nodes
 

@@ -35,9 +35,9 @@ from tests.chaos.watching import line_to, patiently
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
 
 SPACE = "chaos"
-BOUND = 180.0
+BOUND = 240.0
 """Seconds within which a run has to be over, outages of the cluster included."""
-TIDY = 60.0
+TIDY = 120.0
 """Seconds within which nothing of a deleted run may be left."""
 GRACE = 5
 """Seconds that a pod has to leave."""
