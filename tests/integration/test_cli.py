@@ -132,6 +132,7 @@ def test_run_makes_a_run_and_prints_its_name(penstock: Penstock, play: Play) -> 
         "flowRef": {"name": "daily"},
         "parameters": {"day": "2026-11-20", "limit": 5},
         "timeoutSeconds": 60,
+        "priority": 0,
         "cancel": False,
         "suspend": False,
     }
