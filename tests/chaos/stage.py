@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +42,10 @@ TIDY = 120.0
 """Seconds within which nothing of a deleted run may be left."""
 GRACE = 5
 """Seconds that a pod has to leave."""
+
+
+_NUMBERS = count(1)
+"""Of the stages of this process: one may stand while another is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,9 @@ class Stage:
         pythonpath = pythonpath or os.environ.get("PYTHONPATH", "")
         rng = Random(f"stage {seed}")
         with ExitStack() as stack:
-            plane = stack.enter_context(ControlPlane(f"chaos-{os.getpid()}", folder))
+            plane = stack.enter_context(
+                ControlPlane(f"chaos-{os.getpid()}-{next(_NUMBERS)}", folder)
+            )
             ledger = stack.enter_context(Ledger(seconds=short_works(Random(seed))))
             stage = cls(plane, ledger, folder, rng, pythonpath, in_store)
             stage._furnish(stack, skews=skews)
