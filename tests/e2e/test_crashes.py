@@ -2,17 +2,21 @@
 
 from tests.e2e.namespaces import Namespace
 
+LAUNCHES = (3, 4)
+"""The first stored the result of a task. It may have died before it told of that; then the second
+counts as the one that came further, and two more do not."""
 LITTLE_MEMORY = {"requests": {"memory": "96Mi"}, "limits": {"memory": "96Mi"}}
 
 
 def test_a_flow_that_always_outgrows_its_memory_crashes(namespace: Namespace) -> None:
-    """Three launches in a row, not ten, and the sentence names the limit's mend."""
+    """A few launches, not ten, and the sentence names the limit's mend."""
     namespace.pool()
     run = namespace.run(namespace.flow("eat_memory", resources=LITTLE_MEMORY))
 
     status = run.end(within=180)
 
-    assert (status["state"], status["reason"], status["attempt"]) == ("Crashed", "OutOfMemory", 3)
+    assert (status["state"], status["reason"]) == ("Crashed", "OutOfMemory")
+    assert status["attempt"] in LAUNCHES
     assert "memory" in status["message"]
 
 
@@ -31,7 +35,8 @@ def test_a_process_that_always_exits_crashes(namespace: Namespace) -> None:
 
     status = run.end(within=180)
 
-    assert (status["state"], status["reason"], status["attempt"]) == ("Crashed", "ProcessExited", 3)
+    assert (status["state"], status["reason"]) == ("Crashed", "ProcessExited")
+    assert status["attempt"] in LAUNCHES
     assert "7" in status["message"]
 
 
