@@ -100,7 +100,8 @@ def test_an_interrupted_up_leaves_nothing(
     time.sleep(milliseconds / 1000)
     stopped = interrupt(starting, how)
 
-    assert stopped.code == 130, stopped.errors
+    # On a busy machine the signal may come before the program hears any: nothing has begun then.
+    assert stopped.code in (130, -how), stopped.errors
     assert cluster.remains() == []
 
 
