@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from penstock.schedules import Gap, Overlap
 from penstock_operator.model.meta import Conditions, FlowRef, ObjectMeta
 from penstock_operator.model.schema import (
     Count,
@@ -53,21 +54,6 @@ class OverlapPolicy(StrEnum):
     TERMINATE_RUNNING = "TerminateRunning"
 
 
-class GapPolicy(StrEnum):
-    """What becomes of a time that the clock leaves out."""
-
-    RUN_ONCE_AFTER = "RunOnceAfter"
-    SKIP = "Skip"
-
-
-class RepeatPolicy(StrEnum):
-    """When a time is due that the clock shows twice."""
-
-    FIRST = "First"
-    SECOND = "Second"
-    BOTH = "Both"
-
-
 class CatchUpOrder(StrEnum):
     """Which of the missed runs starts first."""
 
@@ -88,10 +74,10 @@ class Interval(Part):
 class DaylightSaving(Part):
     """What happens where clocks are put forward and back."""
 
-    gap: GapPolicy = GapPolicy.RUN_ONCE_AFTER
+    gap: Gap = Gap.RUN_ONCE_AFTER
     """For a time that the clock leaves out: once right after the gap, or not at all."""
 
-    overlap: RepeatPolicy | None = None
+    overlap: Overlap | None = None
     """For a time that the clock shows twice. Unless set: First, but Both for a rule that names no
     hours, such as */15 * * * *."""
 

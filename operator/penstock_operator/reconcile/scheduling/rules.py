@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import dropwhile, takewhile
 
-from penstock.schedules import Cron, Gap, Interval, Overlap, RRule, ScheduleError, ticks_after
+from penstock.schedules import Cron, Interval, RRule, ScheduleError, ticks_after
 from penstock.schedules import Schedule as Rule
 from penstock_operator.model.schedule import DaylightSaving, Schedule, ScheduleSpec
 from penstock_operator.reconcile.text import duration
@@ -40,11 +40,9 @@ def rules_of(spec: ScheduleSpec) -> Rules:
 def _on_the_wall(
     lines: tuple[str, ...], rrule: str | None, zone: str, dst: DaylightSaving
 ) -> Rules:
-    gap = Gap(str(dst.gap))
-    overlap = Overlap(str(dst.overlap)) if dst.overlap else None
     if rrule is not None:
-        return (RRule(rrule, timezone=zone, gap=gap, overlap=overlap),)
-    return tuple(Cron(line, timezone=zone, gap=gap, overlap=overlap) for line in lines)
+        return (RRule(rrule, timezone=zone, gap=dst.gap, overlap=dst.overlap),)
+    return tuple(Cron(line, timezone=zone, gap=dst.gap, overlap=dst.overlap) for line in lines)
 
 
 def in_a_line(spec: ScheduleSpec) -> str:
