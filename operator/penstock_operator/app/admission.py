@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.kube.caches import Name, name_of, text_at
@@ -18,7 +18,6 @@ from penstock_operator.reconcile.slots import Place, QueueLimits, Slots
 from penstock_operator.reconcile.wire import instant, number
 
 _AT_WORK = (State.PENDING, State.RUNNING, State.CANCELLING)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Admission:
@@ -70,7 +69,7 @@ class Admission:
         """Give a run a slot if it is its turn."""
         meta = run.metadata
         name = Name(meta.namespace, meta.name)
-        place = Place(-run.spec.priority, meta.creation_timestamp or _LONG_AGO, meta.name)
+        place = _place(run.spec.priority, meta.creation_timestamp, name=meta.name)
         ahead = self._enter(name, pool).ask(name, queue=queue_name(run), place=place)
         return Slot(ahead)
 
@@ -111,5 +110,9 @@ class Admission:
 
 
 def _place_of(run: Object) -> Place:
-    created = instant(run, "metadata", "creationTimestamp") or _LONG_AGO
-    return Place(-number(run, "spec", "priority"), created, name_of(run).name)
+    created = instant(run, "metadata", "creationTimestamp")
+    return _place(number(run, "spec", "priority"), created, name=name_of(run).name)
+
+
+def _place(priority: int, created: datetime | None, *, name: str) -> Place:
+    return Place(-priority, created or reading.LONG_AGO, name)

@@ -33,7 +33,7 @@ from penstock_operator.reconcile.wire import child, children, field, instant, nu
 Raw = Mapping[str, JsonValue]
 _P = TypeVar("_P", bound=Part)
 _SIGNAL_STATES = {str(each): each for each in SignalState}
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_flow(raw: Raw) -> Flow | Malformed:
@@ -117,7 +117,7 @@ def read_job(raw: Raw) -> JobView:
         uid=text(raw, "metadata", "uid"),
         owner_uid=_controller(raw),
         attempt=int(attempt) if attempt.isascii() and attempt.isdigit() else 0,
-        created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
+        created_at=instant(raw, "metadata", "creationTimestamp") or LONG_AGO,
         deletion_requested_at=instant(raw, "metadata", "deletionTimestamp"),
         grace_seconds=number(
             raw, "spec", "template", "spec", "terminationGracePeriodSeconds", default=30
@@ -151,7 +151,7 @@ def read_pod(raw: Raw) -> PodView:
         uid=text(raw, "metadata", "uid"),
         owner_uid=_controller(raw),
         phase=text(status, "phase"),
-        created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
+        created_at=instant(raw, "metadata", "creationTimestamp") or LONG_AGO,
         reason=text(status, "reason"),
         message=text(status, "message"),
         node=text(raw, "spec", "nodeName"),
@@ -201,7 +201,7 @@ def read_event(raw: Raw) -> EventView:
         warning=text(raw, "type") == "Warning",
         reason=text(raw, "reason"),
         message=text(raw, "message"),
-        seen_at=next((each for each in times if each), _LONG_AGO),
+        seen_at=next((each for each in times if each), LONG_AGO),
     )
 
 
@@ -214,7 +214,7 @@ def read_signal(raw: Raw) -> SignalView:
         resource_version=text(raw, "metadata", "resourceVersion"),
         run=text(raw, "spec", "flowRunRef", "name"),
         signal=text(raw, "spec", "name"),
-        created_at=instant(raw, "metadata", "creationTimestamp") or _LONG_AGO,
+        created_at=instant(raw, "metadata", "creationTimestamp") or LONG_AGO,
         payload_bytes=number(raw, "spec", "payloadBytes"),
         forwarded_to=text(raw, "status", "forwardedTo"),
         run_uid=text(raw, "status", "flowRunUID"),

@@ -105,12 +105,17 @@ class Course:
             self.skip(1, "BufferFull" if policy == OverlapPolicy.BUFFER_ALL else "Overlap")
 
     @property
+    def _goes_on(self) -> bool:
+        """Whether a run of the schedule is at work, or is about to be."""
+        return bool(self.runs or self.starting or self.starts)
+
+    @property
     def _is_free(self) -> bool:
-        return not self.active and not self.buffered
+        return not self._goes_on and not self.buffered
 
     def drain(self) -> None:
         """Start the first run that waits if nothing goes on any more."""
-        if self.buffered and not self.active:
+        if self.buffered and not self._goes_on:
             self.start(self.buffered.pop(0))
 
     def superseded(self) -> tuple[ScheduledRun, ...]:
