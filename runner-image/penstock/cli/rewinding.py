@@ -22,11 +22,11 @@ def rewind_to(start: str) -> Rewind:
 
 def leave_behind(row: RunRow, start: str, *, runs: LocalRuns) -> None:
     """End a run with whose journal another one begins elsewhere; refuse what cannot be."""
-    from penstock.journal.run_journal import read_lines
+    from penstock.journal.records import lines_in
 
     if runs.is_alive(row):
         raise CommandError(f"The run {row.id} is running; stop it first, with Ctrl-C.")
-    lines = read_lines(local_chain(row, runs=runs))
+    lines = lines_in(local_chain(row, runs=runs).read())
     try:
         kept(lines, rewind=rewind_to(start))
     except RerunImpossible as error:

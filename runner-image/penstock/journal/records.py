@@ -7,7 +7,7 @@ skipped: what it held may be the result of a task that must not run again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -60,6 +60,15 @@ def decode_record(raw: bytes, *, number: int) -> Record:
             f"set here. Set PENSTOCK_CODEC={codec}."
         )
     return Record(Header(**fields), tuple(lines))
+
+
+def lines_in(records: Iterable[bytes]) -> list[str]:
+    """Return all entries of a journal; raise ``CorruptJournal`` for a damaged record."""
+    return [
+        line
+        for number, raw in enumerate(records)
+        for line in decode_record(raw, number=number).lines
+    ]
 
 
 def whole(head: bytes, lines: bytes) -> bytes:

@@ -511,11 +511,6 @@ def _lines_of(records: Iterable[Record]) -> list[str]:
     return [line for record in records for line in record.lines]
 
 
-def read_lines(chain: Chain) -> list[str]:
-    """Return all entries of a journal; raise ``CorruptJournal`` for a damaged record."""
-    return _lines_of(decode_record(raw, number=number) for number, raw in enumerate(chain.read()))
-
-
 def _is_of(header: Header, holder: Holder) -> bool:
     return (header.attempt, header.holder) == (holder.attempt, holder.process)
 

@@ -39,6 +39,19 @@ def open_chain(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
     return SealedRunChain(chain, seal=seal, run=run["metadata"]["uid"])
 
 
+def records_of(environment: Environment, *, run: Mapping[str, Any]) -> list[bytes]:
+    """Return the journal of another run of the namespace: in our pool's store, or in segments,
+    where its own pool has no store."""
+    for open_one in (open_chain, open_segments):
+        chain: RunChain = open_one(environment, run=run)
+        try:
+            if records := chain.read():
+                return records
+        finally:
+            chain.close()
+    return []
+
+
 def _unsealed(environment: Environment, *, run: Mapping[str, Any]) -> RunChain:
     if not holds_journals(environment.store):
         return open_segments(environment, run=run)

@@ -15,11 +15,10 @@ from penstock.errors import ChildRunFailed, ChildRunRefused, ResultElsewhere
 from penstock.journal.roots import root_state
 from penstock.journal.run_journal import RunJournal
 from penstock.runner import exits
-from penstock.runner.chains import open_chain
+from penstock.runner.chains import records_of
 from penstock.runner.environment import Environment
 from penstock.runner.flow_runs import PARENT_LABEL, FlowRuns, Run, is_over, state_of
 from penstock.runner.own_run import API_VERSION
-from penstock.runner.segments import open_segments
 from penstock.states import State, StateType
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -113,14 +112,7 @@ class ClusterChildren:
 
     def _journaled(self, run: Run) -> State[object] | None:
         """Return what the child's own journal says of its end."""
-        records: list[bytes] = []
-        for open_one in (open_chain, open_segments):  # its pool may have no store, as ours has
-            chain = open_one(self._environment, run=run)
-            try:
-                records = records or chain.read()
-            finally:
-                chain.close()
-        return root_state(records, large=self._journal.large)
+        return root_state(records_of(self._environment, run=run), large=self._journal.large)
 
 
 def child_manifest(order: Order, *, name: str, parent: Mapping[str, str]) -> dict[str, Any]:

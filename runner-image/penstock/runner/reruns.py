@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from penstock.errors import RerunImpossible
+from penstock.journal.records import lines_in
 from penstock.journal.reruns import (
     From,
     Origin,
@@ -20,14 +21,13 @@ from penstock.journal.reruns import (
     of_given,
     origin_among,
 )
-from penstock.journal.run_journal import RunJournal, read_lines
+from penstock.journal.run_journal import RunJournal
 from penstock.runner import exits
 from penstock.runner.apiserver import Answer, ApiServer, UnreachableError
-from penstock.runner.chains import RunChain, open_chain
+from penstock.runner.chains import records_of
 from penstock.runner.environment import Environment
 from penstock.runner.own_run import API_VERSION
 from penstock.runner.pace import Backoff, Pace
-from penstock.runner.segments import open_segments
 from penstock.runner.submission import Failed
 
 Run = Mapping[str, Any]
@@ -135,13 +135,4 @@ class OtherRuns:
 
     def lines(self, run: Run) -> list[str]:
         """Return the entries of its journal: in its pool's store, or as it was without one."""
-        return self._lines_in(open_chain(self._environment, run=run)) or self._lines_in(
-            open_segments(self._environment, run=run)
-        )
-
-    @staticmethod
-    def _lines_in(chain: RunChain) -> list[str]:
-        try:
-            return read_lines(chain)
-        finally:
-            chain.close()
+        return lines_in(records_of(self._environment, run=run))

@@ -14,8 +14,9 @@ from penstock.engine.outcome import Outcome
 from penstock.errors import RerunImpossible
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
+from penstock.journal.records import lines_in
 from penstock.journal.reruns import Origin, Rewind, kept
-from penstock.journal.run_journal import Holder, open_journal, read_lines
+from penstock.journal.run_journal import Holder, open_journal
 
 done: Counter[str] = Counter()
 keys: list[str] = []
@@ -68,7 +69,7 @@ def failed(subject: Flow[..., Any] = daily, **parameters: object) -> MemoryChain
 def rerun(old: MemoryChain, rewind: Rewind, *, subject: Flow[..., Any] = daily) -> Outcome:
     """Run a new run that begins with the journal of another one."""
     journal = open_journal(MemoryChain(), holder=Holder(attempt=1, process="b"))
-    lines = kept(read_lines(old), rewind=rewind)
+    lines = kept(lines_in(old.read()), rewind=rewind)
     journal.adopt(lines, origin=Origin(run="daily-1", uid="u", first="daily-1"))
     context = RunContext("daily-2")
     context.journal, context.first_run_id = journal, "daily-1"
@@ -99,7 +100,7 @@ def test_a_rerun_of_a_rerun_keeps_what_both_had_finished() -> None:
     chain = MemoryChain()
     journal = open_journal(chain, holder=Holder(attempt=1, process="b"))
     origin = Origin(run="daily-1", uid="u", first="daily-1")
-    journal.adopt(kept(read_lines(old), rewind=Rewind()), origin=origin)
+    journal.adopt(kept(lines_in(old.read()), rewind=Rewind()), origin=origin)
 
     outcome = rerun(chain, Rewind())
 
@@ -155,7 +156,7 @@ def test_a_copy_that_is_broken_off_is_finished_by_the_next_attempt(
     cut_at: int, stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("penstock.journal.run_journal.ADOPTED_BYTES", 1)  # a record for each entry
-    lines = kept(read_lines(failed()), rewind=Rewind())
+    lines = kept(lines_in(failed().read()), rewind=Rewind())
     origin = Origin(run="daily-1", uid="u", first="daily-1")
     chain = CutChain(cut_at=cut_at, stored=stored)
     with contextlib.suppress(PowerCut):
@@ -166,9 +167,9 @@ def test_a_copy_that_is_broken_off_is_finished_by_the_next_attempt(
     if journal.origin() is None:
         journal.adopt(lines, origin=origin)
 
-    assert kept(read_lines(left), rewind=Rewind()) == lines
+    assert kept(lines_in(left.read()), rewind=Rewind()) == lines
     assert journal.origin() == origin
-    assert Counter(read_lines(left)).most_common(1)[0][1] == 1
+    assert Counter(lines_in(left.read())).most_common(1)[0][1] == 1
 
 
 @pytest.mark.parametrize(
