@@ -67,7 +67,7 @@ def test_the_journal_goes_with_its_run(namespace: Namespace) -> None:
 def test_a_run_that_sleeps_has_no_pod(namespace: Namespace) -> None:
     run = namespace.started("nap", {"seconds": 25}, env=SOON)
     suspended = run.until(lambda status: status["state"] == "Suspended", "it is suspended")
-    without = run.until(lambda _: not namespace.pods(), "its pod has ended", within=20)
+    without = run.until(lambda _: not namespace.pods(), "its pod has ended", within=60)
 
     status = run.end()
 

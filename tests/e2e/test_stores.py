@@ -76,7 +76,7 @@ def _kill_and_sweep(namespace: Namespace, folder: Path) -> None:
     second.until(
         lambda _: [each.name.rpartition("-")[0] for each in journals.iterdir()] == ["second"],
         "the journal of the deleted run is swept",
-        within=20,
+        within=60,
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import monotonic_ns
 from typing import Any
 
 import pytest
@@ -81,6 +84,29 @@ def test_a_stretch_is_backfilled_and_given_up(
     assert unknown.exit_code == 2
     assert f"it has {name}" in unknown.stderr
     assert _spec(world)["backfills"] == []
+
+
+def test_a_backfill_is_asked_for_while_others_write_the_schedule(
+    penstock: Penstock, world: World, nightly: str
+) -> None:
+    done = Event()
+
+    def keep_writing() -> None:
+        while not done.wait(0.01):
+            labels = {"metadata": {"labels": {"at": f"{monotonic_ns()}"}}}
+            world.api.merge(world.path("schedules", nightly), labels)
+
+    with ThreadPoolExecutor() as threads:
+        others = threads.submit(keep_writing)
+        asked = [
+            penstock("backfill", nightly, "--start", f"1999-01-{day:02}", "--end", "1999-01-31")
+            for day in range(1, 11)
+        ]
+        done.set()
+        others.result()
+
+    assert [each.exit_code for each in asked] == [0] * 10, asked[-1].stderr
+    assert len(_spec(world)["backfills"]) == 10
 
 
 def test_a_schedule_that_is_not_there_is_named(penstock: Penstock) -> None:

@@ -173,7 +173,7 @@ def test_an_image_that_cannot_be_pulled_shows_and_then_fails(
     world.set_job_status("one-1", startTime=now(), active=1, ready=0)
     world.create_pod(job, status={"phase": "Pending", "containerStatuses": [waiting]})
 
-    status = world.wait_for_reason("one", "ImageUnavailable", within=8)
+    status = world.wait_for_reason("one", "ImageUnavailable")
 
     assert status["state"] == "Pending"
     assert status["waitingFor"]["kind"] == "Image"
@@ -189,7 +189,7 @@ def test_a_quota_shows_what_a_person_must_mend(world: World, operator: Operator)
     world.create_event(
         job, "Job", reason="FailedCreate", message='pods "one-1-x" is forbidden: exceeded quota: q'
     )
-    status = world.wait_for_reason("one", "QuotaExceeded", within=8)
+    status = world.wait_for_reason("one", "QuotaExceeded")
 
     assert status["waitingFor"]["kind"] == "Quota"
     assert "quota" in status["message"]

@@ -29,7 +29,7 @@ def test_a_rerun_starts_when_the_run_that_it_names_has_ended(
     waiting = world.wait_for_reason("two", "WaitingForRun")
 
     world.report_outcome("one", attempt=1, state="Failed", reason="FlowFailed")
-    world.wait_for_job("two-1", within=20)
+    world.wait_for_job("two-1")
 
     assert waiting["waitingFor"]["name"] == "one"
     assert world.status("two")["state"] == "Pending"

@@ -198,7 +198,7 @@ def test_a_run_that_takes_too_long_fails(world: World, operator: Operator) -> No
     world.report("one", attempt=1)
     world.wait_for_state("one", "Running")
 
-    status = world.wait_for_state("one", "Failed", within=20)
+    status = world.wait_for_state("one", "Failed")
 
     assert status["reason"] == "TimedOut"
     eventually(
@@ -232,7 +232,7 @@ def test_a_config_map_is_the_source_of_a_flow(world: World, operator: Operator) 
         world.path("configmaps"), {"metadata": {"name": "code"}, "data": {"flow.py": "# here"}}
     )
 
-    world.wait_for_job("one-1", within=20)
+    world.wait_for_job("one-1")
     version = world.status("one")["codeVersion"]
     snapshot = world.get("configmaps", f"daily-{version}")
     assert snapshot is not None

@@ -214,7 +214,7 @@ def test_a_sleeping_run_is_cancelled_at_once(world: World, operator: Operator) -
 
     world.cancel("one")
 
-    world.wait_for_state("one", "Cancelled", within=3)
+    world.wait_for_state("one", "Cancelled")
     assert [job["metadata"]["name"] for job in world.jobs_of("one")] == ["one-1"]
 
 

@@ -199,7 +199,7 @@ def test_a_disrupted_pod_leaves_without_an_outcome(daily: Daily) -> None:
     runner.wait_for_line("ticking")
     runner.signal(signal.SIGTERM)
 
-    assert runner.exit_code(timeout=5) == 143
+    assert runner.exit_code(timeout=60) == 143
     assert "outcome" not in daily.status["execution"]
 
 

@@ -38,7 +38,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def eventually(fact: Callable[[], T | None], *, within: float = 15.0, what: str = "") -> T:
+def eventually(fact: Callable[[], T | None], *, within: float = 60.0, what: str = "") -> T:
     """Return a fact once it is true."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
@@ -132,7 +132,7 @@ class World:
         found = self.get("flowruns", run)
         return (found or {}).get("status") or {}
 
-    def wait_for_state(self, run: str, *states: str, within: float = 15.0) -> Object:
+    def wait_for_state(self, run: str, *states: str, within: float = 60.0) -> Object:
         def reached() -> Object | None:
             status = self.status(run)
             return status if status.get("state") in states else None
@@ -142,7 +142,7 @@ class World:
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {self.status(run)}") from None
 
-    def wait_for_reason(self, run: str, reason: str, *, within: float = 15.0) -> Object:
+    def wait_for_reason(self, run: str, reason: str, *, within: float = 60.0) -> Object:
         def reached() -> Object | None:
             status = self.status(run)
             return status if status.get("reason") == reason else None
@@ -152,7 +152,7 @@ class World:
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {self.status(run)}") from None
 
-    def wait_for_job(self, name: str, *, within: float = 15.0) -> Object:
+    def wait_for_job(self, name: str, *, within: float = 60.0) -> Object:
         return eventually(lambda: self.get("jobs", name), within=within, what=f"Job {name}")
 
     def jobs_of(self, run: str) -> list[Object]:
@@ -511,7 +511,7 @@ class Operator:
             self._loop.call_soon_threadsafe(self._task.cancel)
         self.join()
 
-    def join(self, *, within: float = 20.0) -> None:
+    def join(self, *, within: float = 60.0) -> None:
         assert self._thread is not None
         self._thread.join(within)
         assert not self._thread.is_alive(), "the operator does not end"
@@ -520,7 +520,7 @@ class Operator:
     def is_acting(self) -> bool:
         return self.app is not None and self.app.health.synced
 
-    def wait_until_acting(self, *, within: float = 20.0) -> Self:
+    def wait_until_acting(self, *, within: float = 60.0) -> Self:
         eventually(lambda: self.is_acting or self.error, within=within, what="operator acts")
         assert self.error is None, self.error
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from penstock.cli.cluster import Cluster, Object
 from penstock.cli.completion import complete_schedule
 from penstock.cli.connection import connect
-from penstock.cli.errors import CommandError
+from penstock.cli.errors import ApiError, CommandError
 from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
 from penstock.cli.output import Format, console, print_document, say, without_bookkeeping
 
@@ -24,6 +25,8 @@ ScheduleName = Annotated[
         metavar="SCHEDULE", help="Name of the schedule.", autocompletion=complete_schedule
     ),
 ]
+_TRIES = 20
+"""How often a list is read again. The operator writes a schedule's status while it makes runs."""
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -179,12 +182,18 @@ def _change(cluster: Cluster, name: str, spec: Object) -> Object:
 def _change_backfills(
     cluster: Cluster, name: str, change: Callable[[list[Object]], list[Object]]
 ) -> None:
-    """Change the list that was read; somebody else's change in between is an error."""
-    found = _get(cluster, name)
-    metadata = {"resourceVersion": found["metadata"]["resourceVersion"]}
-    backfills = change(found["spec"].get("backfills") or [])
-    body = {"metadata": metadata, "spec": {"backfills": backfills}}
-    cluster.merge(cluster.path("schedules", name), body)
+    """Change the list as it is now: it is read again if somebody wrote in between."""
+    for tries_left in reversed(range(_TRIES)):
+        found = _get(cluster, name)
+        metadata = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        backfills = change(found["spec"].get("backfills") or [])
+        body = {"metadata": metadata, "spec": {"backfills": backfills}}
+        try:
+            cluster.merge(cluster.path("schedules", name), body)
+            return
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT or not tries_left:
+                raise
 
 
 def _print_table(found: list[Object]) -> None:

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from penstock.databases import open_shared
 from penstock.errors import CorruptJournal
 from penstock.journal.chain import ChainConflict
 
@@ -23,10 +24,7 @@ CREATE TABLE IF NOT EXISTS records (
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file of all journals, made if it is not there; usable from any thread."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=30, cached_statements=20
-    )
-    connection.execute("PRAGMA journal_mode=WAL")
+    connection = open_shared(path)
     full = os.environ.get("PENSTOCK_JOURNAL_SYNC", "").lower() == "full"
     connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
     connection.execute(_SCHEMA)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from penstock.databases import open_shared
 from penstock.errors import UnreadableValue
 from penstock.filesystems import write_whole
 from penstock.shelves.stored import Stored, checksum_of, verified
@@ -109,11 +110,8 @@ class SqliteShelf:
 
     def _open(self) -> sqlite3.Connection:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        connection = sqlite3.connect(
-            self._folder / "index.db", timeout=30, isolation_level=None, check_same_thread=False
-        )
+        connection = open_shared(self._folder / "index.db")
         weakref.finalize(self, connection.close)
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # survives kills, not power loss
         connection.executescript(_SCHEMA)
         self._sweep(connection)

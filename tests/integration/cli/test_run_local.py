@@ -122,7 +122,7 @@ def test_the_second_signal_leaves_at_once(flow_file: Path) -> None:
     process.send_signal(signal.SIGINT)
     next(line for line in process.stderr if "Ctrl-C again leaves at once" in line)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=8)
+    _, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 5
     assert "is suspended. Go on with: penstock run --resume" in stderr

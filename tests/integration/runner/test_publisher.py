@@ -90,7 +90,7 @@ class Pod:
         self.wakeup._handle(signal.SIGTERM, None)
 
     def exit_code(self) -> int:
-        return self.left.get(timeout=5)[0]
+        return self.left.get(timeout=60)[0]
 
     def close(self) -> None:
         self.faulty.run = None
