@@ -17,6 +17,7 @@ Object = dict[str, Any]
 FIELD_MANAGER = "penstock-operator"
 _APPLY = {"fieldManager": FIELD_MANAGER, "force": "true"}
 _MANAGER = {"fieldManager": FIELD_MANAGER}
+_STRICTLY = {**_MANAGER, "fieldValidation": "Strict"}
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -52,10 +53,12 @@ class Client:
         return await self._call(Request("GET", path, resource.plural))
 
     async def create(
-        self, resource: Resource, *, namespace: str, body: Mapping[str, Any]
+        self, resource: Resource, *, namespace: str, body: Mapping[str, Any], strictly: bool = False
     ) -> Object:
+        """Create an object; `strictly` has one refused that holds fields nobody knows."""
         path = resource.path(namespace=namespace)
-        return await self._call(Request("POST", path, resource.plural, query=_MANAGER, body=body))
+        query = _STRICTLY if strictly else _MANAGER
+        return await self._call(Request("POST", path, resource.plural, query=query, body=body))
 
     async def replace(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """Write a whole object; its resourceVersion is the precondition."""

@@ -156,7 +156,10 @@ class Executor:
     async def _create_job(self, action: actions.CreateJob) -> None:
         namespace, name = _name_of(action.manifest)
         try:
-            job = await self._client.create(JOBS, namespace=namespace, body=action.manifest)
+            # A pool's template may hold any field: one that is misspelt is not to be dropped.
+            job = await self._client.create(
+                JOBS, namespace=namespace, body=action.manifest, strictly=True
+            )
         except AlreadyExists as error:
             job = await self._adopt_job(namespace, name, owner_uid=action.owner_uid, error=error)
         except ApiError as error:

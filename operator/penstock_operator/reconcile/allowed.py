@@ -44,6 +44,7 @@ _SECURITY_ANNOTATIONS = (
     "container.seccomp.security.alpha.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
 )
+_CONTAINERS = ("containers", "initContainers")
 _CHOOSE = "choose another name"
 
 
@@ -70,14 +71,13 @@ def pool_template_fault(spec: JsonObject) -> str | None:
 def clash(flow: JsonObject, *, pool: JsonObject) -> str | None:
     """Say what of the pool's template a Flow's template would change or reach, or return None."""
     at = "spec.podTemplate.spec"
-    for group in ("containers", "initContainers", "volumes"):
-        taken = {text(each, "name") for each in children(pool, group)} - {FLOW_CONTAINER}
-        for each in children(flow, group):
-            if text(each, "name") in taken:
-                name = text(each, "name")
-                return f"{at}.{group}[{name}] has a name that the WorkPool uses; {_CHOOSE}"
+    containers = _names(pool, *_CONTAINERS) - {FLOW_CONTAINER}
+    volumes = _names(pool, "volumes")
+    for group, taken in (*((each, containers) for each in _CONTAINERS), ("volumes", volumes)):
+        for name in sorted(_names(flow, group) & taken):
+            return f"{at}.{group}[{name}] has a name that the WorkPool uses; {_CHOOSE}"
     host = {text(each, "name") for each in children(pool, "volumes") if "hostPath" in each}
-    for group in ("containers", "initContainers"):
+    for group in _CONTAINERS:
         for each in children(flow, group):
             for mount in children(each, "volumeMounts"):
                 if text(mount, "name") in host:
@@ -97,7 +97,7 @@ def _flow_faults(spec: JsonObject) -> Iterator[str]:
     for volume in children(spec, "volumes"):
         for kind in sorted(volume.keys() - _VOLUME_TYPES - {"name"}):
             yield f"{at}.volumes[{text(volume, 'name')}].{kind} is not allowed in a Flow; remove it"
-    for group in ("containers", "initContainers"):
+    for group in _CONTAINERS:
         for container in children(spec, group):
             where = f"{at}.{group}[{text(container, 'name')}]"
             yield from _container_faults(container, at=where, group=group)
@@ -149,11 +149,16 @@ def _names_host(container: JsonObject) -> bool:
     )
 
 
+def _names(spec: JsonObject, *groups: str) -> set[str]:
+    return {text(each, "name") for group in groups for each in children(spec, group)}
+
+
 def _shape_faults(spec: JsonObject, *, at: str) -> Iterator[str]:
-    for group in ("containers", "initContainers", "volumes"):
-        items = spec.get(group)
-        if items is None:
+    yield from _directive_faults(spec, at=at)
+    for group in (*_CONTAINERS, "volumes"):
+        if group not in spec:
             continue
+        items = spec[group]
         if not isinstance(items, list) or len(children(spec, group)) < len(items):
             yield f"{at}.{group} is not a list of objects"
             continue
@@ -164,6 +169,19 @@ def _shape_faults(spec: JsonObject, *, at: str) -> Iterator[str]:
             yield f"{at}.{group} has two items of one name; {_CHOOSE}"
 
 
+def _directive_faults(value: JsonValue, *, at: str) -> Iterator[str]:
+    """A template says what shall be; `$patch: delete` and its kin are for patches."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            name = text(each, "name") or str(index)
+            yield from _directive_faults(each, at=f"{at}[{name}]")
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name.startswith("$"):
+                yield f"{at}.{name} is a directive of patches; remove it (null unsets a field)"
+            yield from _directive_faults(each, at=f"{at}.{name}")
+
+
 def _name_faults(spec: JsonObject, *, at: str) -> Iterator[str]:
     for volume in children(spec, "volumes"):
         name = text(volume, "name")
@@ -171,6 +189,8 @@ def _name_faults(spec: JsonObject, *, at: str) -> Iterator[str]:
             yield f"{at}.volumes[{name}] is named like Penstock's own volumes; {_CHOOSE}"
     if any(text(each, "name") == FLOW_CONTAINER for each in children(spec, "initContainers")):
         yield f"{at}.initContainers[{FLOW_CONTAINER}] is named like the main container; {_CHOOSE}"
+    for name in sorted(_names(spec, "containers") & _names(spec, "initContainers")):
+        yield f"{at}.initContainers[{name}] has the name of a container; {_CHOOSE}"
     for container in children(spec, "containers"):
         for mount in children(container, "volumeMounts"):
             if text(container, "name") == FLOW_CONTAINER and _is_reserved(text(mount, "mountPath")):

@@ -118,7 +118,7 @@ def _confined(spec: JsonObject) -> JsonObject:
     for group in ("containers", "initContainers"):
         containers: list[JsonValue] = []
         for each in children(spec, group):
-            context = merged(_CLOSED, over=child(each, "securityContext"))
+            context = merged(child(each, "securityContext"), over=_CLOSED)
             is_flow = group == "containers" and text(each, "name") == FLOW_CONTAINER
             containers.append(each if is_flow else {**each, "securityContext": context})
         if containers:

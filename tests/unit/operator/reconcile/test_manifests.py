@@ -135,6 +135,19 @@ def test_a_users_variables_cannot_override_those_of_penstock() -> None:
     assert {"name": "PENSTOCK_GRACE_SECONDS", "value": "60"} in env
 
 
+@pytest.mark.parametrize("capabilities", [None, {"drop": []}, {"drop": ["NET_RAW"]}])
+def test_a_flows_sidecar_is_restricted_whatever_it_says(capabilities: Object | None) -> None:
+    sidecar = {"name": "s", "image": "s:1", "securityContext": {"capabilities": capabilities}}
+    flow = PLAIN_FLOW | {"podTemplate": {"spec": {"initContainers": [sidecar]}}}
+
+    job = job_manifest(the_launch(flow, {}, attempt=1, image="weather:1"))
+
+    assert job["spec"]["template"]["spec"]["initContainers"][0]["securityContext"] == {  # type: ignore[call-overload,index]
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
 def test_a_snapshot_reads_back_as_the_code_that_it_was_made_of() -> None:
     view = read_config_map(MANIFESTS["snapshot-rich"])
 
