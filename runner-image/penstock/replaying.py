@@ -27,7 +27,8 @@ from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.journal.chain import MemoryChain
 from penstock.journal.records import decode_record, encode_record
-from penstock.journal.run_journal import Holder, RunJournal, open_journal
+from penstock.journal.run_journal import RunJournal, open_journal
+from penstock.journal.writing import Holder
 from penstock.states import State
 
 __all__ = ["Replayed", "replay_records"]

@@ -9,8 +9,9 @@ from tests.bench.figures import Figure
 
 from penstock import flow, task
 from penstock.execution import RunContext, execute
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
 from penstock.journal.sqlite import SqliteChain, connect
+from penstock.journal.writing import Holder
 from penstock.options import Durability
 
 TASKS = 5000

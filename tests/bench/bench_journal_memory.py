@@ -11,8 +11,9 @@ from tests.bench.bench_journal import sequence
 from tests.bench.figures import Figure
 
 from penstock.execution import RunContext, execute
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
 from penstock.journal.sqlite import SqliteChain, connect
+from penstock.journal.writing import Holder
 
 WARM = 10_000
 TASKS = 100_000

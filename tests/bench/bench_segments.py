@@ -23,7 +23,8 @@ from tests.integration.journals import Journal, create_journal
 from tests.integration.world import World
 
 from penstock.engine.identity import CallKey
-from penstock.journal.run_journal import Holder, RunJournal, open_journal
+from penstock.journal.run_journal import RunJournal, open_journal
+from penstock.journal.writing import Holder
 from penstock.runner.segments import SegmentChain
 from penstock.states import State, StateType
 

@@ -17,7 +17,8 @@ from tests.bench.figures import Figure
 from tests.integration.stores.conftest import served
 
 from penstock.engine.identity import CallKey
-from penstock.journal.run_journal import Holder, RunJournal, open_journal
+from penstock.journal.run_journal import RunJournal, open_journal
+from penstock.journal.writing import Holder
 from penstock.states import State, StateType
 from penstock.stores import Store, open_store
 from penstock.stores.chain import StoreChain

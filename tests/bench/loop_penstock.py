@@ -9,8 +9,9 @@ from pathlib import Path
 
 from penstock import flow, task
 from penstock.execution import RunContext, execute
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
 from penstock.journal.sqlite import SqliteChain, connect
+from penstock.journal.writing import Holder
 
 FILE, STEPS, PHASE = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 began = 0.0

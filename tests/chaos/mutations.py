@@ -49,7 +49,7 @@ CALLS = tuple(Call(f"c{number}") for number in range(8))
 MUTATIONS = (
     Mutation(
         name="fencing-is-off",
-        file="journal/run_journal.py",
+        file="journal/writing.py",
         old="                    self._stop(found)\n",
         new="                    pass\n",
         caught_by="the_journal_is_whole",
@@ -58,7 +58,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="results-are-acknowledged-before-they-are-stored",
-        file="journal/run_journal.py",
+        file="journal/writing.py",
         old="            self._commits.await_stored(batch)\n",
         new="            import threading\n"
         "            threading.Timer(0.3, self._commits.await_stored, args=(batch,)).start()\n",
@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="failed-attempts-are-forgotten",
-        file="journal/run_journal.py",
+        file="journal/calls.py",
         old="        self._append(*lines, line)\n",
         new="        pass\n",
         caught_by="retries_that_were_used_stay_used",
@@ -86,7 +86,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="starts-are-not-stored",
-        file="journal/run_journal.py",
+        file="journal/calls.py",
         old="        self._append(start_line(key), at_once=True)\n",
         new="        pass\n",
         caught_by="what_begins_at_most_once_did",

@@ -16,7 +16,8 @@ from penstock.drivers.activity import Activity
 from penstock.drivers.suspension import Suspended, Suspension
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 
 
 class Process:

@@ -226,7 +226,8 @@ class LocalRun:
         return self._outcome
 
     def _open_journal(self, order: Order) -> RunJournal:
-        from penstock.journal.run_journal import Holder, open_journal
+        from penstock.journal.run_journal import open_journal
+        from penstock.journal.writing import Holder
 
         process = f"process {os.getpid()} on {socket.gethostname()}, {secrets.token_hex(4)}"
         attempt = self._runs.begin_attempt(self._id)

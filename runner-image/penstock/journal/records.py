@@ -62,13 +62,19 @@ def decode_record(raw: bytes, *, number: int) -> Record:
     return Record(Header(**fields), tuple(lines))
 
 
-def lines_in(records: Iterable[bytes]) -> list[str]:
+def records_in(chain: Iterable[bytes]) -> list[Record]:
+    """Return all records of a journal; raise ``CorruptJournal`` for a damaged one."""
+    return [decode_record(raw, number=number) for number, raw in enumerate(chain)]
+
+
+def lines_of(records: Iterable[Record]) -> list[str]:
+    """Return the entries of records."""
+    return [line for record in records for line in record.lines]
+
+
+def lines_in(chain: Iterable[bytes]) -> list[str]:
     """Return all entries of a journal; raise ``CorruptJournal`` for a damaged record."""
-    return [
-        line
-        for number, raw in enumerate(records)
-        for line in decode_record(raw, number=number).lines
-    ]
+    return lines_of(records_in(chain))
 
 
 def whole(head: bytes, lines: bytes) -> bytes:

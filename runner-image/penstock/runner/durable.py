@@ -16,7 +16,9 @@ from penstock.drivers.suspension import Problem, Suspended, Suspension, Wait
 from penstock.drivers.undoing import LastLaunch, Owed
 from penstock.errors import JournalError, JournalFenced, StoreUnusable
 from penstock.journal.chain import Chain
-from penstock.journal.run_journal import Holder, Limits, RunJournal, open_journal
+from penstock.journal.limits import Limits
+from penstock.journal.run_journal import RunJournal, open_journal
+from penstock.journal.writing import Holder
 from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer
 from penstock.runner.board import NoticeBoard

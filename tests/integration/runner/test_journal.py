@@ -11,7 +11,8 @@ from tests.integration.runner.faulty_server import Answer, Delay, Drop, Fault, F
 
 from penstock.errors import JournalFenced
 from penstock.journal.chain import ChainConflict
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.runner.environment import Environment
 from penstock.runner.merging import MERGE_RECORDS
 from penstock.runner.pace import Pace

@@ -20,7 +20,8 @@ from tests.unit.journal.conformance import CONFORMANCE, OpenChain
 from penstock.engine.identity import CallKey
 from penstock.errors import CorruptJournal, JournalFenced, StoreUnusable
 from penstock.journal.chain import ChainConflict
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.states import Completed
 from penstock.stores import Store, open_store
 from penstock.stores.chain import StoreChain

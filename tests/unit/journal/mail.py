@@ -13,7 +13,8 @@ from penstock.drivers.receiving import settled_in
 from penstock.engine.outcome import Outcome
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

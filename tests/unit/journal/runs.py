@@ -10,7 +10,8 @@ from penstock.engine.outcome import Outcome
 from penstock.engine.runs import FlowRun, TaskRun
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.states import State
 
 

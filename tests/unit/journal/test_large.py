@@ -11,7 +11,9 @@ from penstock import Flow, flow, task
 from penstock.engine.outcome import Outcome
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, Limits, open_journal
+from penstock.journal.limits import Limits
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 
 
 @dataclass

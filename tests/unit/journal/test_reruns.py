@@ -16,7 +16,8 @@ from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
 from penstock.journal.records import lines_in
 from penstock.journal.reruns import Origin, Rewind, kept
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 
 done: Counter[str] = Counter()
 keys: list[str] = []

@@ -16,8 +16,9 @@ from penstock.engine.identity import CallKey
 from penstock.errors import StoreUnusable
 from penstock.journal.chain import ChainConflict, MemoryChain
 from penstock.journal.records import Header, decode_record, encode_record
-from penstock.journal.run_journal import Holder, RunJournal, open_journal
+from penstock.journal.run_journal import RunJournal, open_journal
 from penstock.journal.sealed import SealedChain
+from penstock.journal.writing import Holder
 from penstock.sealing import Seal
 from penstock.states import Completed
 

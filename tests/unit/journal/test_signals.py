@@ -13,7 +13,8 @@ from penstock import flow, wait_for_input, wait_for_signal
 from penstock.drivers.receiving import NOTE
 from penstock.errors import MissingContextError, SignalTimeoutError
 from penstock.input import Approval
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.testing import answered
 
 

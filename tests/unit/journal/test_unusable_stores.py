@@ -7,7 +7,8 @@ from penstock.drivers.suspension import Problem
 from penstock.errors import StoreUnusable
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 
 
 class Closing(MemoryChain):

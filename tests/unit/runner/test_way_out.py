@@ -12,7 +12,8 @@ from tests.unit.journal.test_pipelined import HeldChain
 from penstock.drivers.activity import Activity
 from penstock.drivers.context import RunContext
 from penstock.engine.identity import CallKey
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.runner.board import NoticeBoard
 from penstock.runner.durable import WayOut
 from penstock.runner.publisher import Publisher

@@ -17,7 +17,8 @@ from penstock.errors import ChildRunFailed, FlowLoadError, ParameterError
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.replaying import replay_records
 from penstock.states import Completed, Failed
 

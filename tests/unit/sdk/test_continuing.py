@@ -11,7 +11,8 @@ from penstock import continue_as_new, flow, run_flow, task
 from penstock.errors import ChildRunFailed, MissingContextError, ParameterError
 from penstock.execution import RunContext, execute
 from penstock.journal.chain import MemoryChain
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 
 
 @flow

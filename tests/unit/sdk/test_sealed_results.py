@@ -14,7 +14,8 @@ from pydantic import BaseModel, SecretStr
 
 from penstock import flow, task
 from penstock.errors import StoreUnusable, UnreadableValue, UnstorableValue
-from penstock.journal.run_journal import Holder, open_journal
+from penstock.journal.run_journal import open_journal
+from penstock.journal.writing import Holder
 from penstock.results import ResultStore
 from penstock.sealing import present_seal
 from penstock.serializers import decode, encode
