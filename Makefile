@@ -42,9 +42,9 @@ integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare
 	$(PYTEST) tests/integration tests/chaos $(ARGS)
 
-chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, or PROGRAM=… to repeat one
+chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, PROGRAM=… to repeat one, SWEEP=all
 	@devcluster/devcluster build >/dev/null
-	$(BIN)/python -m tests.chaos $(if $(PROGRAM),--program $(PROGRAM),--minutes $(MINUTES) $(if $(SEED),--seed $(SEED))) $(ARGS)
+	$(BIN)/python -m tests.chaos $(if $(SWEEP),--sweep $(SWEEP),$(if $(PROGRAM),--program $(PROGRAM),--minutes $(MINUTES) $(if $(SEED),--seed $(SEED)))) $(ARGS)
 
 e2e: venv images ## Whole runs as pods on a real cluster, faults included
 	$(PYTEST) tests/e2e $(ARGS)

@@ -7,18 +7,20 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 from tests.chaos.faults import random_faults
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.operators import SKEWS
 from tests.chaos.program import random_program
 from tests.chaos.report import counts, told
+from tests.chaos.reproducing import smallest
+from tests.chaos.shrinking import without
 from tests.chaos.stage import Played, Stage
-from tests.chaos.sweep import swept
+from tests.chaos.sweep import KINDS, swept
 
 PROGRESS_SECONDS = 10.0
 
@@ -29,11 +31,11 @@ def main(arguments: list[str]) -> int:
     seed = options.program.partition("-")[0] if options.program else options.seed
     print(f"chaos: seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, ExitStack() as stack:
-        skews = (0,) if options.calm or options.sweep else SKEWS
-        setting = Stage.set(seed, Path(folder), in_store=options.store, skews=skews)
+        wrong = not (options.calm or options.sweep)
+        setting = Stage.set(seed, Path(folder), in_store=options.store, clocks_are_wrong=wrong)
         stage = stack.enter_context(setting)
         if options.sweep:
-            return _sweep(stage)
+            return _sweep(stage, KINDS if options.sweep == "all" else (options.sweep,))
         nemesis = stack.enter_context(Nemesis(stage, seed=seed)) if not options.calm else None
         return _play(stage, nemesis, options=options, seeds=_seeds(options, seed))
 
@@ -48,6 +50,7 @@ def _play(
     began = told_at = time.monotonic()
     deadline = began + 60 * options.minutes
     playing: set[Future[Played]] = set()
+    broken: list[Played] = []
     played = violations = 0
     with ThreadPoolExecutor(options.parallel) as pool:
         while True:
@@ -55,13 +58,15 @@ def _play(
                 if (each := next(seeds, None)) is None:
                     deadline = 0.0
                     break
-                playing.add(pool.submit(stage.play, random_program(each), random_faults(each)))
+                left = without(random_program(each), random_faults(each), options.without)
+                playing.add(pool.submit(stage.play, *left))
             if not playing:
                 break
             done, playing = wait(playing, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
                 played += 1
                 violations += _judge(future.result(), nemesis)
+                broken += [future.result()] if future.result().violations else []
             if violations and not options.keep_going:
                 deadline = 0.0
             if time.monotonic() >= deadline and nemesis is not None:
@@ -72,13 +77,28 @@ def _play(
     for error in nemesis.errors if nemesis is not None else ():
         print(f"chaos: a fault could not be made: {error}")
     _tell(played, violations, stage, time.monotonic() - began)
+    if broken and not options.without:
+        _shrink(stage, broken[0], options=options)
     return 1 if violations else 0
 
 
-def _sweep(stage: Stage) -> int:
+def _shrink(stage: Stage, broken: Played, *, options: argparse.Namespace) -> None:
+    print(f"chaos: looking for less than {broken.program.seed} that breaks the same", flush=True)
+    minutes, parallel = options.shrink_minutes, options.parallel
+    least = smallest(stage, broken, parallel=parallel, minutes=minutes)
+    if least is None:
+        print("chaos: on a calm cluster it did not happen again", flush=True)
+        return
+    command = f"make chaos PROGRAM={broken.program.seed} ARGS='--calm"
+    command += f" --without {','.join(least.left_out)}'" if least.left_out else "'"
+    print(told(least, nemesis=(), command=command), flush=True)
+
+
+def _sweep(stage: Stage, kinds: Sequence[str]) -> int:
     began = time.monotonic()
-    violations = 0
-    for number, played in enumerate(swept(stage), start=1):
+    violations = number = 0
+    for played in chain.from_iterable(swept(stage, kind=kind) for kind in kinds):
+        number += 1
         violations += _judge(played, None)
         if number % 10 == 0:
             _tell(number, violations, stage, time.monotonic() - began)
@@ -121,12 +141,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, default=1.0, help="how long programs are begun (default: 1)")
     add("--seed", default=secrets.token_hex(2), help="of programs and faults (default: a new one)")
     add("--program", default="", metavar="SEED-N", help="play this program alone, once")
-    add("--sweep", action="store_true", help="kill one flow with everything at each request")
+    add("--without", type=_names, default=(), metavar="PARTS", help="leave out, as s0,s3,f1")
+    add("--shrink-minutes", type=float, default=3.0, help="to make less of what fails (default: 3)")
+    add(
+        "--sweep",
+        nargs="?",
+        const="kill",
+        choices=(*KINDS, "all"),
+        help="strike one flow with everything at each of its requests (default: kill)",
+    )
     add("--parallel", type=int, default=16, help="programs at a time (default: 16)")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")
     add("--store", action="store_true", help="keep journals on a volume, not in JournalSegments")
     add("--keep-going", action="store_true", help="do not stop at the first violation")
     return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 if __name__ == "__main__":

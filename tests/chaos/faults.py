@@ -72,7 +72,7 @@ class Planned:
 
 
 KINDS = (
-    *("kill", "kill", "pause", "delete-pod", "cut-off", "zombie", "suspend"),
+    *("kill", "kill", "pause", "delete-pod", "cut-off", "zombie", "suspend", "cancel"),
     *("lose", "lose", "delay", "429", "500", "503", "409"),
 )
 LASTING = ("pause", "delay", "cut-off", "zombie", "suspend")

@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 
 import urllib3
+from tests.chaos import clocks
 from tests.chaos.volumes import mount
 from tests.chaos.watching import Watch, patiently
 from tests.integration.apiserver import ApiServer, Object, Refused
@@ -60,6 +61,9 @@ class Line:
     pythonpath: str
     code: dict[str, str]
     """Another path, by run."""
+    shim: Path
+    skews: tuple[int, ...]
+    """Seconds by which clocks of pods may be wrong."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class Node:
     stopped: threading.Event = field(default_factory=threading.Event)
     processes: dict[str, Process] = field(default_factory=dict)
     """By the pod's uid."""
+    skews: dict[str, int] = field(default_factory=dict)
+    """By how much the clock of each pod is wrong, by its uid."""
     _beat_at: float = 0.0
 
     def register(self) -> None:
@@ -123,7 +129,9 @@ class Node:
 
     def _start(self, pod: Object) -> Process:
         run = pod["metadata"]["labels"][RUN_LABEL]
-        folder = self.folder / pod["metadata"]["uid"]
+        uid = pod["metadata"]["uid"]
+        folder = self.folder / uid
+        skew = self.skews[uid] = Random(uid).choice(self.line.skews)
         place = mount(self.api, pod, folder=folder, authority=self.line.authority)
         (container,) = (each for each in pod["spec"]["containers"] if each["name"] == "flow")
         environment = place.environment(container) | {
@@ -131,6 +139,7 @@ class Node:
             "PYTHONPATH": self.line.code.get(run, self.line.pythonpath),
             "KUBERNETES_SERVICE_HOST": self.line.host,
             "KUBERNETES_SERVICE_PORT": str(self.line.port),
+            **clocks.environment(self.line.shim, skew),
         }
         log = folder / "log"
         command = [sys.executable, *container["command"][1:]]
@@ -222,6 +231,10 @@ class Nodes:
             if log.exists():
                 return log.read_text(errors="replace")
         return ""
+
+    def skew_of(self, pod_uid: str) -> int:
+        """Return the seconds by which the clock of a pod is, or was, wrong."""
+        return next((n.skews[pod_uid] for n in self.nodes if pod_uid in n.skews), 0)
 
     def _hear(self, kind: str, pod: Object) -> None:
         uid = pod["metadata"]["uid"]

@@ -32,6 +32,7 @@ class Nemesis:
         self.errors: list[str] = []
 
     def __enter__(self) -> Self:
+        self._stage.is_calm = False
         self._thread.start()
         return self
 
@@ -42,6 +43,7 @@ class Nemesis:
         """Finish the strike under way: the cluster is whole afterwards."""
         self._ended.set()
         self._thread.join()
+        self._stage.is_calm = True
 
     def since(self, moment: float) -> list[str]:
         """Return what it did since a moment of the monotonic clock."""

@@ -24,6 +24,7 @@ class Observers:
         self._ledger = ledger
         self._status: dict[str, Object] = {}
         self._seen: dict[str, dict[int, str]] = {}
+        self._cancelled: set[str] = set()
         root = f"{GROUP}/namespaces/{namespace}"
         self._watches: list[Watch | StoreWatch] = [
             Watch(api, f"{root}/flowruns", hear=self._hear_run),
@@ -51,6 +52,7 @@ class Observers:
     def forget(self, run: str) -> None:
         self._status.pop(run, None)
         self._seen.pop(run, None)
+        self._cancelled.discard(run)
 
     def _hear_run(self, kind: str, item: Object) -> None:
         run, status = item["metadata"]["name"], item.get("status") or {}
@@ -58,6 +60,9 @@ class Observers:
             return
         before = self._status.get(run)
         self._status[run] = status
+        if item["spec"].get("cancel") and run not in self._cancelled:
+            self._cancelled.add(run)
+            self._ledger.note(run, "cancel")
         if before is None or _brief(before) != _brief(status):
             self._ledger.note(run, "status", **_brief(status))
 

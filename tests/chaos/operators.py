@@ -15,11 +15,9 @@ from random import Random
 from typing import Self
 
 import yaml
+from tests.chaos import clocks
 from tests.chaos.controlplane import RELEASE
 from tests.integration.apiserver import ApiServer
-
-SKEWS = (0, 0, 2, -2, 45, -20)
-"""Seconds by which an operator's clock is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +28,7 @@ class Line:
     port: int
     authority: Path
     pythonpath: str
+    shim: Path
     skews: tuple[int, ...]
 
 
@@ -44,7 +43,6 @@ class Operators:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._running: list[subprocess.Popen[bytes]] = []
-        self._shim = _built_shim(folder)
         self._kubeconfig = folder / "operator.kubeconfig"
         self.held = threading.Event()
         """While it is set, nobody is started."""
@@ -112,8 +110,7 @@ class Operators:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
             "KUBECONFIG": str(self._kubeconfig),
             "PYTHONPATH": self._line.pythonpath,
-            "LD_PRELOAD": str(self._shim),
-            "CHAOS_SKEW_SECONDS": str(self._rng.choice(self._line.skews)),
+            **clocks.environment(self._line.shim, self._rng.choice(self._line.skews)),
         }
         with (self._folder / "operators.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -143,10 +140,3 @@ def _config(line: Line, token: str) -> dict[str, object]:
         "contexts": [{"name": "chaos", "context": {"cluster": "chaos", "user": "operator"}}],
         "current-context": "chaos",
     }
-
-
-def _built_shim(folder: Path) -> Path:
-    built = folder / "skew.so"
-    source = Path(__file__).with_name("skew.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
-    return built

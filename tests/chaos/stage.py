@@ -7,30 +7,30 @@ with Stage.set("1", folder) as stage:
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.chaos import kubelet, operators
+from tests.chaos import clocks, kubelet, operators
 from tests.chaos.controlplane import ControlPlane
-from tests.chaos.faults import Asked, Delay, Fault, Lose, Planned, Spoil, Strike
+from tests.chaos.faults import Asked, Fault, Planned
 from tests.chaos.invariants import TERMINAL, Story, violations_of
 from tests.chaos.kubelet import Node, Nodes
 from tests.chaos.ledger import Fact, Ledger, short_works
-from tests.chaos.model import expected_of
+from tests.chaos.model import Expected, expected_of
 from tests.chaos.observers import Observers
 from tests.chaos.operators import Operators
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
 from tests.chaos.source import CHILD, SOURCE_OF_CHILD, source_of
+from tests.chaos.strikes import Strikes
 from tests.chaos.volumes import journals_in
 from tests.chaos.watching import line_to, patiently
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
@@ -62,6 +62,8 @@ class Played:
     seconds: float
     requests: int
     """That its runners made."""
+    left_out: Sequence[str] = ()
+    """Parts of the program of its seed, and of the faults (`shrinking`)."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,9 @@ class Stage:
     operators: Operators = field(init=False)
     nodes: Nodes = field(init=False)
     observers: Observers = field(init=False)
+    strikes: Strikes = field(init=False)
+    is_calm: bool = True
+    """Whether nothing strikes the cluster itself."""
     faults: Counter[str] = field(default_factory=Counter)
     """How often each kind has struck."""
     _planned: dict[str, dict[int, Planned]] = field(default_factory=dict)
@@ -96,7 +101,7 @@ class Stage:
         *,
         pythonpath: str = "",
         in_store: bool = False,
-        skews: tuple[int, ...] = (0,),
+        clocks_are_wrong: bool = False,
     ) -> Iterator[Stage]:
         """Bring everything up, and take it down in the end."""
         pythonpath = pythonpath or os.environ.get("PYTHONPATH", "")
@@ -107,7 +112,7 @@ class Stage:
             )
             ledger = stack.enter_context(Ledger(seconds=short_works(Random(seed))))
             stage = cls(plane, ledger, folder, rng, pythonpath, in_store)
-            stage._furnish(stack, skews=skews)
+            stage._furnish(stack, clocks_are_wrong=clocks_are_wrong)
             yield stage
 
     @property
@@ -129,9 +134,9 @@ class Stage:
         self._create_flow(run, source_of(program))
         self._create("flowruns", "FlowRun", run, {"flowRef": {"name": run}})
         threading.Thread(target=self._send_signals, args=(run, expected.waits), daemon=True).start()
-        violations = self._wait_for_end(run)
+        violations = self._wait_for_end(run) + self._wait_for_children(run)
         answers = self._answers_of(run) if expected.answers else {}
-        story = Story(expected, self.ledger.of(run), sorted(self.observers.journal(run)), answers)
+        story = self._story_of(run, expected, answers)
         violations += violations_of(story)
         logs = self._logs_of(run) if violations else ""
         violations += self._clear(run)
@@ -148,23 +153,45 @@ class Stage:
         self._forget(run)
         return played
 
+    def _story_of(self, run: str, expected: Expected, answers: dict[str, object]) -> Story:
+        facts = self.ledger.of(run)
+        pods = {fact.facts.get("pod", "") for fact in facts}
+        return Story(
+            expected,
+            facts,
+            sorted(self.observers.journal(run)),
+            answers,
+            skews={pod: self.nodes.skew_of(pod) for pod in pods},
+            cluster_is_calm=self.is_calm,
+        )
+
     def strike(self, kind: str) -> None:
         """Count a fault."""
         with self._lock:
             self.faults[kind] += 1
 
-    def _furnish(self, stack: ExitStack, *, skews: tuple[int, ...]) -> None:
+    def _furnish(self, stack: ExitStack, *, clocks_are_wrong: bool) -> None:
         api = self.api
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
         api.create("/api/v1/namespaces", space)
         proxy = stack.enter_context(
             Proxy(self.plane.kubeconfig, self.folder / "proxy", judge=self._judge)
         )
-        line = kubelet.Line("127.0.0.1", proxy.port, proxy.authority, self.pythonpath, self._code)
+        shim = clocks.built_shim(self.folder)
+        line = kubelet.Line(
+            "127.0.0.1",
+            proxy.port,
+            proxy.authority,
+            self.pythonpath,
+            self._code,
+            shim,
+            clocks.OF_RUNNERS if clocks_are_wrong else clocks.RIGHT,
+        )
         nodes = [
             Node(self._own_line(), name, self.folder / name, line) for name in ("node-1", "node-2")
         ]
         self.nodes = Nodes(nodes, namespace=SPACE, rng=self.rng)
+        self.strikes = Strikes(api, self.nodes, namespace=SPACE)
         stack.enter_context(self.nodes.running())
         self.observers = stack.enter_context(
             Observers(
@@ -175,7 +202,8 @@ class Stage:
             )
         )
         authority = self.folder / "proxy/ca.crt"
-        to_operators = operators.Line(api, proxy.port, authority, self.pythonpath, skews)
+        skews = clocks.OF_OPERATORS if clocks_are_wrong else clocks.RIGHT
+        to_operators = operators.Line(api, proxy.port, authority, self.pythonpath, shim, skews)
         self.operators = stack.enter_context(
             Operators(to_operators, self.folder, namespace=SPACE, rng=self.rng)
         )
@@ -210,7 +238,7 @@ class Stage:
             planned = self._planned.get(run, {}).get(number)
         if planned is None:
             return None
-        fault = self._fault(planned, run, asked)
+        fault = self.strikes.of(planned, run, method=asked.method)
         if fault is not None:
             self.strike(planned.kind)
             self._struck[run].append(f"{planned}: {asked.method} {asked.path}")
@@ -228,81 +256,6 @@ class Stage:
                 held = (process.log.parent / "token").read_text()
                 self._runs_of_tokens[held] = process.run
         return self._runs_of_tokens.get(token)
-
-    def _fault(self, planned: Planned, run: str, asked: Asked) -> Fault | None:
-        match planned.kind:
-            case "kill":
-                return Strike(lambda: self.kill_runner(run), planned.carried_out, deadly=True)
-            case "pause":
-                return Strike(lambda: self.pause_runner(run, planned.seconds), planned.carried_out)
-            case "cut-off":
-                return Strike(lambda: self.cut_off(run, planned.seconds), planned.carried_out)
-            case "zombie":
-                return Strike(lambda: self.make_zombie(run, planned.seconds), planned.carried_out)
-            case "suspend":
-                return Strike(lambda: self.suspend(run, planned.seconds), planned.carried_out)
-            case "delete-pod":
-                return Strike(lambda: self.delete_pod(run), planned.carried_out)
-            case "lose":
-                return Lose(planned.carried_out)
-            case "delay":
-                return Delay(planned.seconds)
-            case "409" if asked.method != "POST":
-                return None
-        return Spoil(int(planned.kind), planned.carried_out)
-
-    # What faults do to a run
-
-    def kill_runner(self, run: str) -> None:
-        """End the newest process of a run at once."""
-        for process in self.nodes.processes(run)[-1:]:
-            process.signal(signal.SIGKILL)
-            process.popen.wait()
-
-    def pause_runner(self, run: str, seconds: float) -> None:
-        """Stop the processes of a run for a while."""
-        stopped = [each for each in self.nodes.processes(run) if each.signal(signal.SIGSTOP)]
-
-        def go_on() -> None:
-            for each in stopped:
-                each.signal(signal.SIGCONT)
-
-        threading.Timer(seconds, go_on).start()
-
-    def delete_pod(self, run: str) -> None:
-        """Delete the pods of a run, as a person would."""
-        for pod in self.nodes.pods(run):
-            self._try_to("DELETE", f"/api/v1/namespaces/{SPACE}/pods/{pod['metadata']['name']}")
-
-    def cut_off(self, run: str, seconds: float) -> None:
-        """Do to the run's pod what is done to those of a lost node; its process goes on."""
-        lost = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
-        for process in self.nodes.processes(run):
-            process.cut_off_until = time.monotonic() + seconds
-            path = f"/api/v1/namespaces/{SPACE}/pods/{process.pod}"
-            with suppress(Exception):  # the server may be away on purpose
-                self.api.merge(f"{path}/status", {"status": {"conditions": [lost]}})
-            self._try_to("DELETE", path)
-
-    def make_zombie(self, run: str, seconds: float) -> None:
-        """Cut a pod off and stop its process; it goes on when another has long taken over."""
-        self.cut_off(run, 2 * seconds)
-        self.pause_runner(run, seconds)
-
-    def suspend(self, run: str, seconds: float) -> None:
-        """Ask for the run to be suspended, and some seconds later to go on."""
-
-        def ask(*, suspend: bool) -> None:
-            with suppress(Refused):
-                self.api.merge(self._path("flowruns", run), {"spec": {"suspend": suspend}})
-
-        patiently(lambda: ask(suspend=True))
-        go_on = threading.Timer(seconds, patiently, args=(lambda: ask(suspend=False),))
-        go_on.start()
-
-    def _try_to(self, method: str, path: str, body: Object | None = None) -> None:
-        with suppress(Exception):  # the server may be away on purpose
-            self.api.request(method, path, body)
 
     # A run from its beginning to its end
 
@@ -365,6 +318,25 @@ class Stage:
             time.sleep(0.1)
         return [f"no_orphans: processes of {run} are there {TIDY} s after its end"]
 
+    def _wait_for_children(self, run: str) -> list[str]:
+        """Wait until its children have ended too: none of them may outlive it."""
+        deadline = time.monotonic() + TIDY
+        while True:
+            states = [child.get("status", {}).get("state", "") for child in self._children_of(run)]
+            left = [state for state in states if state not in TERMINAL]
+            if not left:
+                return []
+            if time.monotonic() > deadline:
+                return [f"no_orphans: children are {left} {TIDY} s after the end of {run}"]
+            time.sleep(0.2)
+
+    def _children_of(self, run: str) -> list[Object]:
+        label = {"labelSelector": f"penstock.dev/parent={run}"}
+        found: list[Object] = patiently(lambda: self.api.get(self._path("flowruns"), **label))[
+            "items"
+        ]
+        return found
+
     def _answers_of(self, run: str) -> dict[str, object]:
         """Return what was answered to each signal, once all are settled, or it takes too long."""
         deadline = time.monotonic() + TIDY
@@ -380,9 +352,7 @@ class Stage:
         return [each for each in found if each["spec"]["flowRunRef"]["name"] == run]
 
     def _clear(self, run: str) -> list[str]:
-        of_parent = {"labelSelector": f"penstock.dev/parent={run}"}
-        children = patiently(lambda: self.api.get(self._path("flowruns"), **of_parent))["items"]
-        names = [child["metadata"]["name"] for child in children]
+        names = [child["metadata"]["name"] for child in self._children_of(run)]
         for plural, name in (*(("flowruns", each) for each in (run, *names)), ("flows", run)):
             patiently(lambda plural=plural, name=name: _delete(self.api, self._path(plural, name)))
         for each in self._signals_of(run):

@@ -47,6 +47,8 @@ REFERENCE = Program(
     retries=1,
 )
 """Has every statement that there is."""
+KINDS = ("kill", "zombie", "cancel", "delete-pod", "suspend", "lose", "500")
+"""Faults that a sweep may strike with at each request."""
 
 
 def points(requests: range, *, kind: str = "kill") -> Iterator[Planned]:

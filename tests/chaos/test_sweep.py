@@ -5,9 +5,9 @@ from tests.chaos.stage import Stage
 from tests.chaos.sweep import swept
 
 
-@pytest.mark.parametrize("kind", ["kill", "zombie"])
-def test_every_crash_is_survived(stage: Stage, kind: str) -> None:
-    """One request in sixteen; `python -m tests.chaos --sweep` strikes at each."""
+@pytest.mark.parametrize("kind", ["kill", "zombie", "cancel"])
+def test_every_fault_is_survived(stage: Stage, kind: str) -> None:
+    """One request in sixteen; `make chaos SWEEP=all` strikes at each."""
     played = list(swept(stage, kind=kind, first=5, every=16))
 
     assert [each.violations for each in played if each.violations] == []

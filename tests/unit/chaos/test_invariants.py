@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.chaos.invariants import Story, violations_of
+from tests.chaos.invariants import Story, no_wait_ended_early, violations_of
 from tests.chaos.ledger import Fact
 from tests.chaos.model import expected_of
 from tests.chaos.program import (
@@ -31,6 +31,7 @@ PROGRAM = Program(
         Block("u", ("k",)),
     ),
 )
+SLEEPS = expected_of(Program("0", (Sleep("s", 2.0),)))
 Told = tuple[str, dict[str, Any]]
 
 
@@ -74,6 +75,18 @@ GOOD: list[Told] = [
     ("commit", by(1, step="k")),
     status("Completed"),
 ]
+
+
+CANCEL: Told = ("cancel", {})
+CANCELLED: list[Told] = [
+    *GOOD[: GOOD.index(("got", by(1, name="w", payload="go-0")))],
+    *call("b"),
+    record(2, "b"),
+    CANCEL,
+    ("undo", by(1, step="b")),
+    status("Cancelled"),
+]
+"""Cancelled while it waited for its signal, in a transaction."""
 
 
 def judged(told: Sequence[Told]) -> list[str]:
@@ -151,6 +164,26 @@ BROKEN: dict[str, tuple[str, list[Told]]] = {
     ),
     "work that failed is not undone": ("work_was_committed_or_undone", without("undo")),
     "work is not committed": ("work_was_committed_or_undone", without("commit")),
+    "a run that nobody cancelled is cancelled": (
+        "it_ended_once_and_as_it_should",
+        [each for each in CANCELLED if each != CANCEL],
+    ),
+    "a run that was cancelled fails": (
+        "it_ended_once_and_as_it_should",
+        [*CANCELLED[:-1], status("Failed")],
+    ),
+    "a cancelled run does what is not in the program": (
+        "all_work_was_done_and_no_other",
+        [*CANCELLED[:-1], *call("c", number=3), CANCELLED[-1]],
+    ),
+    "work that was cut short is not undone": (
+        "work_was_committed_or_undone",
+        [each for each in CANCELLED if each[0] != "undo"],
+    ),
+    "work that was cut short is committed and undone": (
+        "work_was_committed_or_undone",
+        [*CANCELLED[:-1], ("commit", by(1, step="b")), CANCELLED[-1]],
+    ),
     "a record is lost": ("the_journal_is_whole", after("commit", record(5))),
     "a record is there twice": (
         "the_journal_is_whole",
@@ -161,6 +194,37 @@ BROKEN: dict[str, tuple[str, list[Told]]] = {
 
 def test_a_good_run_is_good() -> None:
     assert judged(GOOD) == []
+
+
+def test_a_run_that_was_cancelled_has_done_a_part_of_it() -> None:
+    assert judged(CANCELLED) == []
+
+
+def test_a_run_that_was_cancelled_too_late_has_done_all_of_it() -> None:
+    assert judged(after("commit", CANCEL)) == []
+
+
+@pytest.mark.parametrize(
+    ("skews", "is_right"),
+    [
+        ({"pod-1": 0, "pod-2": 2}, True),
+        ({"pod-1": -2, "pod-2": 0}, True),
+        ({"pod-1": 2, "pod-2": 0}, False),
+        ({}, False),
+    ],
+    ids=["ended by a fast clock", "begun by a slow one", "begun by a fast one", "they agree"],
+)
+def test_a_wait_is_as_exact_as_the_clocks_of_its_pods_agree(
+    skews: dict[str, int], *, is_right: bool
+) -> None:
+    facts = [
+        Fact(0.0, "sleeping", by(1, name="s")),
+        Fact(1.0, "woke", by(2, name="s")),
+    ]
+
+    said = list(no_wait_ended_early(Story(SLEEPS, facts, [], skews=skews)))
+
+    assert (said == []) == is_right
 
 
 @pytest.mark.parametrize(("invariant", "told"), BROKEN.values(), ids=BROKEN)

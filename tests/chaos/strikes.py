@@ -1,0 +1,109 @@
+"""What a planned fault does to its run: to its processes, its pods, and by a person's word."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import suppress
+
+from tests.chaos.faults import Delay, Fault, Lose, Planned, Spoil, Strike
+from tests.chaos.kubelet import Nodes
+from tests.chaos.watching import patiently
+from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
+
+
+class Strikes:
+    """Strikes runs of a namespace."""
+
+    def __init__(self, api: ApiServer, nodes: Nodes, *, namespace: str) -> None:
+        self._api = api
+        self._nodes = nodes
+        self._namespace = namespace
+
+    def of(self, planned: Planned, run: str, *, method: str) -> Fault | None:
+        """Return what a request meets, if its kind can meet it."""
+        lasting = planned.seconds
+        strikes = {
+            "kill": lambda: self.kill(run),
+            "pause": lambda: self.pause(run, lasting),
+            "cut-off": lambda: self.cut_off(run, lasting),
+            "zombie": lambda: self.make_zombie(run, lasting),
+            "suspend": lambda: self.suspend(run, lasting),
+            "cancel": lambda: self.cancel(run),
+            "delete-pod": lambda: self.delete_pod(run),
+        }
+        if strike := strikes.get(planned.kind):
+            return Strike(strike, planned.carried_out, deadly=planned.kind == "kill")
+        match planned.kind:
+            case "lose":
+                return Lose(planned.carried_out)
+            case "delay":
+                return Delay(lasting)
+            case "409" if method != "POST":
+                return None
+        return Spoil(int(planned.kind), planned.carried_out)
+
+    def kill(self, run: str) -> None:
+        """End the newest process of a run at once."""
+        for process in self._nodes.processes(run)[-1:]:
+            process.signal(signal.SIGKILL)
+            process.popen.wait()
+
+    def pause(self, run: str, seconds: float) -> None:
+        """Stop the processes of a run for a while."""
+        stopped = [each for each in self._nodes.processes(run) if each.signal(signal.SIGSTOP)]
+
+        def go_on() -> None:
+            for each in stopped:
+                each.signal(signal.SIGCONT)
+
+        threading.Timer(seconds, go_on).start()
+
+    def delete_pod(self, run: str) -> None:
+        """Delete the pods of a run, as a person would."""
+        for pod in self._nodes.pods(run):
+            self._try_to_delete(pod["metadata"]["name"])
+
+    def cut_off(self, run: str, seconds: float) -> None:
+        """Do to the run's pod what is done to those of a lost node; its process goes on."""
+        lost = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+        for process in self._nodes.processes(run):
+            process.cut_off_until = time.monotonic() + seconds
+            with suppress(Exception):  # the server may be away on purpose
+                status = {"status": {"conditions": [lost]}}
+                self._api.merge(f"{self._pod(process.pod)}/status", status)
+            self._try_to_delete(process.pod)
+
+    def make_zombie(self, run: str, seconds: float) -> None:
+        """Cut a pod off and stop its process; it goes on when another has long taken over."""
+        self.cut_off(run, 2 * seconds)
+        self.pause(run, seconds)
+
+    def suspend(self, run: str, seconds: float) -> None:
+        """Ask for the run to be suspended, and some seconds later to go on."""
+        self._ask(run, {"suspend": True})
+        threading.Timer(seconds, self._ask, args=(run, {"suspend": False})).start()
+
+    def cancel(self, run: str) -> None:
+        """Ask for the run to be cancelled, which is never taken back."""
+        self._ask(run, {"cancel": True})
+
+    def _ask(self, run: str, spec: Object) -> None:
+        path = f"{GROUP}/namespaces/{self._namespace}/flowruns/{run}"
+
+        def ask() -> None:
+            try:
+                self._api.merge(path, {"spec": spec})
+            except Refused as refused:  # a run that is gone needs nothing; an outage ends
+                if refused.status == 429 or refused.status >= 500:
+                    raise
+
+        patiently(ask)
+
+    def _pod(self, name: str) -> str:
+        return f"/api/v1/namespaces/{self._namespace}/pods/{name}"
+
+    def _try_to_delete(self, pod: str) -> None:
+        with suppress(Exception):  # the server may be away on purpose
+            self._api.request("DELETE", self._pod(pod))
