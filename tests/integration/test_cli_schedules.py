@@ -92,7 +92,7 @@ def test_a_backfill_is_asked_for_while_others_write_the_schedule(
     done = Event()
 
     def keep_writing() -> None:
-        while not done.wait(0.01):
+        while not done.wait(0.02):
             labels = {"metadata": {"labels": {"at": f"{monotonic_ns()}"}}}
             world.api.merge(world.path("schedules", nightly), labels)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -25,8 +26,8 @@ ScheduleName = Annotated[
         metavar="SCHEDULE", help="Name of the schedule.", autocompletion=complete_schedule
     ),
 ]
-_TRIES = 20
-"""How often a list is read again. The operator writes a schedule's status while it makes runs."""
+_CONTENDED_SECONDS = 30.0
+"""How long a list is read again and again: the operator writes a schedule while it makes runs."""
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -183,7 +184,8 @@ def _change_backfills(
     cluster: Cluster, name: str, change: Callable[[list[Object]], list[Object]]
 ) -> None:
     """Change the list as it is now: it is read again if somebody wrote in between."""
-    for tries_left in reversed(range(_TRIES)):
+    deadline = monotonic() + _CONTENDED_SECONDS
+    while True:
         found = _get(cluster, name)
         metadata = {"resourceVersion": found["metadata"]["resourceVersion"]}
         backfills = change(found["spec"].get("backfills") or [])
@@ -192,7 +194,7 @@ def _change_backfills(
             cluster.merge(cluster.path("schedules", name), body)
             return
         except ApiError as error:
-            if error.status != HTTPStatus.CONFLICT or not tries_left:
+            if error.status != HTTPStatus.CONFLICT or monotonic() > deadline:
                 raise
 
 
