@@ -17,7 +17,15 @@ from tests.integration.apiserver import GROUP, ApiServer
 from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("flows", "flowruns", "workpools", "schedules", "signals", "journalsegments")
+KINDS = (
+    "flows",
+    "flowruns",
+    "workpools",
+    "schedules",
+    "concurrencylimits",
+    "signals",
+    "journalsegments",
+)
 RBAC = ("ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "ServiceAccount")
 POLICY = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 

@@ -53,11 +53,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* What the operator does in each namespace it watches: the least that its reconcile loops need. */ -}}
 {{- define "penstock.operatorRules" -}}
 - apiGroups: [penstock.dev]
-  resources: [flows, flowruns, workpools, schedules, signals]
+  resources: [flows, flowruns, workpools, schedules, signals, concurrencylimits]
   verbs: [get, list, watch]
 - apiGroups: [penstock.dev]
   resources: [flows/status, flowruns/status, workpools/status, schedules/status, signals/status]
   verbs: [get, patch]
+- apiGroups: [penstock.dev] # slots are taken and given back by a status that is replaced as a whole
+  resources: [concurrencylimits/status]
+  verbs: [get, update, patch]
 - apiGroups: [penstock.dev] # the runs of schedules, and their cancellation
   resources: [flowruns]
   verbs: [create, patch]

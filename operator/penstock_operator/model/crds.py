@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.journal import NAME_RULE, JournalSegment
+from penstock_operator.model.limit import ConcurrencyLimit
 from penstock_operator.model.schedule import LONGEST_NAME, Schedule
 from penstock_operator.model.schema import (
     API_GROUP,
@@ -142,6 +143,20 @@ KINDS = (
             _WHY,
         ),
         longest_name=LONGEST_NAME,
+    ),
+    Kind(
+        model=ConcurrencyLimit,
+        plural="concurrencylimits",
+        short="cl",
+        columns=(
+            Column("Limit", ".spec.limit", "integer"),
+            Column("Active", ".status.active", "integer"),
+            Column("Waiting", ".status.queued", "integer"),
+            _READY,
+            _AGE,
+            Column("Tag", ".spec.tag", wide=True),
+            _WHY,
+        ),
     ),
     Kind(
         model=Signal,

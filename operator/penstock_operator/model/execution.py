@@ -173,8 +173,8 @@ class Suspension(Part):
                 "A sleep and a retry delay say until when they last.",
             ),
             must(
-                "has(self.name) || !(self.kind in ['Signal', 'Run'])",
-                "A wait for a signal or a run says its name.",
+                "has(self.name) || !(self.kind in ['Signal', 'Run', 'ConcurrencyLimit'])",
+                "A wait for a signal, a run or a limit says its name.",
             ),
             must(
                 "has(self.reason) || self.kind != 'Person'",
@@ -183,7 +183,7 @@ class Suspension(Part):
         )
     )
 
-    kind: Literal["Sleep", "Signal", "RetryDelay", "Run", "Suspend", "Person"]
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Run", "Suspend", "Person", "ConcurrencyLimit"]
     """What the run waits for. Suspend: spec.suspend of the run was true. Person: somebody has to
     mend something."""
 

@@ -67,23 +67,13 @@ class ConfigMapRef(Part):
 class Condition(Part):
     """One answer about the object, in the form that kubectl wait and GitOps tools read."""
 
+    # Known from every kind of Kubernetes; five definitions would repeat what is said of them.
     type: ConditionType
-    """The question, for example Ready or Succeeded."""
-
     status: ConditionStatus
-    """True, False, or Unknown while the answer is still open."""
-
     observed_generation: Generation | None = None
-    """The generation of the object that this answer is about."""
-
     last_transition_time: Timestamp
-    """When the status last changed."""
-
     reason: Annotated[str, Field(min_length=1, max_length=128)]
-    """One CamelCase word for programs."""
-
     message: Sentence = ""
-    """A sentence for people, which says what to do next."""
 
 
 Conditions = Annotated[

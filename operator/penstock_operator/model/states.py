@@ -38,7 +38,7 @@ class Reason(StrEnum):
     WORK_POOL_STALLED = "WorkPoolStalled"
     WORK_POOL_SUSPENDED = "WorkPoolSuspended"
     QUEUE_NOT_FOUND = "QueueNotFound"
-    WAITING_FOR_SLOT = "WaitingForSlot"
+    WAITING_FOR_SLOT = "WaitingForSlot"  # of a pool; also Suspended, of a ConcurrencyLimit
     # Pending; those that a person must mend end as Failed at their deadline
     LAUNCHING = "Launching"
     RECOVERING = "Recovering"
@@ -139,6 +139,7 @@ class WaitKind(StrEnum):
     RUN = "Run"
     SUSPEND = "Suspend"
     PERSON = "Person"
+    CONCURRENCY_LIMIT = "ConcurrencyLimit"
 
 
 class SignalState(StrEnum):

@@ -30,7 +30,10 @@ _REASONS = {
     "RetryDelay": Reason.WAITING_FOR_RETRY,
     "Run": Reason.WAITING_FOR_RUN,
     "Suspend": Reason.SUSPEND_REQUESTED,
+    "ConcurrencyLimit": Reason.WAITING_FOR_SLOT,
 }
+_WITHOUT_END = ("Signal", "Run", "Person", "ConcurrencyLimit")
+"""What somebody else has to end."""
 _PROBLEMS = {
     str(each): each
     for each in (Reason.RESULT_UNREADABLE, Reason.NON_DETERMINISM, Reason.STORE_UNUSABLE)
@@ -142,7 +145,7 @@ def _due(case: RunCase, suspension: Suspension) -> datetime | None:
     """Return when the run is to be launched again: later than it says if it says so too often."""
     if suspension.until is None:
         # A sleep without an end was refused by the API server.
-        return None if suspension.kind in ("Signal", "Run", "Person") else case.now
+        return None if suspension.kind in _WITHOUT_END else case.now
     until = next_second(suspension.until)
     wait = _known_wait(case, suspension)
     if wait is not None:
@@ -195,6 +198,8 @@ def _words(suspension: Suspension) -> str:
             return f"{words} Create a Signal to send it."
         case "Run":
             return f"The run waits for the end of the run{name}{until}, without a pod."
+        case "ConcurrencyLimit":
+            return f"The run waits for a slot of the ConcurrencyLimit{name}{until}, without a pod."
         case "RetryDelay":
             return f"The run waits{until} to retry{name or ' a task'}, without a pod."
         case _:
