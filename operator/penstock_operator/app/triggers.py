@@ -65,8 +65,12 @@ class Triggers:
         """Take in a version of an object."""
         if self._namespaces and name_of(obj).namespace not in self._namespaces:
             return
-        if self._caches.of(resource).put(obj):
+        cache = self._caches.of(resource)
+        known = cache.get(name_of(obj))
+        if cache.put(obj):
             self._queue_all(self._concerned_by(resource, obj))
+            if _means_something_to_others(known, obj):
+                self._queue_dependents(resource, obj)
             self._admit(resource, obj)
 
     def lost(self, resource: Resource, *, namespace: str, name: str, uid: str) -> None:
@@ -78,6 +82,7 @@ class Triggers:
     def _remove(self, resource: Resource, obj: Object) -> None:
         if self._caches.of(resource).remove(obj):
             self._queue_all(self._concerned_by(resource, obj))
+            self._queue_dependents(resource, obj)
             self._admit(resource, obj)
 
     def queue_everything(self) -> None:
@@ -135,13 +140,25 @@ class Triggers:
         elif resource == SCHEDULES:
             yield Key(Kind.SCHEDULE, namespace, name)
         elif resource == FLOWS:
-            yield from self._flow_and_its_runs(obj)
-            for schedule in self._caches.schedules.members(Name(namespace, name)):
-                yield Key(Kind.SCHEDULE, *name_of(schedule))
+            yield Key(Kind.FLOW, namespace, name)
         elif resource == POOLS:
             yield Key(Kind.POOL, namespace, name)
-            for flow in self._caches.flows.members(Name(namespace, name)):
-                yield from self._flow_and_its_runs(flow)
+
+    def _queue_dependents(self, resource: Resource, obj: Object) -> None:
+        """Queue what uses a Flow or a WorkPool: its runs may be many, and let news go ahead."""
+        if resource == FLOWS:
+            flows = [obj]
+            for schedule in self._caches.schedules.members(name_of(obj)):
+                self._queue.add(Key(Kind.SCHEDULE, *name_of(schedule)))
+        elif resource == POOLS:
+            flows = self._caches.flows.members(name_of(obj))
+            for flow in flows:
+                self._queue.add(Key(Kind.FLOW, *name_of(flow)))
+        else:
+            return
+        for flow in flows:
+            for run in self._caches.runs.members(name_of(flow)):
+                self._queue.add_behind(Key(Kind.RUN, *name_of(run)))
 
     def _relatives_of(self, run: Object) -> Iterator[Key]:
         """Name the runs that a run's end, or its cancellation, means something to."""
@@ -162,8 +179,14 @@ class Triggers:
         if schedule and (is_over or not text_at(run, "status", "state")):
             yield Key(Kind.SCHEDULE, name.namespace, schedule)
 
-    def _flow_and_its_runs(self, flow: Object) -> Iterator[Key]:
-        namespace, name = name_of(flow)
-        yield Key(Kind.FLOW, namespace, name)
-        for run in self._caches.runs.members(Name(namespace, name)):
-            yield Key(Kind.RUN, *name_of(run))
+
+def _means_something_to_others(known: Object | None, new: Object) -> bool:
+    """Tell whether more has changed than what a Flow or a WorkPool says of its own runs: that
+    changes with each of them, and would have all looked at each time."""
+    return known is None or _what_others_read(known) != _what_others_read(new)
+
+
+def _what_others_read(obj: Object) -> tuple[object, ...]:
+    meta, status = obj["metadata"], obj.get("status")
+    observed = status.get("observedGeneration") if isinstance(status, dict) else None
+    return (meta.get("uid"), meta.get("generation"), meta.get("deletionTimestamp"), observed)

@@ -114,6 +114,33 @@ def test_a_pool_concerns_the_flows_that_use_it_and_their_runs() -> None:
     ]
 
 
+def test_what_a_pool_tells_of_its_runs_concerns_none_of_them() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    pool = obj("default", 1, status={"observedGeneration": 1, "queued": 1})
+    noticed.notice(POOLS, "ADDED", pool)
+    noticed.notice(FLOWS, "ADDED", flow())
+    noticed.notice(RUNS, "ADDED", run("one"))
+    queue.keys.clear()
+
+    noticed.saw(POOLS, obj("default", 2, status={"observedGeneration": 1, "queued": 2}))
+
+    assert queue.keys == [key(Kind.POOL, "default")]
+
+
+def test_runs_hear_of_a_pool_that_is_ready_for_them() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(POOLS, "ADDED", obj("default", 1))
+    noticed.notice(FLOWS, "ADDED", flow())
+    noticed.notice(RUNS, "ADDED", run("one"))
+    queue.behind.clear()
+
+    noticed.saw(POOLS, obj("default", 2, status={"observedGeneration": 1}))
+
+    assert queue.behind == [key(Kind.RUN, "one")]
+
+
 def test_a_flow_without_a_pool_uses_the_default_one() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
