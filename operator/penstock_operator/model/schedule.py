@@ -74,8 +74,9 @@ class Interval(Part):
 class DaylightSaving(Part):
     """What happens where clocks are put forward and back."""
 
-    gap: Gap = Gap.RUN_ONCE_AFTER
-    """For a time that the clock leaves out: once right after the gap, or not at all."""
+    gap: Gap | None = None
+    """For a time that the clock leaves out: once right after the gap, or not at all. Unless set:
+    RunOnceAfter, but Skip for a rule that names no hours, such as */15 * * * *."""
 
     overlap: Overlap | None = None
     """For a time that the clock shows twice. Unless set: First, but Both for a rule that names no

@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
-from penstock.schedules import Cron, Gap, Interval, RRule, ScheduleError
+from penstock.schedules import Cron, Interval, RRule, ScheduleError
 
 if TYPE_CHECKING:
     from penstock.schedules import Schedule
@@ -79,9 +79,8 @@ def _interval(schedule: Interval) -> dict[str, Any]:
 
 
 def _on_the_wall(schedule: Cron | RRule) -> dict[str, Any]:
-    dst = {"gap": str(schedule.gap)} if schedule.gap is not Gap.RUN_ONCE_AFTER else {}
-    if schedule.overlap is not None:
-        dst["overlap"] = str(schedule.overlap)
+    policies = {"gap": schedule.gap, "overlap": schedule.overlap}
+    dst = {name: str(policy) for name, policy in policies.items() if policy is not None}
     return {"timeZone": schedule.timezone} | ({"dst": dst} if dst else {})
 
 

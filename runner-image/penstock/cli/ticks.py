@@ -37,8 +37,13 @@ def next_runs(
         ),
     ] = None,
     gap: Annotated[
-        Gap, typer.Option(case_sensitive=False, help="For a time that the clock leaves out.")
-    ] = Gap.RUN_ONCE_AFTER,
+        Gap | None,
+        typer.Option(
+            case_sensitive=False,
+            help="For a time that the clock leaves out: RunOnceAfter, but Skip for a rule that"
+            " names no hours.",
+        ),
+    ] = None,
     overlap: Annotated[
         Overlap | None,
         typer.Option(

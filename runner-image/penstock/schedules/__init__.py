@@ -4,7 +4,8 @@
 
 A cron line or a recurrence rule speaks of the clock on the wall. Where that clock is put forward
 and leaves times out, their run is due once, right after the gap. Where it is put back and shows
-times twice, a time of day is due the first time; what repeats within each hour goes on repeating.
+times twice, a time of day is due the first time. What is due in each hour is due in each hour that
+there is: none is made up for one that was left out, and one that is shown again counts again.
 ``gap`` and ``overlap`` say otherwise. An interval counts seconds, whatever any clock shows.
 """
 
@@ -51,7 +52,8 @@ class Cron:
     timezone: str = "UTC"
     day_or: bool = True
     """Whether day of month and day of week are alternatives, as in cron, or both have to fit."""
-    gap: Gap = Gap.RUN_ONCE_AFTER
+    gap: Gap | None = None
+    """``None``: ``SKIP`` for a line that names no hours, ``RUN_ONCE_AFTER`` for any other."""
     overlap: Overlap | None = None
     """``None``: ``BOTH`` for a line that names no hours, ``FIRST`` for any other."""
 
@@ -82,9 +84,10 @@ class RRule:
 
     rrule: str
     timezone: str = "UTC"
-    gap: Gap = Gap.RUN_ONCE_AFTER
+    gap: Gap | None = None
+    """``None``: ``SKIP`` for a rule that is due in each hour, ``RUN_ONCE_AFTER`` for any other."""
     overlap: Overlap | None = None
-    """``None``: ``BOTH`` for a rule that counts hours or less, ``FIRST`` for any other."""
+    """``None``: ``BOTH`` for a rule that is due in each hour, ``FIRST`` for any other."""
 
     def __post_init__(self) -> None:
         _zone(self.timezone)
@@ -124,8 +127,9 @@ def _ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     else:
         walls = rrule_walls(schedule.rrule, start)
         hourly = rrule_repeats_hourly(schedule.rrule)
+    gap = schedule.gap or (Gap.SKIP if hourly else Gap.RUN_ONCE_AFTER)
     overlap = schedule.overlap or (Overlap.BOTH if hourly else Overlap.FIRST)
-    return moments_of(walls, zone, gap=schedule.gap, overlap=overlap)
+    return moments_of(walls, zone, gap=gap, overlap=overlap)
 
 
 def _interval_ticks(schedule: Interval, after: datetime) -> Iterator[datetime]:

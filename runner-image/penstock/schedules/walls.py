@@ -15,6 +15,7 @@ BEGUN = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall shows no zone
 _PERIODS = {3: timedelta(days=1), 4: timedelta(hours=1), 5: timedelta(minutes=1)}
 """What dateutil's DAILY, HOURLY and MINUTELY count; the others' numbers stay small."""
 _HOURLY = 4
+_EACH_HOUR = ("*", "*/1", "0-23")
 _NAMES = re.compile(r"[a-z]+", re.IGNORECASE)
 _KNOWN = {
     *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
@@ -42,7 +43,7 @@ def cron_walls(line: str, start: datetime, *, day_or: bool) -> Iterator[datetime
 def cron_repeats_hourly(line: str) -> bool:
     """Tell whether the line names no hours: it is due so many times in each hour that passes."""
     fields = line.split()
-    return line.strip() == "@hourly" if len(fields) == 1 else fields[-4].startswith("*")
+    return line.strip().lower() == "@hourly" if len(fields) == 1 else fields[-4] in _EACH_HOUR
 
 
 def rrule_walls(rule: str, start: datetime) -> Iterator[datetime]:
@@ -62,9 +63,11 @@ def rrule_walls(rule: str, start: datetime) -> Iterator[datetime]:
 
 
 def rrule_repeats_hourly(rule: str) -> bool:
-    """Tell whether the rule counts hours or less, and names none."""
+    """Tell whether the rule is due in each hour: it counts them or less, and names none."""
     told = vars(_rule(rule))
-    return told.get("_freq", 0) >= _HOURLY and not told.get("_byhour")
+    counted = told.get("_freq", 0)
+    in_each = counted > _HOURLY or (counted == _HOURLY and told["_interval"] == 1)
+    return in_each and not told["_byhour"]
 
 
 def _refuse_other_than_cron(line: str) -> None:

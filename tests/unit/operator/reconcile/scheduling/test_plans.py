@@ -328,3 +328,18 @@ def test_parameters_that_do_not_fit_the_flow_are_told_before_any_run() -> None:
 
     assert world.condition("Stalled")["reason"] == "InvalidParameters"
     assert "limit" in world.condition("Stalled")["message"]
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_a_clock_that_is_put_back_fires_nothing_again(suspended: bool) -> None:
+    world = World(HOURLY)
+    world.run_until(START + 3 * HOUR)
+    world.edit(suspend=suspended)
+    world.settle()
+
+    world.now = START + timedelta(minutes=90)
+    world.edit(suspend=False)
+    world.run_until(START + 4 * HOUR)
+
+    assert [moment.hour for moment in world.moments] == [1, 2, 3, 4]
+    assert world.status["started"] == 4
