@@ -61,6 +61,39 @@ def encode(value: object) -> tuple[str, bytes]:
     return _WITH_CLASSES, _with_classes(value)
 
 
+def encode_by(serializer: Serializer, value: object) -> tuple[str, bytes]:
+    """Return what ``decode`` takes: a name, and the bytes that a serializer makes of ``value``.
+
+    Where pickles are forbidden, one that would write a pickle gives way to what suits the value.
+    Raises ``UnstorableValue``.
+    """
+    try:
+        payload = serializer.dumps(value)
+    except UnstorableValue:
+        if pickle_is_allowed():
+            raise
+        return encode(value)
+    except Exception as error:
+        raise UnstorableValue(
+            f"A {type(value).__qualname__} cannot be stored by the serializer {serializer.type} "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    if not reads_by_name(serializer):
+        return _BY + serializer.type, payload
+    if serializer.type != "json":
+        return serializer.type, payload
+    if _CLASS_MARK in payload:
+        return _WITH_CLASSES, payload
+    return "json", json.dumps(json.loads(payload), separators=(",", ":")).encode("ascii")
+
+
+def reads_by_name(serializer: Serializer) -> bool:
+    """Tell whether what it wrote can be read by whoever knows its name alone."""
+    if isinstance(serializer, CompressedSerializer):
+        return reads_by_name(serializer.serializer)
+    return type(serializer) in (JSONSerializer, PickleSerializer) and serializer.type in _NAMED
+
+
 def pickle_is_allowed() -> bool:
     """Tell whether stored values may be pickles: whoever can write one can run code by it."""
     return os.environ.get("PENSTOCK_ALLOW_PICKLE", "").lower() != "false"
@@ -86,11 +119,17 @@ def _forbidden(value: object) -> UnstorableValue:
     )
 
 
-def decode(name: str, payload: bytes) -> object:
+def decode(name: str, payload: bytes, *, by: Serializer | None = None) -> object:
     """Return the value that ``encode`` or a serializer of this module wrote under ``name``.
 
-    Raises ``UnreadableValue``, which says what is missing.
+    What an author's own serializer wrote is read ``by`` that one. Raises ``UnreadableValue``,
+    which says what is missing.
     """
+    if by is not None and name == _BY + by.type:
+        try:
+            return by.loads(payload)
+        except Exception as error:
+            raise UnreadableValue(f"{by.type} cannot read it ({error}).") from error
     if name == "json" and _CLASS_MARK not in payload:
         try:
             return json.loads(payload)
@@ -100,6 +139,8 @@ def decode(name: str, payload: bytes) -> object:
 
 
 _WITH_CLASSES, _ERROR = "json with classes", "error"
+_BY = "by "
+"""Goes before the type of an author's own serializer, which may be called as ours are."""
 _PLAIN_JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CLASS, _DATA = "__class__", "data"
 _CLASS_MARK = b'"__class__"'
@@ -335,7 +376,8 @@ def _known(name: str) -> Serializer:
         return CompressedSerializer(inner, compressionlib=library)
     if name not in _NAMED:
         raise UnreadableValue(
-            f"it was written by the serializer {name!r}; give that one as result_serializer."
+            f"it was written by the serializer {name.removeprefix(_BY)!r}; give that one as "
+            "result_serializer."
         )
     return _NAMED[name]()
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from penstock.concurrency.tags import TagSlots
     from penstock.drivers.activity import Activity
     from penstock.engine.transactions import Transaction
+    from penstock.serializers import Serializer
 
 
 class LiveCall:
@@ -233,6 +234,24 @@ class LiveCall:
         if own is None or self.own_frame is not None or self.begins_once:
             return False
         return own.within(around).persist is False
+
+    def serializer_of(self, key: CallKey) -> Serializer | None:
+        """Return what the author has chosen to make bytes of the result; ``None``: what suits it.
+
+        What is stored beside the result is ours. That of the run itself is read by others, who
+        know the serializers of ``penstock.serializers`` only.
+        """
+        frame, own = self.own_frame or self.frame, self.definition.persistence
+        around = frame.persistence if frame is not None else None
+        if (own is None and around is None) or not self.is_named(key):
+            return None
+        said = around if own is None else own.within(around)
+        chosen = cast("Serializer | None", said.serializer if said is not None else None)
+        if chosen is not None and not key.scope:
+            from penstock.serializers import reads_by_name
+
+            return chosen if reads_by_name(chosen) else None
+        return chosen
 
     def epoch(self) -> str:
         """Return which attempts of the bodies around the call are going on."""

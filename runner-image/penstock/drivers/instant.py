@@ -132,7 +132,7 @@ def _in_results(effect: Effect[object]) -> object:
 def _found(
     key: CallKey, *, journal: Journal, call: LiveCall
 ) -> State[object] | AttemptsUsed | None:
-    found = journal.find(key, epoch=call.epoch)
+    found = journal.find(key, epoch=call.epoch, by=call.serializer_of(key))
     if call.context is not None and call.context.last_launch is not None:
         call.context.last_launch.meet(found, key, call=call)
     past = journal.past
@@ -190,7 +190,9 @@ def _record(key: CallKey, state: State[object], *, call: LiveCall) -> State[obje
     if state.is_completed():
         _look_at(state.data, key, call=call)
     try:
-        recorded = call.journal.record(key, state=state, epoch=call.epoch, left=_left_by(call))
+        recorded = call.journal.record(
+            key, state=state, epoch=call.epoch, left=_left_by(call), by=call.serializer_of(key)
+        )
         if call.is_made_once(key):
             call.journal.release(key)
         return recorded

@@ -69,6 +69,9 @@ class BlockPart:
         """Tell nothing of other calls: what is recorded of a block may be asked for again."""
         return False
 
+    def serializer_of(self, key: CallKey) -> None:
+        """Tell that nobody chooses how what is ours is stored."""
+
     def aside(self) -> Scope | None:
         """Return the scope of what is called in the run's name; ``None`` outside of any run."""
         scope = self._scope

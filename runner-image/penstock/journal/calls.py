@@ -41,6 +41,7 @@ from penstock.journal.limits import Limits
 from penstock.journal.protocol import Epoch
 from penstock.journal.reruns import effective, own_lines
 from penstock.journal.writing import Writer
+from penstock.serializers import Serializer
 from penstock.states import State, StateType
 
 MAX_BEAT = 1024
@@ -83,19 +84,23 @@ class CallJournal:
         """Return once all that was recorded is stored; raise what kept it from being stored."""
         self._writer.flush()
 
-    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
+    def find(
+        self, key: CallKey, *, epoch: Epoch, by: Serializer | None = None
+    ) -> State[object] | AttemptsUsed | None:
         """Return what the call came to, or how far it got."""
         with self._reading():
-            return self._found(key.digest_of_path(), epoch=epoch)
+            return self._found(key.digest_of_path(), epoch=epoch, by=by)
 
-    def _found(self, name: str, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
+    def _found(
+        self, name: str, *, epoch: Epoch, by: Serializer | None
+    ) -> State[object] | AttemptsUsed | None:
         held = self._held
         forgotten = held.text("forgotten", name)
         holds = forgotten is None or epoch_in(forgotten) == self._epoch(epoch)
         if holds and (done := held.text("done", name)):
-            return state_in(done, kind=StateType.COMPLETED)
+            return state_in(done, kind=StateType.COMPLETED, by=by)
         if holds and (away := held.text("away", name)):
-            return state_in(fetched(away, large=self._large), kind=StateType.COMPLETED)
+            return state_in(fetched(away, large=self._large), kind=StateType.COMPLETED, by=by)
         failed, retry = held.text("failed", name), held.text("retry", name)
         if failed and (epoch_in(failed) == self._epoch(epoch) or held.text("start", name)):
             return state_in(failed, kind=StateType.FAILED)  # what begins once fails once
@@ -110,10 +115,11 @@ class CallJournal:
         state: State[object],
         epoch: Epoch,
         left: Sequence[object] = (),
+        by: Serializer | None = None,
     ) -> State[object]:
         """Store a final state, and return it as it will be found."""
         if state.is_completed():
-            line, entry = self._done(key, state)
+            line, entry = self._done(key, state, by=by)
         elif state.is_failed() and isinstance(state.data, Exception):
             try:
                 entry = line = failed_line(key, state, epoch=self._epoch(epoch))
@@ -123,12 +129,14 @@ class CallJournal:
             return state
         lines = (left_line(key, left), entry) if left else (entry,)
         self._append(*lines, at_once=not key.scope)
-        return self._as_found(line, state)
+        return self._as_found(line, state, by=by)
 
-    def _done(self, key: CallKey, state: State[object]) -> tuple[str, str]:
+    def _done(
+        self, key: CallKey, state: State[object], *, by: Serializer | None
+    ) -> tuple[str, str]:
         """Return the entry of a result, and what is stored in its place."""
         try:
-            line = done_line(key, state)
+            line = done_line(key, state, by=by)
             return line, self._within_limits(line, key=key)
         except UnstorableValue:
             self.figures.miss(key.identity)
@@ -252,13 +260,13 @@ class CallJournal:
     def _epoch(self, epoch: Epoch) -> str:
         return f"{self._writer.epoch}.{epoch()}"
 
-    def _as_found(self, line: str, state: State[object]) -> State[object]:
-        if state.is_completed() and type(state.data) in _UNCHANGED:
+    def _as_found(self, line: str, state: State[object], *, by: Serializer | None) -> State[object]:
+        if by is None and state.is_completed() and type(state.data) in _UNCHANGED:
             return state
         if not state.is_completed():
             return state  # the exception itself, with its traceback
         _, _, text = split_line(line)
-        found = state_in(text, kind=state.type)
+        found = state_in(text, kind=state.type, by=by)
         return State(
             state.type,
             name=state.name,

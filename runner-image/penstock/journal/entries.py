@@ -32,7 +32,7 @@ from penstock.engine.past import Place, Recorded, place_of
 from penstock.engine.retry import AttemptsUsed
 from penstock.errors import UnreadableResult, UnreadableValue, UnstorableValue
 from penstock.journal.records import compact
-from penstock.serializers import decode, encode
+from penstock.serializers import Serializer, decode, encode, encode_by
 from penstock.states import State, StateType
 
 
@@ -45,12 +45,12 @@ def head_of(key: CallKey) -> dict[str, object]:
     return head
 
 
-def done_line(key: CallKey, state: State[object]) -> str:
+def done_line(key: CallKey, state: State[object], *, by: Serializer | None = None) -> str:
     """Return the entry of a completed call; raise ``UnstorableValue`` if it cannot be stored."""
     fields = head_of(key)
     if state.message or state.name != "Completed":
         fields["state"] = [state.name, state.message]
-    return _line("done", key.digest_of_path(), fields, value=state.data)
+    return _line("done", key.digest_of_path(), fields, value=state.data, by=by)
 
 
 def failed_line(key: CallKey, state: State[object], *, epoch: str) -> str:
@@ -112,21 +112,24 @@ def line_of_run(kind: str, value: object) -> str:
     return f"{kind} - {compact({'json': value})}"
 
 
-def _line(kind: str, key: str, fields: dict[str, object], *, value: object) -> str:
-    serializer, payload = _readable(*encode(value))
-    head = compact(fields)[:-1]
+def _line(
+    kind: str,
+    key: str,
+    fields: dict[str, object],
+    *,
+    value: object,
+    by: Serializer | None = None,
+) -> str:
+    serializer, payload = encode(value) if by is None else encode_by(by, value)
     is_json = serializer == "json"
-    text = payload.decode() if is_json else f'"{base64.b64encode(payload).decode()}"'
-    return f'{kind} {key} {head}{"," if fields else ""}"{serializer}":{text}}}'
-
-
-def _readable(serializer: str, payload: bytes) -> tuple[str, bytes]:
-    if serializer != "json":
+    if not is_json:
         try:
-            decode(serializer, payload)
+            decode(serializer, payload, by=by)
         except UnreadableValue as error:  # many an exception: else it would be found out later
             raise UnstorableValue(str(error)) from error
-    return serializer, payload
+    head = compact(fields)[:-1]
+    text = payload.decode() if is_json else f'"{base64.b64encode(payload).decode()}"'
+    return f"{kind} {key} {head}{',' if fields else ''}{json.dumps(serializer)}:{text}}}"
 
 
 def split_line(line: str) -> tuple[str, str, str]:
@@ -177,17 +180,17 @@ _DECODER = json.JSONDecoder()
 
 def value_in(text: str) -> object:
     """Return the value of an entry, made anew."""
-    return _value(json.loads(text))
+    return _value(json.loads(text), by=None)
 
 
-def _value(fields: dict[str, object]) -> object:
+def _value(fields: dict[str, object], *, by: Serializer | None) -> object:
     serializer = next(reversed(fields))
     stored = fields[serializer]
     if serializer == "json":
         return stored
     assert isinstance(stored, str)
     try:
-        return decode(serializer, base64.b64decode(stored))
+        return decode(serializer, base64.b64decode(stored), by=by)
     except (UnreadableValue, ValueError) as error:
         name = str(fields.get("name", "the flow"))
         raise UnreadableResult(
@@ -197,11 +200,11 @@ def _value(fields: dict[str, object]) -> object:
         ) from error
 
 
-def state_in(text: str, *, kind: StateType) -> State[object]:
+def state_in(text: str, *, kind: StateType, by: Serializer | None = None) -> State[object]:
     """Return the state of an entry, its value made anew."""
     fields = json.loads(text)
     name, message = fields.get("state", (None, ""))
-    return State(kind, name=name, message=message, data=_value(fields))
+    return State(kind, name=name, message=message, data=_value(fields, by=by))
 
 
 def epoch_in(text: str) -> str:

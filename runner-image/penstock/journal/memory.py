@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from penstock.engine.identity import CallKey
 from penstock.engine.retry import AttemptsUsed
 from penstock.journal.protocol import Epoch
 from penstock.states import State
+
+if TYPE_CHECKING:
+    from penstock.serializers import Serializer
 
 
 class MemoryJournal:
@@ -34,7 +38,9 @@ class MemoryJournal:
     def flush(self) -> None:
         """Do nothing: nothing is stored."""
 
-    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | None:
+    def find(
+        self, key: CallKey, *, epoch: Epoch, by: Serializer | None = None
+    ) -> State[object] | None:
         """Return the completed state of an earlier attempt's equal call."""
         return self._states.get(key)
 
@@ -45,6 +51,7 @@ class MemoryJournal:
         state: State[object],
         epoch: Epoch,
         left: Sequence[object] = (),
+        by: Serializer | None = None,
     ) -> State[object]:
         """Keep ``state`` if it holds in every attempt; what it left, the run itself remembers."""
         if state.is_completed() or key in self._begun:

@@ -12,6 +12,7 @@ from penstock.states import State
 
 if TYPE_CHECKING:
     from penstock.engine.past import Past
+    from penstock.serializers import Serializer
 
 Epoch = Callable[[], str]
 """Tells which attempts of the calls around are going on; failures hold within an epoch only."""
@@ -38,7 +39,9 @@ class Journal(Protocol):
     def is_durable(self) -> bool:
         """Whether it outlives the process, or stands in for one that does."""
 
-    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | AttemptsUsed | None:
+    def find(
+        self, key: CallKey, *, epoch: Epoch, by: Serializer | None = None
+    ) -> State[object] | AttemptsUsed | None:
         """Return what the call came to in this run, or how far it got; ``None`` if it is new."""
 
     def record(
@@ -48,10 +51,12 @@ class Journal(Protocol):
         state: State[object],
         epoch: Epoch,
         left: Sequence[object] = (),
+        by: Serializer | None = None,
     ) -> State[object]:
         """Store what the call came to; once this returns, the call never runs again (G1).
 
-        With it is stored what it left in the run's record, in JSON's types.
+        With it is stored what it left in the run's record, in JSON's types. ``by`` is what the
+        author has chosen for results; without it, what suits them.
 
         Returns the state as it will be found, its value made of what was stored. Raises
         ``UnstorableValue`` where the value has no stored form: then nothing is kept.

@@ -14,6 +14,7 @@ from penstock.engine.identity import CallKey
 from penstock.journal.entries import done_line, split_line, state_in
 from penstock.journal.memory import MemoryJournal
 from penstock.journal.protocol import Epoch
+from penstock.serializers import Serializer
 from penstock.states import State, StateType
 
 
@@ -31,10 +32,12 @@ class RoundTripJournal(MemoryJournal):
         super().__init__()
         self._lines: dict[CallKey, str] = {}
 
-    def find(self, key: CallKey, *, epoch: Epoch) -> State[object] | None:
+    def find(
+        self, key: CallKey, *, epoch: Epoch, by: Serializer | None = None
+    ) -> State[object] | None:
         """Return the completed state of an earlier attempt's equal call."""
         line = self._lines.get(key)
-        return super().find(key, epoch=epoch) if line is None else _state_in(line)
+        return super().find(key, epoch=epoch) if line is None else _state_in(line, by=by)
 
     def record(
         self,
@@ -43,13 +46,14 @@ class RoundTripJournal(MemoryJournal):
         state: State[object],
         epoch: Epoch,
         left: Sequence[object] = (),
+        by: Serializer | None = None,
     ) -> State[object]:
         """Return ``state`` as it is read again; raise ``UnstorableValue`` if it cannot be."""
         super().record(key, state=state, epoch=epoch, left=left)
         if not state.is_completed():
             return state
-        self._lines[key] = line = done_line(key, state)
-        return _state_in(line)
+        self._lines[key] = line = done_line(key, state, by=by)
+        return _state_in(line, by=by)
 
     def release(self, key: CallKey) -> None:
         """Keep a call's result no longer."""
@@ -62,5 +66,5 @@ class RoundTripJournal(MemoryJournal):
         self._lines.pop(key, None)
 
 
-def _state_in(line: str) -> State[object]:
-    return state_in(split_line(line)[2], kind=StateType.COMPLETED)
+def _state_in(line: str, *, by: Serializer | None) -> State[object]:
+    return state_in(split_line(line)[2], kind=StateType.COMPLETED, by=by)
