@@ -89,6 +89,10 @@ class Node:
             elif not pod.is_told:
                 pod.is_told = True
                 pod.process.signal(signal.SIGTERM)
+        elif job["spec"].get("suspend"):
+            if pod is not None and not pod.is_told:
+                pod.is_told = True
+                pod.process.signal(signal.SIGTERM)
         elif meta["uid"] not in self._seen:
             self._seen.add(meta["uid"])
             self._pods[meta["uid"]] = self._start(job)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    WAITING_FOR_ADMISSION = "WaitingForAdmission"
     POD_REFUSED = "PodRefused"
     POD_NOT_STARTING = "PodNotStarting"
     # Running
@@ -131,6 +132,7 @@ class WaitKind(StrEnum):
     IMAGE = "Image"
     NODE = "Node"
     QUOTA = "Quota"
+    ADMISSION = "Admission"
     POD = "Pod"
     RECOVERY = "Recovery"
     SLEEP = "Sleep"

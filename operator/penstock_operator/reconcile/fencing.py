@@ -6,7 +6,7 @@ from penstock_operator.reconcile.admission import Ready
 from penstock_operator.reconcile.case import RunCase
 from penstock_operator.reconcile.code import Code, snapshot_manifest
 from penstock_operator.reconcile.manifests import job_manifest
-from penstock_operator.reconcile.names import job_name
+from penstock_operator.reconcile.names import KUEUE, job_name
 from penstock_operator.reconcile.pods import Launch
 from penstock_operator.reconcile.status import Standing, status_with
 
@@ -27,13 +27,33 @@ def fenced(case: RunCase, standing: Standing, **changes: object) -> FlowRunStatu
 
 def create_job(case: RunCase, ready: Ready, *, attempt: int) -> Action:
     """Start an attempt's pod."""
-    full = case.observed.journals_are_full
-    launch = Launch(case.run, attempt, ready.code, ready.pool, ready.image, journals_are_full=full)
+    launch = Launch(
+        case.run,
+        attempt,
+        ready.code,
+        ready.pool,
+        ready.image,
+        journals_are_full=case.observed.journals_are_full,
+        job_labels=_labels_for_kueue(case, ready),
+    )
     return CreateJob(
         manifest=job_manifest(launch),
         owner_uid=case.run.metadata.uid,
         run_created_at=case.run.metadata.creation_timestamp if attempt == 1 else None,
     )
+
+
+def _labels_for_kueue(case: RunCase, ready: Ready) -> dict[str, str]:
+    """Collect what the pool, the flow and the run say to Kueue; the nearest to the run counts."""
+    flow = case.observed.flow
+    carriers = (ready.pool.metadata, flow.metadata if flow is not None else None, case.run.metadata)
+    return {
+        name: value
+        for each in carriers
+        if each is not None
+        for name, value in each.labels.items()
+        if name.startswith(KUEUE)
+    }
 
 
 def create_snapshot(case: RunCase, code: Code) -> Action:

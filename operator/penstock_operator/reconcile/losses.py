@@ -52,6 +52,8 @@ def loss_of_job(job: JobView, *, pod: PodView | None) -> Loss:
             " make the flow shorter, and create another run.",
             final=Reason.TIMED_OUT,
         )
+    if job.suspended:
+        return loss_of_suspended_job(job)
     if pod is not None:
         return loss_of_pod(pod)
     words = failed.message if failed is not None else ""
@@ -61,6 +63,12 @@ def loss_of_job(job: JobView, *, pod: PodView | None) -> Loss:
     if code is None or int(code[1]) in (_KILLED, _TERMINATED):
         return Loss("PodLost", f"The pod of the Job {job.name} was deleted.")
     return _loss_of_exit(int(code[1]), where=f"of the Job {job.name}", pod="")
+
+
+def loss_of_suspended_job(job: JobView) -> Loss:
+    """Say what it means that the pod of a Job was ended by its spec.suspend."""
+    who = "Kueue has taken its place away" if job.queue else "somebody has set its spec.suspend"
+    return Loss("Preempted", f"The Job {job.name} was suspended while it ran: {who}.")
 
 
 def loss_of_pod(pod: PodView) -> Loss:

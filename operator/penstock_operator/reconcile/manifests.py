@@ -1,7 +1,7 @@
 """The objects that Penstock creates, as dict literals."""
 
 from penstock_operator.model.schema import API_VERSION, JsonObject
-from penstock_operator.reconcile.names import FLOW_CONTAINER, MANAGED_BY, job_name
+from penstock_operator.reconcile.names import FLOW_CONTAINER, MANAGED_BY, QUEUE_LABEL, job_name
 from penstock_operator.reconcile.pods import Launch, launch_labels, pod_template
 
 
@@ -9,6 +9,7 @@ def job_manifest(launch: Launch) -> JsonObject:
     """Write the Job of one attempt."""
     metadata = launch.run.metadata
     settings = launch.pool.spec.job
+    labels: JsonObject = {**(settings.labels or {}), **launch.job_labels, **launch_labels(launch)}
     spec: JsonObject = {
         "backoffLimit": 0,
         "completions": 1,
@@ -35,13 +36,15 @@ def job_manifest(launch: Launch) -> JsonObject:
     }
     if settings.active_deadline_seconds is not None:
         spec["activeDeadlineSeconds"] = settings.active_deadline_seconds
+    if labels.get(QUEUE_LABEL):
+        spec["suspend"] = True  # until Kueue lets it go
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(metadata.name, attempt=launch.attempt),
             "namespace": metadata.namespace,
-            "labels": {**(settings.labels or {}), **launch_labels(launch)},
+            "labels": labels,
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,

@@ -16,6 +16,9 @@ SCHEDULE_LABEL = "penstock.dev/schedule"
 BACKFILL_LABEL = "penstock.dev/backfill"
 MOMENT_ANNOTATION = "penstock.dev/scheduled-time"
 """The moment that a run is for, RFC 3339 in UTC."""
+KUEUE = "kueue.x-k8s.io/"
+QUEUE_LABEL = f"{KUEUE}queue-name"
+"""The LocalQueue of Kueue that is to admit a Job."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "penstock"}
 
 DEFAULT_POOL = "default"

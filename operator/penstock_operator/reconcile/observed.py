@@ -95,10 +95,15 @@ class JobView:
     attempt: int
     """From the label penstock.dev/attempt; 0 if unreadable."""
     created_at: datetime
+    started_at: datetime | None = None
+    """When the job controller took it up; nothing while it is suspended."""
     deletion_requested_at: datetime | None = None
     grace_seconds: int = 30
     """terminationGracePeriodSeconds of its pod template."""
     suspended: bool = False
+    """By its spec, or still by its status."""
+    queue: str = ""
+    """The LocalQueue of Kueue that is to admit it."""
     active: int = 0
     ready: int = 0
     terminating: int = 0
@@ -109,6 +114,11 @@ class JobView:
     def condition(self, kind: str) -> JobCondition | None:
         """Return the condition of that type, if it holds."""
         return next((each for each in self.conditions if each.type == kind), None)
+
+    @property
+    def launched_at(self) -> datetime:
+        """When its pod was due."""
+        return self.started_at or self.created_at
 
     @property
     def is_finished(self) -> bool:

@@ -43,6 +43,6 @@ def pause_left(case: RunCase) -> timedelta | None:
 def attempt_began(case: RunCase) -> datetime:
     """Return when the current attempt was launched, as far as that is still known."""
     if case.job is not None:
-        return case.job.created_at
+        return case.job.launched_at
     reported = case.report.started_at if case.report is not None else None
     return min(reported, case.now) if reported is not None else case.now

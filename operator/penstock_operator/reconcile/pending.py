@@ -37,7 +37,7 @@ def poll_interval(age: timedelta) -> timedelta:
 
 def follow_launch(case: RunCase, job: JobView) -> Plan:
     """Watch a Job whose runner has not reported yet."""
-    age = case.now - job.created_at
+    age = case.now - job.launched_at
     if age < FIRST_LOOK:
         return after(FIRST_LOOK - age)
     pods = case.pods(Look.EVENTS)

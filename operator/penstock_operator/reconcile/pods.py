@@ -1,6 +1,7 @@
 """The pod of one attempt: templates merged, and around them what Penstock needs to be so."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -44,6 +45,8 @@ class Launch:
     image: str
     journals_are_full: bool = False
     """Whether the run is to store no more results in etcd."""
+    job_labels: Mapping[str, str] = field(default_factory=dict)
+    """What the Job is labelled with for the sake of others."""
 
 
 def launch_labels(launch: Launch) -> JsonObject:

@@ -14,7 +14,12 @@ from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.schema import Part
 from penstock_operator.model.states import TERMINAL_STATES, SignalState
 from penstock_operator.model.workpool import WorkPool
-from penstock_operator.reconcile.names import ATTEMPT_LABEL, BACKFILL_LABEL, MOMENT_ANNOTATION
+from penstock_operator.reconcile.names import (
+    ATTEMPT_LABEL,
+    BACKFILL_LABEL,
+    MOMENT_ANNOTATION,
+    QUEUE_LABEL,
+)
 from penstock_operator.reconcile.observed import (
     ConfigMapView,
     ContainerView,
@@ -111,18 +116,21 @@ def _metadata(raw: Raw) -> ObjectMeta:
 def read_job(raw: Raw) -> JobView:
     """Read a batch/v1 Job."""
     attempt = text(raw, "metadata", "labels", ATTEMPT_LABEL)
-    conditions = (each for each in children(raw, "status", "conditions") if _holds(each))
+    conditions = [each for each in children(raw, "status", "conditions") if _holds(each)]
+    held_back = any(text(each, "type") == "Suspended" for each in conditions)
     return JobView(
         name=text(raw, "metadata", "name"),
         uid=text(raw, "metadata", "uid"),
         owner_uid=_controller(raw),
         attempt=int(attempt) if attempt.isascii() and attempt.isdigit() else 0,
         created_at=instant(raw, "metadata", "creationTimestamp") or LONG_AGO,
+        started_at=instant(raw, "status", "startTime"),
         deletion_requested_at=instant(raw, "metadata", "deletionTimestamp"),
         grace_seconds=number(
             raw, "spec", "template", "spec", "terminationGracePeriodSeconds", default=30
         ),
-        suspended=field(raw, "spec", "suspend") is True,
+        suspended=held_back or field(raw, "spec", "suspend") is True,
+        queue=text(raw, "metadata", "labels", QUEUE_LABEL),
         active=number(raw, "status", "active"),
         ready=number(raw, "status", "ready"),
         terminating=number(raw, "status", "terminating"),

@@ -17,6 +17,7 @@ from penstock_operator.reconcile.ending import (
     last_moment,
     timeout,
 )
+from penstock_operator.reconcile.kueue import follow_suspended_job
 from penstock_operator.reconcile.launching import launch_attempt, recover, start_run
 from penstock_operator.reconcile.losses import (
     STUCK,
@@ -108,6 +109,8 @@ def _follow_attempt(case: RunCase) -> Plan:
         return _follow_deletion(case, job)
     if job.terminating > 0:
         return _follow_termination(case, job)
+    if job.suspended:
+        return follow_suspended_job(case, job)
     if report is not None:
         return _running(case)
     return follow_launch(case, job)

@@ -4,7 +4,7 @@ The end is written down with the fence of that launch, so that there is no secon
 comes to that end whatever becomes of it.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from penstock_operator.model.execution import Outcome
 from penstock_operator.model.flowrun import Ending
@@ -14,7 +14,7 @@ from penstock_operator.reconcile.admission import Ready, placed
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import end, end_by_outcome, is_overdue
 from penstock_operator.reconcile.fencing import create_job, fenced, lost_snapshot
-from penstock_operator.reconcile.observed import Look
+from penstock_operator.reconcile.observed import JobView, Look
 from penstock_operator.reconcile.status import Standing, second
 from penstock_operator.reconcile.text import shorten
 
@@ -65,13 +65,23 @@ def follow_last_launch(case: RunCase, ending: Ending) -> Plan:
     if job is None and not case.observed.jobs_are_live:
         raise NeedError(Look.JOBS)
     is_under_way = job is not None and not job.is_finished and not is_overdue(job, now=case.now)
-    if case.now >= ending.until or case.suspension is not None or case.observed.refusal is not None:
+    if job is not None and is_under_way and job.suspended:
+        return Plan()  # it has not had its time yet; letting it go shows in the watch
+    until = _last_moment(ending, job)
+    if case.now >= until or case.suspension is not None or case.observed.refusal is not None:
         return _end_without(case, ending)
     if is_under_way:
-        return after(ending.until - case.now)
+        return after(until - case.now)
     if job is None and case.report is None:
         return _create(case, ending)
     return _end_without(case, ending)
+
+
+def _last_moment(ending: Ending, job: JobView | None) -> datetime:
+    """Return until when the launch is waited for: a queue may have let it start late."""
+    if job is None or job.started_at is None:
+        return ending.until
+    return max(ending.until, job.started_at + PATIENCE)
 
 
 def _create(case: RunCase, ending: Ending) -> Plan:

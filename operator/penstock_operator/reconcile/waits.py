@@ -50,13 +50,10 @@ class Trouble:
     """A clause: what to do about it."""
     is_final: bool = False
     """Whether waiting cannot help."""
-    has_deadline: bool = True
 
 
-def deadline_of(trouble: Trouble, *, settings: Settings) -> timedelta | None:
-    """Return how long such a trouble is waited out; None is for ever."""
-    if not trouble.has_deadline:
-        return None
+def deadline_of(trouble: Trouble, *, settings: Settings) -> timedelta:
+    """Return how long such a trouble is waited out."""
     return {
         Reason.IMAGE_UNAVAILABLE: settings.image_deadline,
         Reason.UNSCHEDULABLE: settings.unschedulable_deadline,
@@ -89,6 +86,8 @@ def is_over(
     wait: WaitingFor, *, reason: Reason, pod: PodView | None, events: tuple[EventView, ...]
 ) -> bool:
     """Tell whether a trouble that shows no more has really passed: they come and go meanwhile."""
+    if reason == Reason.WAITING_FOR_ADMISSION:
+        return True
     if pod is None:
         return False
     if reason in (Reason.QUOTA_EXCEEDED, Reason.POD_REFUSED):
@@ -107,19 +106,10 @@ def _runs_flow(container: ContainerView) -> bool:
 
 
 def _no_pod(job: JobView, *, events: tuple[EventView, ...], now: datetime) -> Trouble | None:
-    if job.suspended:
-        return Trouble(
-            Reason.QUOTA_EXCEEDED,
-            WaitKind.QUOTA,
-            job.name,
-            f"the Job {job.name} is suspended, as a queue does with Jobs that it has not admitted",
-            "wait for the queue, or resume the Job",
-            has_deadline=False,
-        )
     refused = latest_refusal(events, job=job.name)
     if refused is not None:
         return refusal_trouble(refused.message, job=job.name)
-    if now - job.created_at < SILENCE:
+    if now - job.launched_at < SILENCE:
         return None
     return Trouble(
         Reason.POD_NOT_STARTING,

@@ -169,7 +169,7 @@ class Cluster:
             return
         job = marshal.loads(written(manifest))
         job["metadata"] |= {"uid": f"uid-{self.tick()}", "creationTimestamp": wire_time(self.now)}
-        job["status"] = {"active": 1}
+        job["status"] = {} if job["spec"].get("suspend") else {"active": 1}
         self.jobs[name] = job
         self.created_jobs.append(name)
 
@@ -322,6 +322,22 @@ class Cluster:
         }
         pod["status"]["conditions"] = [condition]
         self.job(attempt)["status"] = {"active": 0, "terminating": 1}
+
+    def admit(self, attempt: int) -> None:
+        """Let a Job go, as Kueue does, and the job controller after it."""
+        job = self.job(attempt)
+        job["spec"]["suspend"] = False
+        job["status"] = {"active": 1, "startTime": wire_time(self.now)}
+
+    def preempt(self, attempt: int) -> None:
+        """Take a Job's place away, as Kueue does; its pod has its grace period."""
+        job = self.job(attempt)
+        job["spec"]["suspend"] = True
+        pod = self.newest_pod(attempt)
+        job["status"] = {"terminating": int(pod is not None)}
+        if pod is not None:
+            ends = wire_time(self.now + timedelta(seconds=30))
+            pod["metadata"].setdefault("deletionTimestamp", ends)
 
     def remove_pods(self) -> None:
         """End what is being deleted, as a kubelet does."""

@@ -289,16 +289,6 @@ def test_a_job_without_a_pod_or_an_event_is_noticed() -> None:
     assert "controller manager" in cluster.status["message"]
 
 
-def test_a_job_that_a_queue_has_suspended_waits_without_a_deadline() -> None:
-    cluster, operator = launched()
-    cluster.job(1)["spec"]["suspend"] = True
-
-    operator.wait(seconds=7200)
-
-    assert (cluster.state, cluster.status["reason"]) == ("Pending", "QuotaExceeded")
-    assert "until" not in cluster.status["waitingFor"]
-
-
 def test_a_young_pods_warning_is_no_trouble_yet() -> None:
     cluster, operator = launched()
     cluster.now += timedelta(seconds=2)

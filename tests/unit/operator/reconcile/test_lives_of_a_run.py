@@ -252,6 +252,24 @@ def is_evicted_after_it_slept(cluster: Cluster) -> Iterator[float]:
     yield 1
 
 
+def is_admitted_preempted_and_admitted_again(cluster: Cluster) -> Iterator[float]:
+    cluster.run["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "batch"}
+    yield 3600
+    assert cluster.status["reason"] == "WaitingForAdmission"
+    cluster.admit(1)
+    cluster.claim(1)
+    yield 1
+    cluster.preempt(1)
+    yield 10
+    assert cluster.created_jobs == ["one-1"], "its pod still has its time"
+    cluster.crash_pod(1, exit_code=137)
+    yield 3600
+    assert cluster.status["reason"] == "WaitingForAdmission"
+    cluster.admit(2)
+    cluster.finish(2)
+    yield 1
+
+
 @dataclass(frozen=True)
 class Expected:
     state: str
@@ -286,6 +304,7 @@ LIVES: dict[Life, Expected] = {
     is_suspended_before_it_starts: Expected("Completed", "Completed", 1, {}, 5),
     is_cancelled_while_it_sleeps: Expected("Cancelled", "CancelRequested", 1, {}, 5),
     sleeps_too_long: Expected("Failed", "TimedOut", 1, {"timeoutSeconds": 60}, 5),
+    is_admitted_preempted_and_admitted_again: Expected("Completed", "Completed", 2, {}, 10),
     is_evicted_after_it_slept: Expected("Completed", "Completed", 3, {}, 9),
 }
 
