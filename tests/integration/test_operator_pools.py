@@ -223,8 +223,13 @@ def test_a_flood_of_runs_leaves_the_writes_few(world: World, operator: Operator)
     world.create_pool(concurrency=1)
     world.create_flow()
     assert operator.calls is not None
-    _create(world, *(f"r{n:02}" for n in range(40)))
-    world.wait_for_reason("r39", "WaitingForSlot")
+    eventually(lambda: _pool(world).get("conditions"))
+    runs = [f"r{n:02}" for n in range(40)]
+    _create(world, "r00")
+    world.wait_for_job("r00-1")
+    _create(world, *runs[1:])
+    for run in runs[1:]:
+        world.wait_for_reason(run, "WaitingForSlot")
     operator.calls.requests.clear()
 
     for number in range(5):

@@ -1,31 +1,56 @@
-"""The slots of all pools, kept up from what the caches show; asked by runs that want to start."""
+"""The slots of all pools and flows, kept up from what the caches show; asked by runs that want to
+start."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.kube.caches import Name, name_of, text_at
 from penstock_operator.kube.client import Object
+from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.states import Reason, State
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile import reading
-from penstock_operator.reconcile.names import DEFAULT_QUEUE, queue_name
+from penstock_operator.reconcile.lines import FlowLimit, Place
+from penstock_operator.reconcile.names import DEFAULT_POOL, DEFAULT_QUEUE
 from penstock_operator.reconcile.observed import PoolUse, Slot
-from penstock_operator.reconcile.slots import Place, QueueLimits, Slots
+from penstock_operator.reconcile.slots import QueueLimits, Seat, Slots
 from penstock_operator.reconcile.wire import instant, number
 
 _AT_WORK = (State.PENDING, State.RUNNING, State.CANCELLING)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _FlowUse:
+    """What a Flow says of where its runs wait, and how many run."""
+
+    limit: FlowLimit[Name] = field(default_factory=FlowLimit)
+    is_limited: bool = False
+    cancels_running: bool = False
+    pool: str = DEFAULT_POOL
+    queue: str = DEFAULT_QUEUE
+    entered: set[Name] = field(default_factory=set)
+    """The pools in which runs of it have been."""
+
+
+class _Whereabouts(NamedTuple):
+    pool: Name
+    flow: Name
 
 
 class Admission:
-    """Hears of pools and runs, and says which keys that concerns."""
+    """Hears of pools, flows and runs, and says which keys that concerns."""
 
     def __init__(self) -> None:
         self._pools: dict[Name, Slots[Name]] = {}
-        self._pool_of: dict[Name, Name] = {}
+        self._flows: dict[Name, _FlowUse] = {}
+        self._runs: dict[Name, _Whereabouts] = {}
 
     def saw_pool(self, pool: Object) -> Iterator[Key]:
         """Take in a pool's limits; name the runs that may start by them."""
@@ -39,80 +64,137 @@ class Admission:
             }
             slots = self._slots(name_of(pool))
             slots.limit_to(read.spec.concurrency, queues=limits)
-            yield from self._next(slots)
+            yield from _keys(slots.next())
+
+    def saw_flow(self, flow: Object) -> Iterator[Key]:
+        """Take in a flow's limit; name the runs that may start by it, or have to go."""
+        read = reading.read_flow(flow)
+        if isinstance(read, Flow):
+            use, spec = self._flow(name_of(flow)), read.spec
+            limit = spec.concurrency
+            use.pool, use.queue = spec.work_pool_ref.name, spec.queue or DEFAULT_QUEUE
+            use.is_limited = limit is not None
+            use.cancels_running = limit is not None and limit.strategy == "CancelRunning"
+            use.limit.limit_to(limit.limit if limit is not None else None)
+            yield from self._startable(use)
+            yield from self._superseded(use)
+
+    def lost_flow(self, flow: Object) -> None:
+        """Take in that a flow is gone, and its limit with it; its runs may still be there."""
+        use = self._flow(name_of(flow))
+        use.is_limited = use.cancels_running = False
+        use.limit.limit_to(None)
 
     def saw_run(self, run: Object) -> Iterator[Key]:
         """Take in how a run stands; name its pool, and the runs that may start now."""
-        name = name_of(run)
+        name, flow = name_of(run), _flow_of(run)
         state, reason = text_at(run, "status", "state"), text_at(run, "status", "reason")
-        queue = text_at(run, "spec", "queue") or DEFAULT_QUEUE
-        if state in _AT_WORK:
-            self._enter(name, text_at(run, "status", "workPool")).holds(name, queue=queue)
-        elif reason == Reason.WAITING_FOR_SLOT:
-            pool = text_at(run, "status", "waitingFor", "name")
-            self._enter(name, pool).waits(name, queue=queue, place=_place_of(run))
-        elif name in self._pool_of:
-            self._pools[self._pool_of[name]].rests(name)
+        at_work = state in _AT_WORK
+        if at_work or reason == Reason.WAITING_FOR_SLOT:
+            use = self._flow(flow)
+            seat = Seat(
+                text_at(run, "spec", "queue") or use.queue,
+                _place_of(run),
+                use.limit,
+                is_new=not at_work and not number(run, "status", "attempt"),
+            )
+            pool = text_at(run, "status", "workPool") or use.pool
+            slots = self._enter(name, pool=pool, flow=flow)
+            if at_work:
+                slots.holds(name, seat)
+            else:
+                slots.waits(name, seat)
+        elif name in self._runs:
+            self._slots(self._runs[name].pool).rests(name)
         yield from self._concerned(name)
 
     def lost_run(self, run: Object) -> Iterator[Key]:
         """Take in that a run has ended, or is gone."""
         name = name_of(run)
-        if name in self._pool_of:
-            slots = self._pools[self._pool_of[name]]
+        if name in self._runs:
+            slots = self._slots(self._runs[name].pool)
             slots.not_taken(name)
             slots.rests(name)
             yield from self._concerned(name)
-            del self._pool_of[name]
+            del self._runs[name]
 
     def ask(self, run: FlowRun, *, pool: str) -> Slot:
         """Give a run a slot if it is its turn."""
         meta = run.metadata
-        name = Name(meta.namespace, meta.name)
-        place = _place(run.spec.priority, meta.creation_timestamp, name=meta.name)
-        ahead = self._enter(name, pool).ask(name, queue=queue_name(run), place=place)
-        return Slot(ahead)
+        name, flow = Name(meta.namespace, meta.name), Name(meta.namespace, run.spec.flow_ref.name)
+        use = self._flow(flow)
+        place = Place(-run.spec.priority, meta.creation_timestamp or _LONG_AGO, meta.name)
+        is_new = run.status.attempt == 0
+        seat = Seat(run.spec.queue or use.queue, place, use.limit, is_new=is_new)
+        wait = self._enter(name, pool=pool, flow=flow).ask(name, seat)
+        return Slot() if wait is None else Slot(wait.ahead, for_flow=wait.for_flow)
+
+    def is_superseded(self, run: Name) -> bool:
+        """Tell whether newer runs of its flow are to run in its stead."""
+        where = self._runs.get(run)
+        if where is None or not self._flow(where.flow).cancels_running:
+            return False
+        return self._slots(where.pool).is_superseded(run)
 
     def decided(self, run: Name) -> Iterator[Key]:
         """Take back the slot of a run whose plan, carried out, did not use it."""
-        if run in self._pool_of:
-            slots = self._pools[self._pool_of[run]]
-            if slots.not_taken(run):
-                yield from self._next(slots)
+        where = self._runs.get(run)
+        if where is not None and self._slots(where.pool).not_taken(run):
+            yield from self._startable(self._flow(where.flow))
 
     def use_of(self, pool: Name) -> PoolUse:
         """Return how many runs are at work and wait."""
         slots = self._slots(pool)
         return PoolUse(slots.by_queue(), slots.waiting_since())
 
-    def _enter(self, run: Name, pool: str) -> Slots[Name]:
+    def _enter(self, run: Name, *, pool: str, flow: Name) -> Slots[Name]:
         """Return the slots of a run's pool; it leaves those of another one."""
-        wanted = Name(run.namespace, pool)
-        known = self._pool_of.get(run)
-        if known not in (None, wanted):
-            self._pools[known].not_taken(run)
-            self._pools[known].rests(run)
-        self._pool_of[run] = wanted
-        return self._slots(wanted)
+        wanted = _Whereabouts(Name(run.namespace, pool), flow)
+        known = self._runs.get(run)
+        if known is not None and known.pool != wanted.pool:
+            self._slots(known.pool).not_taken(run)
+            self._slots(known.pool).rests(run)
+        self._runs[run] = wanted
+        self._flow(flow).entered.add(wanted.pool)
+        return self._slots(wanted.pool)
 
     def _slots(self, pool: Name) -> Slots[Name]:
         return self._pools.setdefault(pool, Slots())
 
-    def _concerned(self, run: Name) -> Iterator[Key]:
-        pool = self._pool_of.get(run)
-        if pool is not None and (slots := self._pools[pool]).is_limited:
-            yield Key(Kind.POOL, *pool)
-            yield from self._next(slots)
+    def _flow(self, flow: Name) -> _FlowUse:
+        return self._flows.setdefault(flow, _FlowUse())
 
-    def _next(self, slots: Slots[Name]) -> Iterator[Key]:
-        for run in slots.next():
-            yield Key(Kind.RUN, *run)
+    def _concerned(self, run: Name) -> Iterator[Key]:
+        where = self._runs.get(run)
+        if where is None:
+            return
+        use = self._flow(where.flow)
+        is_limited = self._slots(where.pool).is_limited
+        if is_limited:
+            yield Key(Kind.POOL, *where.pool)
+        if is_limited or use.is_limited:
+            yield from self._startable(use)
+        yield from self._superseded(use)
+
+    def _startable(self, use: _FlowUse) -> Iterator[Key]:
+        """Name those who may start in the pools in which runs of a flow have been."""
+        for pool in use.entered:
+            yield from _keys(self._slots(pool).next())
+
+    def _superseded(self, use: _FlowUse) -> Iterator[Key]:
+        if use.cancels_running:
+            yield from _keys(use.limit.surplus())
+
+
+def _keys(runs: Iterator[Name]) -> Iterator[Key]:
+    for run in runs:
+        yield Key(Kind.RUN, *run)
+
+
+def _flow_of(run: Object) -> Name:
+    return Name(name_of(run).namespace, text_at(run, "spec", "flowRef", "name"))
 
 
 def _place_of(run: Object) -> Place:
-    created = instant(run, "metadata", "creationTimestamp")
-    return _place(number(run, "spec", "priority"), created, name=name_of(run).name)
-
-
-def _place(priority: int, created: datetime | None, *, name: str) -> Place:
-    return Place(-priority, created or reading.LONG_AGO, name)
+    created = instant(run, "metadata", "creationTimestamp") or _LONG_AGO
+    return Place(-number(run, "spec", "priority"), created, name_of(run).name)

@@ -190,6 +190,7 @@ class Reconcilers:
             run=run,
             flow=flow,
             pool=pool,
+            is_superseded=self.triggers.admission.is_superseded(name),
             jobs=tuple(map(reading.read_job, self.caches.jobs.members(name))),
             journals_are_full=self.journals.get(namespace, 0) >= self.settings.journals_cap,
             signals=tuple(map(reading.read_signal, self.caches.signals.members(name))),

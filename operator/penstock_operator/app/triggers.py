@@ -106,6 +106,8 @@ class Triggers:
         """Let runs start that may by what has become of a run or a pool."""
         if resource == POOLS:
             self._queue_all(self.admission.saw_pool(obj))
+        elif resource == FLOWS:
+            self._admit_flow(obj)
         elif resource == RUNS:
             known = self._caches.runs.get(name_of(obj))
             heard = self.admission.lost_run(obj) if known is None else self.admission.saw_run(known)
@@ -115,10 +117,21 @@ class Triggers:
                 else:
                     self._queue.add(key)
 
+    def _admit_flow(self, flow: Object) -> None:
+        known = self._caches.flows.get(name_of(flow))
+        if known is None:
+            self.admission.lost_flow(flow)
+        else:
+            self._queue_all(self.admission.saw_flow(known))
+        for run in self._caches.runs.members(name_of(flow)):
+            self._admit(RUNS, run)  # its queue may be another now
+
     def fill_admission(self) -> None:
         """Take in all that the caches hold."""
         for pool in self._caches.pools:
             self._admit(POOLS, pool)
+        for flow in self._caches.flows:
+            self._admit(FLOWS, flow)
         for run in self._caches.runs:
             self._admit(RUNS, run)
 

@@ -1,6 +1,6 @@
 """Flow: what to run."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -11,6 +11,7 @@ from penstock_operator.model.schema import (
     FreeObject,
     Generation,
     ImageName,
+    ObjectName,
     Part,
     PositiveSeconds,
     Seconds,
@@ -89,6 +90,17 @@ class History(Part):
     """How long a finished run is kept at most. Without it, only the numbers count."""
 
 
+class Concurrency(Part):
+    """How many runs of the flow may be at work at once, and what becomes of one more."""
+
+    limit: Count
+    """The number. A run that waits without a pod does not count."""
+
+    strategy: Literal["Enqueue", "CancelNew", "CancelRunning"] = "Enqueue"
+    """Enqueue: it waits. CancelNew: it is cancelled. CancelRunning: the oldest ones are cancelled,
+    and it starts when they are gone."""
+
+
 class FlowSpec(Part):
     """What a flow runs, and the defaults of its runs."""
 
@@ -132,6 +144,12 @@ class FlowSpec(Part):
 
     work_pool_ref: WorkPoolRef = Field(default=WorkPoolRef(name="default"))
     """The WorkPool that launches the runs."""
+
+    queue: ObjectName | None = None
+    """The queue of the pool for runs that name none. Without it: default."""
+
+    concurrency: Concurrency | None = None
+    """A limit of the flow's own, beside the pool's."""
 
     parameters: FreeObject | None = None
     """Default parameters of the flow function, by name. A run's own take precedence."""

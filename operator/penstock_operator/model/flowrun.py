@@ -143,7 +143,7 @@ class FlowRunSpec(Part):
     for those that are given here."""
 
     queue: ObjectName | None = None
-    """The queue of its WorkPool in which the run waits for a slot. Without it: default."""
+    """The queue of its WorkPool in which the run waits for a slot. Without it: the Flow's."""
 
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     """Runs of a higher one go first in their queue. Among equals the oldest does."""

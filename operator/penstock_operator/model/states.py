@@ -65,6 +65,8 @@ class Reason(StrEnum):
     CANCEL_REQUESTED = "CancelRequested"
     ROLLING_BACK = "RollingBack"
     PARENT_CLOSED = "ParentClosed"
+    SUPERSEDED = "Superseded"
+    FLOW_LIMIT_REACHED = "FlowLimitReached"
     # Completed
     COMPLETED = "Completed"
     CONTINUED_AS_NEW = "ContinuedAsNew"

@@ -6,7 +6,7 @@ Whatever is in the way is mended by other hands, at any time; the run waits for 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from penstock_operator.model.flow import Flow
+from penstock_operator.model.flow import Concurrency, Flow
 from penstock_operator.model.states import Reason, WaitKind
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.case import NeedError, RunCase
@@ -70,7 +70,7 @@ def admitted(case: RunCase) -> Ready | Hold:
     return _flow_hold(case, Reason.FLOW_STALLED, f"cannot be used. {fault.sentence}")
 
 
-def placed(case: RunCase, code: Code) -> Ready | Hold:
+def placed(case: RunCase, code: Code, *, takes_slot: bool = True) -> Ready | Hold:
     """Take what a further launch needs: a run that has started goes on, suspended pool or not."""
     pool = _usable_pool(case)
     if isinstance(pool, Hold):
@@ -88,15 +88,24 @@ def placed(case: RunCase, code: Code) -> Ready | Hold:
             " new runs another WorkPool."
         )
         return _pool_hold(case, Reason.WORK_POOL_STALLED, words)
-    return _without_slot(case, pool) or Ready(code, pool, image)
+    held = _without_slot(case, pool) if takes_slot else None
+    return held or Ready(code, pool, image)
+
+
+def limit_of(case: RunCase) -> Concurrency | None:
+    """Return the limit of the run's flow, as it is now."""
+    flow = case.observed.flow
+    return flow.spec.concurrency if isinstance(flow, Flow) else None
 
 
 def _without_slot(case: RunCase, pool: WorkPool) -> Hold | None:
-    """Take a slot of the pool, or say that there is none."""
-    if pool.spec.concurrency is None and not pool.spec.queues:
+    """Take a slot of the pool and of the flow, or say that there is none."""
+    is_limited = pool.spec.concurrency is not None or pool.spec.queues
+    if not is_limited and limit_of(case) is None:
         return None
-    queue = queue_name(case.run)
-    if queue != DEFAULT_QUEUE and queue not in {each.name for each in pool.spec.queues}:
+    queue = queue_name(case.run, flow=case.observed.flow)
+    queues = {DEFAULT_QUEUE, *(each.name for each in pool.spec.queues)}
+    if is_limited and queue not in queues:
         words = (
             f"has no queue {queue}. Add it to the pool's spec.queues; the run then starts by"
             " itself."
@@ -107,6 +116,14 @@ def _without_slot(case: RunCase, pool: WorkPool) -> Hold | None:
     ahead = case.observed.slot.ahead
     if ahead is None:
         return None
+    limit = limit_of(case)
+    if case.observed.slot.for_flow and limit is not None:
+        name = case.run.spec.flow_ref.name
+        words = (
+            f"The run waits, as its Flow {name} lets {_runs(limit.limit)} be at work at once;"
+            f" {_line(ahead)}."
+        )
+        return Hold(Reason.WAITING_FOR_SLOT, WaitKind.FLOW, name, words, ahead=ahead)
     name = pool.metadata.name
     words = f"The run waits for a slot in the WorkPool {name}, queue {queue}; {_line(ahead)}."
     return Hold(Reason.WAITING_FOR_SLOT, WaitKind.SLOT, name, words, ahead=ahead)
@@ -116,6 +133,10 @@ def _line(ahead: int) -> str:
     if ahead == 0:
         return "it is the next"
     return f"{ahead} {'run is' if ahead == 1 else 'runs are'} ahead of it"
+
+
+def _runs(number: int) -> str:
+    return f"{number} run" if number == 1 else f"{number} runs"
 
 
 def _usable_flow(case: RunCase) -> Flow | Hold:

@@ -1,12 +1,40 @@
 """How a run is cancelled: its pods get their grace period, and it has rolled back what it did."""
 
-from penstock_operator.model.states import Reason, State
+from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Plan, Propagation
+from penstock_operator.reconcile.admission import Hold, limit_of
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import PATIENCE, end, is_overdue, last_moment
 from penstock_operator.reconcile.observed import Look
 from penstock_operator.reconcile.status import Standing, status_with
 from penstock_operator.reconcile.undoing import end_after_rollbacks
+
+
+def superseded(case: RunCase) -> Plan | None:
+    """Cancel a run in whose stead newer ones of its flow are to run; None if there are none."""
+    # What has begun is brought to its end, whatever becomes of the newer ones.
+    has_begun = case.status.reason == Reason.SUPERSEDED
+    if not has_begun and not case.observed.is_superseded:
+        return None
+    flow = case.run.spec.flow_ref.name
+    because = f" because its Flow {flow} prefers newer runs (concurrency.strategy: CancelRunning)"
+    return cancel(case, reason=Reason.SUPERSEDED, because=because)
+
+
+def one_too_many(case: RunCase, hold: Hold) -> Plan | None:
+    """Cancel a run that its flow's limit holds, where the flow lets no run wait."""
+    limit = limit_of(case)
+    if hold.kind != WaitKind.FLOW or limit is None or limit.strategy != "CancelNew":
+        return None
+    if hold.reason != Reason.WAITING_FOR_SLOT:
+        return None
+    words = (
+        f"The run was cancelled before it started, because as many runs of its Flow {hold.name} as"
+        f" may be ({limit.limit}) were at work or waiting to start (concurrency.strategy:"
+        " CancelNew). Create another run later, raise concurrency.limit, or let runs wait"
+        " (Enqueue)."
+    )
+    return end(case, state=State.CANCELLED, reason=Reason.FLOW_LIMIT_REACHED, message=words)
 
 
 def cancel(case: RunCase, *, reason: Reason = Reason.CANCEL_REQUESTED, because: str = "") -> Plan:

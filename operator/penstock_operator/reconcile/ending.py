@@ -34,6 +34,11 @@ _REASONS = {
 }
 """What a runner may say; a word it should not know counts as the first of its state."""
 
+_WHY_CANCELLED = {
+    Reason.PARENT_CLOSED: "its parent has ended",
+    Reason.SUPERSEDED: "its Flow prefers newer runs (concurrency.strategy: CancelRunning)",
+}
+
 _WORDS = {
     State.COMPLETED: "The flow has completed.",
     State.FAILED: "The flow has failed. Its log tells more: kubectl logs job/{job} -c flow.",
@@ -71,9 +76,10 @@ def end_by_outcome(case: RunCase, outcome: Outcome) -> Plan:
     known = {str(each): each for each in _REASONS[state]}
     reason = known.get(outcome.reason, _REASONS[state][0])
     words = outcome.message or _WORDS[state].format(job=case.status.job_name)
-    if state == State.CANCELLED and case.status.reason == Reason.PARENT_CLOSED:
-        reason = Reason.PARENT_CLOSED  # its runner knows only that it is cancelled
-        words = f"{words.removesuffix('.')}, as its parent has ended."
+    if state == State.CANCELLED and case.status.reason in _WHY_CANCELLED:
+        # Its runner knows only that it is cancelled.
+        reason = case.status.reason
+        words = f"{words.removesuffix('.')}, as {_WHY_CANCELLED[reason]}."
     finished = min(outcome.finished_at, case.now)
     heir = outcome.continued_as if reason == Reason.CONTINUED_AS_NEW else None
     return end(

@@ -13,6 +13,7 @@ from penstock_operator.model.flowrun import WaitingFor
 from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Action, Plan
 from penstock_operator.reconcile.admission import Hold, admitted, placed
+from penstock_operator.reconcile.cancelling import one_too_many
 from penstock_operator.reconcile.case import RunCase, after
 from penstock_operator.reconcile.code import Code
 from penstock_operator.reconcile.ending import end
@@ -46,7 +47,7 @@ def start_run(case: RunCase) -> Plan:
         return replace(_wait(case, trouble), requeue_after=LOOK_AGAIN)
     ready = admitted(case)
     if isinstance(ready, Hold):
-        return _wait(case, ready)
+        return one_too_many(case, ready) or _wait(case, ready)
     problems = parameter_problems(
         merged_parameters(ready.code.settings.parameters, run=case.run.spec.parameters),
         schema=ready.code.settings.parameter_schema,

@@ -49,9 +49,10 @@ def snapshot_name(flow: str, *, code_version: str) -> str:
     return f"{flow}-{code_version}"
 
 
-def queue_name(run: FlowRun) -> str:
+def queue_name(run: FlowRun, *, flow: Flow | Malformed | None) -> str:
     """Name the queue of its pool in which a run waits for a slot."""
-    return run.spec.queue or DEFAULT_QUEUE
+    of_flow = flow.spec.queue if isinstance(flow, Flow) else None
+    return run.spec.queue or of_flow or DEFAULT_QUEUE
 
 
 def pool_name(run: FlowRun, *, flow: Flow | Malformed | None) -> str:

@@ -52,7 +52,7 @@ class Look(StrEnum):
     """Get the ConfigMap that the Flow's `source.configMap` names, uncached → `source`."""
 
     SLOT = "Slot"
-    """Ask for a slot of the run's pool, and take it if there is one → `slot`."""
+    """Ask for a slot of the run's pool and flow, and take it if there is one → `slot`."""
 
     OUTCOMES = "Outcomes"
     """Get the runs that a Schedule's status lists as active or starting and that the cache lacks →
@@ -244,6 +244,8 @@ class Slot:
 
     ahead: int | None = None
     """How many get one before; nothing if it is granted."""
+    for_flow: bool = False
+    """Whether it is the flow's own limit that holds the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,8 @@ class ObservedRun:
     events: tuple[EventView, ...] | NotLooked = NOT_LOOKED
     refusal: Refusal | None = None
     slot: Slot | NotLooked = NOT_LOOKED
+    is_superseded: bool = False
+    """Whether newer runs of its flow are to run in its stead."""
 
 
 @dataclass(frozen=True, slots=True)

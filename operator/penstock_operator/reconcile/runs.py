@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from penstock_operator.model.states import Reason, State
 from penstock_operator.reconcile.actions import Plan
-from penstock_operator.reconcile.cancelling import cancel
+from penstock_operator.reconcile.cancelling import cancel, superseded
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import (
     SUPPORTED_PROTOCOLS,
@@ -70,6 +70,9 @@ def _plan(case: RunCase) -> Plan:
     end_of_parent = closing(case)
     if end_of_parent is not None:
         return cancel(case, reason=Reason.PARENT_CLOSED, because=end_of_parent)
+    displaced = superseded(case)
+    if displaced is not None:
+        return displaced
     if case.status.attempt == 0:
         return taking_over(case) or start_run(case)
     return _follow(case)

@@ -2,29 +2,22 @@
 
 The holders are the runs that are at work, as they are observed; nothing is counted up and down over
 time, so nothing drifts. Who asks and gets a slot holds it from that moment (a grant), before its
-status says so. Those who wait are sorted: by their queue's priority, their own, their age.
+status says so. Those who wait are sorted: by their queue's priority, their own, their age. A run
+whose flow is at its own limit is passed over.
 """
 
-from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
+
+from penstock_operator.reconcile.lines import NO_LIMIT, FlowLimit, Lane, Line, Place
 
 K = TypeVar("K", bound=Hashable)
 
-NO_LIMIT = 2**31
 _AT_ONCE = 50
-
-
-class Place(NamedTuple):
-    """Where a run stands among those of its queue; the smaller goes first."""
-
-    rank: int
-    """Its priority, negated."""
-    since: datetime
-    """When it was created."""
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +29,34 @@ class QueueLimits:
     limit: int = NO_LIMIT
 
 
+class Seat(NamedTuple, Generic[K]):
+    """Where a run belongs."""
+
+    queue: str
+    place: Place
+    flow: FlowLimit[K]
+    is_new: bool = False
+    """Whether it has never been at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The answer to a run that gets no slot now."""
+
+    ahead: int
+    """How many get one before."""
+    for_flow: bool = False
+    """Whether it is its flow's own limit that holds it, not the pool's."""
+
+
 @dataclass(slots=True)
 class _Queue(Generic[K]):
     limits: QueueLimits = QueueLimits()
     active: int = 0
-    waiting: list[tuple[Place, K]] = field(default_factory=list)
+    waiting: int = 0
+    line: Line[K] = field(default_factory=Line)
+    """Those who wait, without those that their flow's limit holds."""
+    lanes: dict[FlowLimit[K], Lane[K]] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
@@ -54,9 +70,9 @@ class Slots(Generic[K]):
         self._limit = NO_LIMIT
         self._limited = False
         self._queues: dict[str, _Queue[K]] = {}
-        self._holders: dict[K, str] = {}
+        self._holders: dict[K, Seat[K]] = {}
         self._granted: set[K] = set()
-        self._waiting: dict[K, tuple[str, Place]] = {}
+        self._waiting: dict[K, Seat[K]] = {}
 
     def limit_to(self, limit: int | None, *, queues: dict[str, QueueLimits]) -> None:
         """Set the limits; what runs already goes on."""
@@ -65,13 +81,13 @@ class Slots(Generic[K]):
         for name in {*self._queues, *queues}:
             self._queue(name).limits = queues.get(name, QueueLimits())
 
-    def holds(self, run: K, *, queue: str) -> None:
+    def holds(self, run: K, seat: Seat[K]) -> None:
         """Take in that a run is at work."""
         self._granted.discard(run)
         self._stop_waiting(run)
-        if self._holders.get(run) != queue:
+        if self._holders.get(run) != seat:
             self._give_back(run)
-            self._take(run, queue)
+            self._take(run, seat)
 
     def rests(self, run: K) -> None:
         """Take in that a run is not at work, and does not wait for a slot."""
@@ -79,27 +95,33 @@ class Slots(Generic[K]):
             self._give_back(run)
         self._stop_waiting(run)
 
-    def waits(self, run: K, *, queue: str, place: Place) -> None:
+    def waits(self, run: K, seat: Seat[K]) -> None:
         """Take in that a run waits for a slot."""
         if run in self._granted:
             return
         self._give_back(run)
-        if self._waiting.get(run) != (queue, place):
+        queue = self._queue(seat.queue)
+        # One that nothing lets start makes no room for itself.
+        seat = seat._replace(is_new=seat.is_new and min(self._limit, queue.limits.limit) > 0)
+        if self._waiting.get(run) != seat:
             self._stop_waiting(run)
-            self._waiting[run] = (queue, place)
-            insort(self._queue(queue).waiting, (place, run))
+            self._waiting[run] = seat
+            queue.waiting += 1
+            lane = queue.lanes.get(seat.flow) or self._open_lane(queue, seat.flow)
+            lane.add(seat.place, run, room=seat.flow.room)
+            if seat.is_new:
+                seat.flow.arrives(run, seat.place)
 
-    def ask(self, run: K, *, queue: str, place: Place) -> int | None:
-        """Give the run a slot (``None``) if it is its turn, else say how many are ahead of it."""
+    def ask(self, run: K, seat: Seat[K]) -> Wait | None:
+        """Give the run a slot (``None``) if it is its turn, else say for what it waits."""
         if run in self._holders:
             return None
-        self.waits(run, queue=queue, place=place)
-        ahead = self._ahead(queue, (place, run))
-        if ahead >= self._allotted(queue):
-            return ahead + self._before(queue)
+        self.waits(run, seat)
+        if run not in self._turns():
+            return self._wait_of(run, seat)
         self._stop_waiting(run)
         self._granted.add(run)
-        self._take(run, queue)
+        self._take(run, seat)
         return None
 
     def not_taken(self, run: K) -> bool:
@@ -112,15 +134,22 @@ class Slots(Generic[K]):
 
     @property
     def is_limited(self) -> bool:
-        """Whether anybody may have to wait."""
+        """Whether the pool itself lets anybody wait."""
         return self._limited
 
     def next(self) -> Iterator[K]:
         """Return those who would get a slot if they asked, the first first; of many, some: each
         that takes its slot leads to the next."""
-        for queue, allotted in self._allotments():
-            for _, run in queue.waiting[: min(allotted, _AT_ONCE)]:
-                yield run
+        return islice(self._turns(), _AT_ONCE)
+
+    def is_superseded(self, run: K) -> bool:
+        """Tell whether newer runs of its flow are to run in its stead, where they may."""
+        held, waits = self._holders.get(run), self._waiting.get(run)
+        if held is not None:
+            return held.flow.has_in_surplus(run, held.place, waits=False)
+        if waits is not None and waits.is_new:
+            return waits.flow.has_in_surplus(run, waits.place, waits=True)
+        return False
 
     def __len__(self) -> int:
         return len(self._holders) + len(self._waiting)
@@ -131,54 +160,80 @@ class Slots(Generic[K]):
 
     def by_queue(self) -> dict[str, tuple[int, int]]:
         """Return how many hold a slot and how many wait, by queue."""
-        return {
-            name: (queue.active, len(queue.waiting)) for name, queue in sorted(self._queues.items())
-        }
+        return {name: (queue.active, queue.waiting) for name, queue in sorted(self._queues.items())}
 
     def waiting_since(self) -> datetime | None:
         """Return when the oldest of those who wait was created."""
-        return min((place.since for _, place in self._waiting.values()), default=None)
+        return min((seat.place.since for seat in self._waiting.values()), default=None)
 
-    def _allotments(self) -> Iterator[tuple[_Queue[K], int]]:
-        """Say how many of each queue may start now, the most urgent queue first."""
-        free = max(0, self._limit - len(self._holders))
-        ordered = sorted(self._queues.items(), key=lambda each: (-each[1].limits.priority, each[0]))
-        for _, queue in ordered:
-            allotted = min(free, queue.free, len(queue.waiting))
-            free -= allotted
-            yield queue, allotted
+    def _turns(self) -> Iterator[K]:
+        """Return all who may start now, the most urgent queue first."""
+        free = self._limit - len(self._holders)
+        starting: Counter[FlowLimit[K]] = Counter()
+        for _, queue in self._by_urgency():
+            free_here = queue.free
+            for run in queue.line:
+                if free <= 0:
+                    return
+                if free_here <= 0:
+                    break
+                flow = self._waiting[run].flow
+                # In another queue some of its runs may be on their way to the same room.
+                if starting[flow] < flow.room:
+                    starting[flow] += 1
+                    free, free_here = free - 1, free_here - 1
+                    yield run
 
-    def _allotted(self, name: str) -> int:
-        wanted = self._queue(name)
-        return next(allotted for queue, allotted in self._allotments() if queue is wanted)
+    def _wait_of(self, run: K, seat: Seat[K]) -> Wait:
+        before = self._before(seat.queue)
+        lanes = [(queue.lanes.get(seat.flow)) for queue in before]
+        in_flow = sum(len(lane.waiting) for lane in lanes if lane is not None)
+        queue = self._queue(seat.queue)
+        in_flow += queue.lanes[seat.flow].waiting.ahead(seat.place, run)
+        if in_flow >= seat.flow.room:
+            return Wait(in_flow, for_flow=True)
+        ahead = sum(len(queue.line) for queue in before)
+        return Wait(ahead + queue.line.ahead(seat.place, run))
 
-    def _before(self, name: str) -> int:
-        """Return how many wait in more urgent queues."""
+    def _by_urgency(self) -> list[tuple[str, _Queue[K]]]:
+        return sorted(self._queues.items(), key=lambda each: (-each[1].limits.priority, each[0]))
+
+    def _before(self, name: str) -> list[_Queue[K]]:
+        """Return the queues that go before one."""
         mine = (-self._queue(name).limits.priority, name)
-        return sum(
-            len(queue.waiting)
-            for other, queue in self._queues.items()
-            if (-queue.limits.priority, other) < mine
-        )
-
-    def _ahead(self, name: str, entry: tuple[Place, K]) -> int:
-        return bisect_left(self._queue(name).waiting, entry)
+        return [
+            queue for other, queue in self._queues.items() if (-queue.limits.priority, other) < mine
+        ]
 
     def _queue(self, name: str) -> _Queue[K]:
         return self._queues.setdefault(name, _Queue())
 
-    def _take(self, run: K, queue: str) -> None:
-        self._holders[run] = queue
-        self._queue(queue).active += 1
+    def _open_lane(self, queue: _Queue[K], flow: FlowLimit[K]) -> Lane[K]:
+        lane = queue.lanes[flow] = Lane(queue.line)
+        flow.lanes.append(lane)
+        return lane
+
+    def _take(self, run: K, seat: Seat[K]) -> None:
+        self._holders[run] = seat
+        self._queue(seat.queue).active += 1
+        seat.flow.take(run, seat.place)
 
     def _give_back(self, run: K) -> None:
-        queue = self._holders.pop(run, None)
-        if queue is not None:
-            self._queue(queue).active -= 1
+        seat = self._holders.pop(run, None)
+        if seat is not None:
+            self._queue(seat.queue).active -= 1
+            seat.flow.give_back(run, seat.place)
 
     def _stop_waiting(self, run: K) -> None:
-        known = self._waiting.pop(run, None)
-        if known is not None:
-            queue, place = known
-            entries = self._queue(queue).waiting
-            del entries[bisect_left(entries, (place, run))]
+        seat = self._waiting.pop(run, None)
+        if seat is None:
+            return
+        queue = self._queue(seat.queue)
+        queue.waiting -= 1
+        lane = queue.lanes[seat.flow]
+        lane.remove(seat.place, run, room=seat.flow.room)
+        if not len(lane.waiting):
+            del queue.lanes[seat.flow]
+            seat.flow.lanes.remove(lane)
+        if seat.is_new:
+            seat.flow.leaves(run, seat.place)

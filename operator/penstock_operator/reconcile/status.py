@@ -92,8 +92,14 @@ def _moved_up_little(old: FlowRunStatus, new: FlowRunStatus) -> bool:
     thousand others is told so a dozen times, not ten thousand."""
     if not (old.reason == new.reason == Reason.WAITING_FOR_SLOT):
         return False
-    before, now = (each.waiting_for.ahead if each.waiting_for else None for each in (old, new))
-    if before is None or now is None or old.observed_generation != new.observed_generation:
+    was, now = old.waiting_for, new.waiting_for
+    if was is None or now is None or old.observed_generation != new.observed_generation:
+        return False
+    return (was.kind, was.name) == (now.kind, now.name) and _is_little(was.ahead, now.ahead)
+
+
+def _is_little(before: int | None, now: int | None) -> bool:
+    if before is None or now is None:
         return False
     return before // 2 < now <= before or before == now
 

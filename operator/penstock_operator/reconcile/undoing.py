@@ -53,7 +53,8 @@ def _owes_rollbacks(case: RunCase) -> bool:
 
 def _ready(case: RunCase) -> Ready | None:
     code = case.pinned_code()
-    ready = placed(case, code) if code is not None else None
+    # It has given its slot back if it waited, and nobody is to wait for it to be undone.
+    ready = placed(case, code, takes_slot=False) if code is not None else None
     return ready if isinstance(ready, Ready) else None
 
 

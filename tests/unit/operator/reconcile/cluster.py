@@ -16,7 +16,7 @@ from typing import Any
 from penstock_operator.reconcile import actions as do
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import pool_name, snapshot_name
-from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal, RunView
+from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal, RunView, Slot
 from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
@@ -409,6 +409,9 @@ class Operator:
     cluster: Cluster
     writes_to_live: int | None = None
     """After so many writes it dies."""
+    slot: Slot = field(default_factory=Slot)
+    """What a run gets that asks for a slot."""
+    is_superseded: bool = False
     seen: dict[str, bytes] = field(default_factory=dict)
     """Its caches: what `refresh` last copied."""
 
@@ -437,6 +440,7 @@ class Operator:
                 each.name: each for each in others if each.name in wanted and not each.is_over
             },
             heads=_heads(self.seen["others"]),
+            is_superseded=self.is_superseded,
         )
 
     def look(self, observed: ObservedRun, need: frozenset[Look]) -> ObservedRun:
@@ -463,6 +467,8 @@ class Operator:
         if Look.SOURCE in need:
             found = cluster.config_maps.get("code")
             observed = replace(observed, source=reading.read_config_map(found) if found else None)
+        if Look.SLOT in need:
+            observed = replace(observed, slot=self.slot)
         if Look.RELATIVES in need:
             live = {name: reading.read_relative(each) for name, each in cluster.others.items()}
             found = {name: live.get(name) for name in names_of_relatives(observed.run)}

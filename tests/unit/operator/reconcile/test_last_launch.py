@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from tests.unit.operator.reconcile.cluster import Cluster, Died, Operator
 
-from penstock_operator.reconcile.observed import Refusal
+from penstock_operator.reconcile.observed import Refusal, Slot
 
 OWED = {"entries": 3, "rollbacksOwed": True}
 
@@ -151,3 +151,13 @@ def test_an_operator_that_dies_in_between_leaves_one_last_launch(writes: int) ->
 
     assert cluster.created_jobs == ["one-1", "one-2"]
     assert cluster.status["reason"] == "RollingBack"
+
+
+def test_what_is_undone_waits_for_no_slot() -> None:
+    cluster, operator = asleep(concurrency={"limit": 1})
+    operator.slot = Slot(0, for_flow=True)
+
+    cluster.cancel()
+    operator.settle()
+
+    assert cluster.created_jobs == ["one-1", "one-2"]
