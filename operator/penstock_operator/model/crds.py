@@ -306,7 +306,7 @@ def render() -> dict[str, str]:
             Dumper=_Plain,
             sort_keys=False,
             allow_unicode=True,
-            width=160,  # what is wrapped is indented anew: four kilobytes
+            width=1000,  # what is wrapped is indented anew: four kilobytes
             default_flow_style=None,  # leaves on one line: a seventh less to apply and to read
         )
         for kind in KINDS

@@ -46,7 +46,10 @@ def _resolved(schema: JsonObject, *, definitions: JsonObject) -> JsonObject:
     siblings = dict(schema)
     if "$ref" in siblings:
         name = str(siblings.pop("$ref")).rpartition("/")[2]
-        return _resolved(as_object(definitions[name]) | siblings, definitions=definitions)
+        definition = as_object(definitions[name])
+        if "enum" in definition:  # what is said of the words as such is for programmers
+            definition = {key: each for key, each in definition.items() if key != "description"}
+        return _resolved(definition | siblings, definitions=definitions)
     options = siblings.get("anyOf")
     if isinstance(options, list) and {"type": "null"} in options:
         (option,) = (option for option in options if option != {"type": "null"})
