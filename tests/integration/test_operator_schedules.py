@@ -182,6 +182,8 @@ def test_two_operators_and_a_restart_make_no_second_run(world: World, kubeconfig
         ({"cron": "0 6 * * *", "rrule": "FREQ=DAILY"}, "exactly one of cron"),
         ({}, "exactly one of cron"),
         ({"cron": "0 6 * * *", "timeZone": "Mars/Phobos"}, "no such time zone"),
+        ({"cron": "0 6 * * *", "timeZone": "+02:00"}, "no such time zone"),
+        ({"cron": "0 6 * * *", "timeZone": "Local"}, "no such time zone"),
         ({"interval": {"seconds": 0}}, "greater than or equal to 1"),
         (
             {

@@ -265,8 +265,9 @@ class App:
 
     def _note_tick(self, action: actions.CreateRun | actions.PatchScheduleStatus) -> None:
         if isinstance(action, actions.CreateRun):
-            lag = datetime.now(UTC) - action.due_at
-            self.metrics.schedule_lag.observe(max(0.0, lag.total_seconds()))
+            if action.due_at is not None:
+                lag = datetime.now(UTC) - action.due_at
+                self.metrics.schedule_lag.observe(max(0.0, lag.total_seconds()))
             return
         for reason, count in action.skipped.items():
             self.metrics.skipped_ticks.labels(reason).inc(count)

@@ -167,7 +167,8 @@ class ScheduleSpec(Part):
             max_length=64,
             json_schema_extra=refuse_unless(
                 must(
-                    "timestamp('2000-01-01T00:00:00Z').getHours(self) >= 0",
+                    "self.matches('^[A-Za-z]') && self != 'Local'"
+                    " && timestamp('2000-01-01T00:00:00Z').getHours(self) >= 0",
                     "There is no such time zone; names are like Europe/Zurich or UTC.",
                 )
             ),

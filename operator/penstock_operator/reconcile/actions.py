@@ -147,8 +147,8 @@ class CreateRun:
     """Create the FlowRun of a schedule's moment. 409 is done: a moment has one name, so one run."""
 
     manifest: JsonObject
-    due_at: datetime
-    """Measure `penstock_schedule_lag_seconds` from it."""
+    due_at: datetime | None
+    """Measure `penstock_schedule_lag_seconds` from it; nothing if a backfill asks for the run."""
 
 
 @dataclass(frozen=True, slots=True)

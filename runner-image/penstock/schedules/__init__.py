@@ -38,6 +38,7 @@ __all__ = [
     "ScheduleError",
     "next_ticks",
     "ticks_after",
+    "zone_of",
 ]
 
 
@@ -58,7 +59,7 @@ class Cron:
     """``None``: ``BOTH`` for a line that names no hours, ``FIRST`` for any other."""
 
     def __post_init__(self) -> None:
-        _zone(self.timezone)
+        zone_of(self.timezone)
         cron_walls(self.cron, BEGUN, day_or=self.day_or)
 
 
@@ -90,7 +91,7 @@ class RRule:
     """``None``: ``BOTH`` for a rule that is due in each hour, ``FIRST`` for any other."""
 
     def __post_init__(self) -> None:
-        _zone(self.timezone)
+        zone_of(self.timezone)
         rrule_walls(self.rrule, BEGUN)
 
 
@@ -119,7 +120,7 @@ def ticks_after(after: datetime, *schedules: Schedule) -> Iterator[datetime]:
 def _ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     if isinstance(schedule, Interval):
         return _interval_ticks(schedule, after)
-    zone = _zone(schedule.timezone)
+    zone = zone_of(schedule.timezone)
     start = wall_before(after, zone)
     if isinstance(schedule, Cron):
         walls = cron_walls(schedule.cron, start, day_or=schedule.day_or)
@@ -145,7 +146,8 @@ def _length(schedule: Interval) -> timedelta:
     return given if isinstance(given, timedelta) else timedelta(seconds=given)
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of a name, or raise ``ScheduleError``."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:

@@ -52,6 +52,7 @@ from penstock_operator.reconcile.scheduling.rules import (
 
 _SHOWN_TICKS = 5
 _NOW = timedelta(0)
+_SKIPPED = "what is due is skipped, and counted"
 _TIDY_AFTER = timedelta(seconds=2)
 """How long a run may be listed as starting once it exists."""
 
@@ -205,7 +206,7 @@ def _triggered(course: Course) -> datetime | None:
         return last
     if course.now - asked > timedelta(seconds=schedule.spec.catch_up.window_seconds):
         course.skip(1, "Missed")
-    else:
+    elif asked not in course.starts:
         course.start(asked)
     return asked
 
@@ -274,13 +275,15 @@ def _verdict(
             " any change of the Schedule lets it go on.",
         )
     if schedule.spec.suspend:
-        return ReadyReason.SUSPENDED, "It is suspended: what is due is skipped, and counted."
+        return ReadyReason.SUSPENDED, f"It is suspended: {_SKIPPED}."
     if flow is None:
         name = schedule.spec.flow_ref.name
         return Fault(
             ReadyReason.FLOW_NOT_FOUND,
             f"There is no Flow {name} in its namespace; what is due meanwhile is skipped.",
         )
+    if isinstance(flow, Flow) and flow.spec.suspend:
+        return ReadyReason.SUSPENDED, f"Its Flow {flow.metadata.name} is suspended: {_SKIPPED}."
     return ReadyReason.READY, "Runs are created when they are due."
 
 
@@ -328,5 +331,5 @@ def _create(schedule: Schedule, start: Start) -> CreateRun:
             },
             "spec": run,
         },
-        due_at=due_at(moment, schedule=schedule),
+        due_at=None if start.backfill else due_at(moment, schedule=schedule),
     )

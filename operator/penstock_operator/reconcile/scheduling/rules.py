@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import dropwhile, takewhile
 
-from penstock.schedules import Cron, Interval, RRule, ScheduleError, ticks_after
+from penstock.schedules import Cron, Interval, RRule, ScheduleError, ticks_after, zone_of
 from penstock.schedules import Schedule as Rule
 from penstock_operator.model.schedule import DaylightSaving, Schedule, ScheduleSpec
 from penstock_operator.reconcile.text import duration
@@ -27,6 +27,7 @@ Rules = tuple[Rule, ...]
 
 def rules_of(spec: ScheduleSpec) -> Rules:
     """Read the schedule's rules. Raises ``ScheduleError`` with a sentence where one is none."""
+    zone_of(spec.time_zone)  # an interval's parameters may tell its time
     if spec.interval is not None:
         length = timedelta(seconds=spec.interval.seconds)
         return (Interval(length, spec.interval.anchor or _ANCHOR),)
@@ -49,7 +50,7 @@ def in_a_line(spec: ScheduleSpec) -> str:
     """Write down what says when runs are due."""
     if spec.interval is not None:
         return f"every {duration(timedelta(seconds=spec.interval.seconds))}"
-    return spec.cron or spec.rrule or "; ".join(spec.crons or ())
+    return spec.cron or "; ".join(spec.crons or (spec.rrule or "").split())
 
 
 def rule_hash(spec: ScheduleSpec) -> str:

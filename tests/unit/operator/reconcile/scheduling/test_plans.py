@@ -9,6 +9,7 @@ import pytest
 from tests.unit.operator.reconcile.scheduling.world import START, World, clock
 
 from penstock_operator.model.states import State
+from penstock_operator.reconcile.actions import CreateRun
 
 HOURLY = {"cron": "0 * * * *"}
 HOUR = timedelta(hours=1)
@@ -291,6 +292,7 @@ def test_a_missing_flow_skips_and_says_so_until_it_appears() -> None:
     [
         ({"cron": "61 * * * *"}, "is no cron line"),
         ({"rrule": "FREQ=SOMETIMES"}, "is no recurrence rule"),
+        ({"cron": "0 0 * * *", "timeZone": "Mars/Phobos"}, "no time zone 'Mars/Phobos'"),
         ({**HOURLY, "parameters": {"day": "{{ yesterday }}"}}, "{{ yesterday }}"),
         (
             {
@@ -310,7 +312,7 @@ def test_what_cannot_be_followed_says_what_to_mend_and_goes_on_when_it_is(
     world.run_until(START + HOUR)
     stalled = dict(world.condition("Stalled"))
 
-    world.edit(cron="30 * * * *", rrule=None, parameters=None, backfills=None)
+    world.edit(cron="30 * * * *", rrule=None, parameters=None, backfills=None, timeZone=None)
     world.run_until(START + timedelta(hours=1, minutes=30))
 
     assert stalled["status"] == "True"
@@ -343,3 +345,57 @@ def test_a_clock_that_is_put_back_fires_nothing_again(suspended: bool) -> None:
 
     assert [moment.hour for moment in world.moments] == [1, 2, 3, 4]
     assert world.status["started"] == 4
+
+
+def test_a_zone_that_nobody_knows_stalls_an_interval_too() -> None:
+    told = {"day": "{{ scheduledTime:%Y-%m-%d }}"}
+    world = World({"interval": {"seconds": 60}, "timeZone": "Mars/Phobos", "parameters": told})
+
+    world.settle()
+
+    assert world.condition("Stalled")["reason"] == "InvalidRule"
+    assert "Mars/Phobos" in world.condition("Stalled")["message"]
+
+
+def test_a_suspended_flow_skips_and_its_schedule_says_why() -> None:
+    world = World(HOURLY)
+    assert world.flow is not None
+    world.flow["suspend"] = True
+    world.run_until(START + HOUR)
+    held = dict(world.condition("Ready"))
+
+    world.flow["suspend"] = False
+    world.run_until(START + 2 * HOUR)
+
+    assert (held["status"], held["reason"]) == ("True", "Suspended")
+    assert "Flow nightly is suspended" in held["message"]
+    assert [moment.hour for moment in world.moments] == [2]
+    assert world.skipped == {"FlowSuspended": 1}
+
+
+def test_a_run_asked_for_at_a_moment_that_is_due_anyway_counts_once() -> None:
+    world = World(HOURLY)
+    world.settle()
+
+    world.edit(triggerAt="2026-01-01T01:00:00Z")
+    world.run_until(START + HOUR)
+
+    assert (len(world.made), world.status["started"]) == (1, 1)
+
+
+def test_a_rule_of_several_lines_is_shown_in_one() -> None:
+    world = World({"rrule": "DTSTART:20260101T000000\nRRULE:FREQ=HOURLY"})
+
+    world.settle()
+
+    assert world.status["schedule"] == "DTSTART:20260101T000000; RRULE:FREQ=HOURLY"
+
+
+def test_what_a_backfill_makes_is_not_late() -> None:
+    backfill = {"name": "day", "start": "2025-12-31T00:00:00Z", "end": "2025-12-31T00:00:00Z"}
+    world = World({**HOURLY, "backfills": [backfill]})
+
+    plan = world.plan()
+
+    (made,) = [each for each in plan.actions if isinstance(each, CreateRun)]
+    assert made.due_at is None
