@@ -199,6 +199,9 @@ def test_the_pool_shows_its_use(world: World, operator: Operator) -> None:
         "urgent": (0, 1),
     }
     assert status["oldestWaitSeconds"] >= 0
+    assert operator.app is not None
+    urgent = f'namespace="{world.namespace}",pool="default",queue="urgent"'
+    assert f"penstock_pool_queued_runs{{{urgent}}} 1.0" in operator.app.metrics.text().decode()
 
 
 def test_another_operator_finds_the_slots_as_they_are(world: World, kubeconfig: Path) -> None:

@@ -13,6 +13,7 @@ from penstock_operator.app.health import Health, serve_health
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.metrics import Metrics
 from penstock_operator.app.options import Options
+from penstock_operator.app.pool_metrics import pool_figures
 from penstock_operator.app.queue import WorkQueue
 from penstock_operator.app.reconcilers import Reconcilers
 from penstock_operator.app.resync import FIELDS, WATCHED, Resync
@@ -105,6 +106,7 @@ class App:
             unfinished_runs=lambda: len(self.caches.runs),
             suspended_runs=self._count_suspended,
         )
+        self.metrics.watch_pools(lambda: pool_figures(self.caches, self._triggers.admission))
 
     async def run(
         self, stop: asyncio.Event, *, watch_started: Callable[[], None] = lambda: None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from penstock_operator.app.pool_metrics import PoolCollector, PoolFigures
 
 _RECONCILE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 _LAUNCH_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60, 300, 1800)
@@ -115,6 +117,10 @@ class Metrics:
         self._queue_depth.set_function(queue_depth)
         self._unfinished_runs.set_function(unfinished_runs)
         self._suspended_runs.set_function(suspended_runs)
+
+    def watch_pools(self, figures: Callable[[], Iterable[PoolFigures]]) -> None:
+        """Take how the WorkPools stand at the time of each scrape."""
+        self.registry.register(PoolCollector(figures))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

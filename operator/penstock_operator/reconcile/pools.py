@@ -60,18 +60,28 @@ def _use(pool: WorkPool | Malformed, use: PoolUse, *, now: datetime) -> dict[str
     """Say how many are at work and wait, where that is limited: it costs writes."""
     if isinstance(pool, Malformed) or (pool.spec.concurrency is None and not pool.spec.queues):
         return {}
-    names = {DEFAULT_QUEUE, *(each.name for each in pool.spec.queues)}
-    shown = {name: use.by_queue.get(name, (0, 0)) for name in sorted(names)}
+    shown = use_by_queue(pool, use)
     wait = now - use.waiting_since if use.waiting_since is not None else None
     return {
-        "active": sum(active for active, _ in use.by_queue.values()),
-        "queued": sum(queued for _, queued in use.by_queue.values()),
+        "active": sum(active for active, _ in shown.values()),
+        "queued": sum(queued for _, queued in shown.values()),
         "oldest_wait_seconds": int(wait.total_seconds()) if wait is not None else None,
         "queues": tuple(
             QueueStatus(name=name, active=active, queued=queued)
             for name, (active, queued) in shown.items()
         ),
     }
+
+
+def use_by_queue(pool: WorkPool, use: PoolUse) -> dict[str, tuple[int, int]]:
+    """Return how many runs are at work and wait in each queue that the pool lists; those that were
+    launched in others count to the one named default."""
+    listed = {DEFAULT_QUEUE, *(each.name for each in pool.spec.queues)}
+    shown = dict.fromkeys(sorted(listed), (0, 0))
+    for queue, (active, queued) in use.by_queue.items():
+        name = queue if queue in listed else DEFAULT_QUEUE
+        shown[name] = (shown[name][0] + active, shown[name][1] + queued)
+    return shown
 
 
 def _is_news(status: WorkPoolStatus, *, old: WorkPoolStatus | Malformed) -> bool:
