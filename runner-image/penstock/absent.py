@@ -37,7 +37,7 @@ _ERROR = "Penstock never raises it; those that it raises are in penstock.errors.
 _CONTEXT = "use penstock.runtime, or FlowRunContext and TaskRunContext of penstock.context."
 _LOAD = "use penstock.loading.load_flow('file.py:flow'), or Flow.from_source."
 _ON_FLOW = "give it to @flow, where it belongs to the code."
-_QUEUE = "a FlowRun names its queue (spec.queue); a Flow has none for its runs yet."
+_QUEUE = "give it to Flow.deploy: the Flow names the queue of its runs."
 _POD = "set it in the pod template of the WorkPool or Flow."
 _DRAW = "the order of a flow is known when it runs: `penstock run FILE:FLOW` shows it."
 
@@ -266,15 +266,13 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("to_deployment", "version_type", _ON_FLOW),
     ("to_deployment", "paused", "serve it when it is to run."),
     ("to_deployment", "triggers", _TRIGGER),
-    ("to_deployment", "concurrency_limit", "give serve a limit=, or use penstock.concurrency."),
+    ("to_deployment", "concurrency_limit", "give it to Flow.deploy, or serve a limit=."),
     ("to_deployment", "work_pool_name job_variables", "give it to deploy, or the WorkPool."),
     ("to_deployment", "work_queue_name", _QUEUE),
     ("deploy", "build push", _IMAGE),
-    ("deploy", "work_queue_name", _QUEUE),
     ("deploy", "job_variables", _POD),
     ("deploy", "triggers", _TRIGGER),
     ("deploy", "paused", "set spec.suspend of the Flow."),
-    ("deploy", "concurrency_limit", "use penstock.concurrency in the flow."),
     ("deploy", "tags", "use `with tags('a')` in the flow."),
     ("deploy", "description version version_type enforce_parameter_schema", _ON_FLOW),
     ("deploy", "entrypoint_type ignore_warnings", _ON_FLOW),

@@ -13,7 +13,12 @@ from penstock.absent import refusing_options
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import ApiError, CommandError
 from penstock.cli.output import print_documents, say
-from penstock.cli.render import Rendering, flow_manifest
+from penstock.cli.render import (
+    ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
+    Rendering,
+    flow_manifest,
+)
 from penstock.cli.schedule_manifests import schedule_manifests
 from penstock.errors import MissingLibraryError, PenstockError
 from penstock.flows import Flow
@@ -21,7 +26,13 @@ from penstock.schedules import Schedule
 from penstock.serving import Deployment
 from penstock.sources import entrypoint_in_source
 
-__all__ = ["DeployError", "deploy", "deploy_flow"]
+__all__ = [
+    "ConcurrencyLimitConfig",
+    "ConcurrencyLimitStrategy",
+    "DeployError",
+    "deploy",
+    "deploy_flow",
+]
 
 
 class DeployError(PenstockError):
@@ -116,5 +127,9 @@ def _render_command(typed: str, options: Rendering) -> str:
     words = ["penstock", "render", typed, "--image", str(options.image)]
     words += ["--name", options.name] if options.name else []
     words += ["--pool", options.pool] if options.pool else []
+    words += ["--queue", options.queue] if options.queue else []
+    if limit := options.concurrency:
+        words += ["--concurrency-limit", str(limit.limit)]
+        words += ["--collision-strategy", str(limit.collision_strategy)]
     words += ["--namespace", options.namespace] if options.namespace else []
     return f"{shlex.join(words)} | kubectl apply -f -"

@@ -13,12 +13,18 @@ from typing import Any, cast
 
 from penstock import runtime
 from penstock.absent import refuse_absent, refusing_options
-from penstock.deploying import deploy
+from penstock.deploying import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, deploy
 from penstock.drivers.scope import current_scope
 from penstock.flow_runs import ClusterRun, cluster_of, read_to_end, run_of
 from penstock.tasks import task
 
-__all__ = ["arun_deployment", "deploy", "run_deployment"]
+__all__ = [
+    "ConcurrencyLimitConfig",
+    "ConcurrencyLimitStrategy",
+    "arun_deployment",
+    "deploy",
+    "run_deployment",
+]
 
 LONGEST_STEM = 41
 """Of a name with ten digits: a run's name has 52 characters at most."""

@@ -38,6 +38,7 @@ from penstock.uncaught import hide_engine_by_default
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from penstock.cli.render import ConcurrencyLimitConfig
     from penstock.serving import Deployment, DeploymentOptions, ScheduleOptions
 
 P = ParamSpec("P")
@@ -220,6 +221,8 @@ class Flow(Decorated[P, R]):
         *,
         image: str,
         work_pool_name: str | None = None,
+        work_queue_name: str | None = None,
+        concurrency_limit: int | ConcurrencyLimitConfig | None = None,
         namespace: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> dict[str, Any]:
@@ -227,16 +230,25 @@ class Flow(Decorated[P, R]):
 
         Each schedule (``cron``, ``interval``, ``rrule``, ``schedule``, ``schedules``) becomes a
         Schedule object, named after the flow. The image is built and pushed before; it holds
-        the file that the flow is in.
+        the file that the flow is in. Runs beyond ``concurrency_limit`` wait, unless a
+        ``ConcurrencyLimitConfig`` says otherwise.
         """
-        from penstock.cli.render import Rendering
+        from penstock.cli.render import ConcurrencyLimitConfig, Rendering
         from penstock.deploying import deploy_flow
         from penstock.serving import ScheduleOptions, refuse_unknown, schedules_of
 
         refuse_unknown(options, known=ScheduleOptions.__annotations__)
+        limit = concurrency_limit
         return deploy_flow(
             self,
-            options=Rendering(image=image, name=name, pool=work_pool_name, namespace=namespace),
+            options=Rendering(
+                image=image,
+                name=name,
+                pool=work_pool_name,
+                queue=work_queue_name,
+                concurrency=ConcurrencyLimitConfig(limit) if isinstance(limit, int) else limit,
+                namespace=namespace,
+            ),
             parameters=options.get("parameters") or {},
             schedules=schedules_of(options),
         )

@@ -25,6 +25,7 @@ from penstock.cli.options import (
 )
 from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_documents, say
+from penstock.cli.render import ConcurrencyLimitStrategy
 from penstock.cli.replaying import export, replay
 from penstock.cli.retrying import retry
 from penstock.cli.running import run
@@ -242,6 +243,19 @@ def render(
     pool: Annotated[
         str | None, typer.Option(help="Work pool, if not the one named 'default'.")
     ] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Queue of the pool, if not the one named 'default'.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency-limit", min=0, metavar="N", help="How many runs may be at work at once."
+        ),
+    ] = None,
+    collision: Annotated[
+        ConcurrencyLimitStrategy,
+        typer.Option("--collision-strategy", help="What becomes of one run more than the limit."),
+    ] = ConcurrencyLimitStrategy.ENQUEUE,
     at: Annotated[
         str | None,
         typer.Option(
@@ -268,7 +282,7 @@ def render(
     output: Annotated[Document, typer.Option("-o", "--output", help="Format.")] = Document.YAML,
 ) -> None:
     """Write the Flow object of a Python flow, and its Schedules, for `kubectl apply` and git."""
-    from penstock.cli.render import Rendering, flow_manifest
+    from penstock.cli.render import ConcurrencyLimitConfig, Rendering, flow_manifest
     from penstock.cli.run_local import load
     from penstock.cli.schedule_manifests import read_schedules, schedule_manifests
 
@@ -280,7 +294,14 @@ def render(
     if at and inline:
         raise CommandError("With --inline the file is in the Flow itself; leave --entrypoint out.")
     options = Rendering(
-        image=image, name=name, namespace=namespace, pool=pool, entrypoint=at, inline=inline
+        image=image,
+        name=name,
+        namespace=namespace,
+        pool=pool,
+        queue=queue,
+        concurrency=None if limit is None else ConcurrencyLimitConfig(limit, collision),
+        entrypoint=at,
+        inline=inline,
     )
     with redirect_stdout(sys.stderr):  # what the file prints when it is imported is no YAML
         flow = load(entrypoint)

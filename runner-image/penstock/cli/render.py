@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,33 @@ LONGEST_INLINE = 128 * 1024
 DOCKERFILES = ("Dockerfile", "Containerfile")
 
 
+class ConcurrencyLimitStrategy(StrEnum):
+    """What becomes of a run when as many of its flow are at work as may be."""
+
+    ENQUEUE = "Enqueue"
+    """It waits."""
+    CANCEL_NEW = "CancelNew"
+    """It is cancelled."""
+    CANCEL_RUNNING = "CancelRunning"
+    """The oldest are cancelled, and it starts when they are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyLimitConfig:
+    """How many runs of a flow may be at work at once, and what becomes of one more."""
+
+    limit: int
+    collision_strategy: ConcurrencyLimitStrategy = ConcurrencyLimitStrategy.ENQUEUE
+
+    def __post_init__(self) -> None:
+        if self.limit < 0:
+            raise ValueError(f"A limit is a number of runs, 0 or more, not {self.limit}.")
+        ConcurrencyLimitStrategy(self.collision_strategy)
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"limit": self.limit, "strategy": str(self.collision_strategy)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
     """What the options of `penstock render` say."""
@@ -25,6 +53,8 @@ class Rendering:
     name: str | None = None
     namespace: str | None = None
     pool: str | None = None
+    queue: str | None = None
+    concurrency: ConcurrencyLimitConfig | None = None
     entrypoint: str | None = None
     inline: bool = False
 
@@ -42,6 +72,10 @@ def flow_manifest(flow: Flow[..., Any], *, typed: str, options: Rendering) -> di
         spec["source"] = {"inline": {"files": {Path(path).name: _read_source(path)}}}
     if options.pool:
         spec["workPoolRef"] = {"name": options.pool}
+    if options.queue:
+        spec["queue"] = options.queue
+    if options.concurrency:
+        spec["concurrency"] = options.concurrency.to_wire()
     spec |= _retries(flow)
     spec["parameterSchema"] = without_derived_titles(parameter_schema(flow.fn))
     return {

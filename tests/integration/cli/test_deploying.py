@@ -26,13 +26,20 @@ def test_a_deployed_flow_is_printed_and_applied(
         monkeypatch.setenv("KUBECONFIG", str(script.kubeconfig(flow_file.parent)))
         script.on(PATH, of({}))
         manifest = deployed.deploy(
-            "nightly", image="x:1", work_pool_name="big", parameters={"label": "all"}
+            "nightly",
+            image="x:1",
+            work_pool_name="big",
+            work_queue_name="urgent",
+            concurrency_limit=2,
+            parameters={"label": "all"},
         )
 
     assert yaml.safe_load(capsys.readouterr().out) == manifest
     assert manifest["spec"]["entrypoint"] == "sums.py:doubled_sum"
     assert manifest["spec"]["parameters"] == {"label": "all"}
     assert manifest["spec"]["workPoolRef"] == {"name": "big"}
+    assert manifest["spec"]["queue"] == "urgent"
+    assert manifest["spec"]["concurrency"] == {"limit": 2, "strategy": "Enqueue"}
 
 
 def test_several_flows_are_deployed_at_once(
@@ -79,6 +86,8 @@ def test_without_a_cluster_the_command_to_use_instead_is_named(flow_file: Path) 
 
     with pytest.raises(DeployError, match=r"render .*sums.py:doubled_sum --image x:1 --name n \|"):
         deployed.deploy("n", image="x:1")
+    with pytest.raises(DeployError, match=r"--concurrency-limit 1 --collision-strategy Enqueue"):
+        deployed.deploy("n", image="x:1", concurrency_limit=1)
 
 
 def test_schedules_are_applied_with_the_flow(

@@ -42,12 +42,15 @@ def test_a_flow_is_rendered_with_its_schema_and_its_retries(
 def test_the_options_stand_in_the_object(penstock: Penstock, flow_file: Path) -> None:
     done = penstock(
         *("render", "sums.py:broken", "--image", "i", "--name", "b", "-n", "team-a"),
+        *("--queue", "urgent", "--concurrency-limit", "1", "--collision-strategy", "CancelNew"),
         *("--pool", "large", "--entrypoint", "flows/sums.py:broken", "-o", "json"),
     )
 
     flow = json.loads(done.stdout)
     assert flow["metadata"] == {"name": "b", "namespace": "team-a"}
     assert flow["spec"]["workPoolRef"] == {"name": "large"}
+    assert flow["spec"]["queue"] == "urgent"
+    assert flow["spec"]["concurrency"] == {"limit": 1, "strategy": "CancelNew"}
     assert flow["spec"]["entrypoint"] == "flows/sums.py:broken"
 
 

@@ -166,7 +166,7 @@ def test_every_row_has_four_columns() -> None:
 
 
 def test_rows_are_one_of_three() -> None:
-    assert {row[2] for row in ROWS} == {"works", "not yet", "none"}
+    assert {row[2] for row in ROWS} <= {"works", "not yet", "none"}
 
 
 @shows("flow`", "task`", "Task.submit", "futures.PrefectFuture`", "futures.PrefectFutureList")
@@ -497,6 +497,23 @@ def deployed_flows() -> None:
         flow(double.fn).deploy("x", image="x:1", cron="0 6 * * *")
     with pytest.raises(penstock.errors.PenstockError, match="not at the top of a file"):
         penstock.deploy(deployment, image="i")
+
+
+@shows("Flow.deploy(work_queue_name", "client.schemas.objects.ConcurrencyLimitConfig")
+def limits_of_a_flow() -> None:
+    from penstock.cli.render import Rendering, flow_manifest
+    from penstock.deployments import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+
+    limit = ConcurrencyLimitConfig(2, ConcurrencyLimitStrategy.CANCEL_NEW)
+    with pytest.raises(penstock.errors.PenstockError, match="not at the top of a file"):
+        flow(double.fn).deploy("x", image="i", work_queue_name="urgent", concurrency_limit=limit)
+    rendered = flow_manifest(
+        flow(double.fn), typed="f.py:double", options=Rendering(queue="urgent", concurrency=limit)
+    )
+    assert rendered["spec"]["queue"] == "urgent"
+    assert rendered["spec"]["concurrency"] == {"limit": 2, "strategy": "CancelNew"}
+    with pytest.raises(ValueError, match="0 or more"):
+        ConcurrencyLimitConfig(-1)
 
 
 @shows("deployments.run_deployment", "flow_runs.wait_for_flow_run")

@@ -33,7 +33,11 @@ from penstock import (
     wait_for_signal,
     wait_for_update,
 )
-from penstock.deployments import run_deployment
+from penstock.deployments import (
+    ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
+    run_deployment,
+)
 from penstock.filesystems import FileSystem
 from penstock.flow_runs import ClusterRun
 from penstock.futures import PenstockFuture, PenstockFutureList
@@ -164,6 +168,9 @@ def in_a_cluster() -> None:
     assert_type(flow.from_source(".", "flows.py:sizes"), Flow[..., Any])
     assert_type(sizes.to_deployment("daily", interval=60, tags=["a"]), Deployment)
     deploy(sizes.to_deployment("daily"), image="sizes:1")
+    assert_type(ConcurrencyLimitConfig(1).collision_strategy, ConcurrencyLimitStrategy)
+    sizes.deploy(image="sizes:1", work_queue_name="urgent", concurrency_limit=1)
+    sizes.deploy(image="sizes:1", concurrency_limit=ConcurrencyLimitConfig(1))
 
 
 def refused() -> None:
