@@ -13,6 +13,7 @@ from penstock.clock import Stint
 from penstock.drivers.call import LiveCall
 from penstock.drivers.clocks import new_gate, new_stint
 from penstock.drivers.instant import carry_out
+from penstock.drivers.leash import Leash
 from penstock.drivers.patience import Patience, patience_with, watch_beats
 from penstock.drivers.prints import beside, prints_of
 from penstock.drivers.progress import (
@@ -133,21 +134,21 @@ def _run_on_helper(
 ) -> Ending:
     """Run the body on a thread of its own, and leave it there when its time has run out.
 
-    A thread cannot be killed. The body's outcome is dropped, its engine calls raise, and an
-    asynchronous exception is tried, which Python delivers when the body next runs Python code.
+    Then the body's outcome is dropped, its engine calls raise, and it is interrupted if it can be.
     """
     if call.context is not None and not call.context.may_abandon():
         return too_many_abandoned(call)
     endings: list[Ending] = []
-    ended, stint = new_gate(), new_stint()
+    ended, stint, leash = new_gate(), new_stint(), Leash()
 
     def run() -> None:
         try:
             with stint or nullcontext():
-                endings.append(_run_here(call, scope, args, kwargs))
+                with leash:
+                    endings.append(_run_here(call, scope, args, kwargs))
                 ended.set()
         except TaskAbandoned:
-            pass  # delivered after the body had ended
+            pass  # raised before the body had begun, or after it had ended
         finally:
             ended.set()
 
@@ -160,26 +161,22 @@ def _run_on_helper(
         while not endings and (left := patience.left()) > 0 and not ended.wait(left):
             pass  # a heartbeat may have come meanwhile
     except BaseException as error:  # Ctrl-C
-        _abandon(scope, helper, stint=stint)
+        _abandon(scope, helper, leash=leash, stint=stint)
         return Ending(error=error)
     if endings:
         return endings[0]
-    _abandon(scope, helper, stint=stint)
+    _abandon(scope, helper, leash=leash, stint=stint)
     call.left_behind = helper
     return patience.ran_out()
 
 
-def _abandon(scope: Scope, helper: threading.Thread, *, stint: Stint | None) -> None:
-    import ctypes
-
+def _abandon(scope: Scope, helper: threading.Thread, *, leash: Leash, stint: Stint | None) -> None:
     scope.abandoned = True
     if stint is not None:
         stint.disown()
     if scope.context is not None:
         scope.context.abandon(helper)
-    if helper.ident is not None and helper.is_alive():
-        exception = ctypes.py_object(TaskAbandoned)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(helper.ident), exception)
+    leash.cut()
 
 
 def _call_hook(effect: CallHook, call: LiveCall) -> None:
