@@ -3,7 +3,8 @@
 A WorkPool belongs to the people who run the platform; its template may hold whatever a pod may, but
 for the names that Penstock itself uses. Whoever may write Flows is to gain no more than a plain
 pod of the `restricted` standard: their template is held to an allow-list. The API server prunes
-unknown fields of the pod already; here are the depths that its schema leaves open.
+unknown fields of the pod already; here are the depths that its schema leaves open. The chart's
+admission policy says nearly all of it when a template is applied.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,8 +22,8 @@ RESERVED_PREFIX = "penstock-"
 
 _OWN_PATHS = ("/var/run/penstock", "/var/run/secrets/penstock.dev")
 
-_FLOW_CONTAINER_FIELDS = frozenset({"name", "env", "envFrom", "volumeMounts", "resources", "ports"})
-_SIDECAR_FIELDS = frozenset(
+FLOW_CONTAINER_FIELDS = frozenset({"name", "env", "envFrom", "volumeMounts", "resources", "ports"})
+SIDECAR_FIELDS = frozenset(
     {
         "args", "command", "env", "envFrom", "image", "imagePullPolicy", "lifecycle",
         "livenessProbe", "name", "ports", "readinessProbe", "resources", "restartPolicy",
@@ -30,7 +31,7 @@ _SIDECAR_FIELDS = frozenset(
         "volumeMounts", "workingDir",
     }
 )  # fmt: skip
-_SECURITY_FIELDS = frozenset(
+SECURITY_FIELDS = frozenset(
     {
         "allowPrivilegeEscalation", "capabilities", "privileged", "readOnlyRootFilesystem",
         "runAsGroup", "runAsNonRoot", "runAsUser", "seccompProfile",
@@ -105,7 +106,7 @@ def _flow_faults(spec: JsonObject) -> Iterator[str]:
 
 def _container_faults(container: JsonObject, *, at: str, group: str) -> Iterator[str]:
     is_flow = group == "containers" and text(container, "name") == FLOW_CONTAINER
-    allowed = _FLOW_CONTAINER_FIELDS if is_flow else _SIDECAR_FIELDS
+    allowed = FLOW_CONTAINER_FIELDS if is_flow else SIDECAR_FIELDS
     for name in sorted(container.keys() - allowed):
         yield f"{at}.{name} is not allowed in a Flow; remove it"
     for port in children(container, "ports"):
@@ -120,7 +121,7 @@ def _container_faults(container: JsonObject, *, at: str, group: str) -> Iterator
 
 
 def _security_faults(context: JsonObject, *, at: str) -> Iterator[str]:
-    for name in sorted(context.keys() - _SECURITY_FIELDS):
+    for name in sorted(context.keys() - SECURITY_FIELDS):
         yield f"{at}.{name} is not allowed in a Flow; remove it"
     wanted: tuple[tuple[str, JsonValue], ...] = (
         ("privileged", False),

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock_operator.reconcile.allowed import clash, flow_template_fault, pool_template_fault
+from penstock_operator.reconcile.allowed import (
+    FLOW_CONTAINER_FIELDS,
+    SECURITY_FIELDS,
+    SIDECAR_FIELDS,
+    clash,
+    flow_template_fault,
+    pool_template_fault,
+)
 from penstock_operator.reconcile.templates import merged
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize(
@@ -170,34 +182,35 @@ def test_what_a_flow_may_not_hold_is_refused_by_its_path(spec: dict[str, Any], p
     assert path in (flow_template_fault(spec) or "")
 
 
-def test_what_a_flow_may_hold_is_not_refused() -> None:
-    spec = {
-        "nodeSelector": {"disk": "ssd"},
-        "tolerations": [{"key": "x"}],
-        "imagePullSecrets": [{"name": "registry"}],
-        "volumes": [{"name": "cache", "emptyDir": {}}, {"name": "s", "secret": {}}],
-        "initContainers": [{"name": "wait", "image": "w", "restartPolicy": "Always"}],
-        "containers": [
-            {
-                "name": "flow",
-                "env": [],
-                "volumeMounts": [{"name": "cache", "mountPath": "/var/run/penstock-cache"}],
-                "ports": [{"containerPort": 8000}],
+ALLOWED: dict[str, Any] = {
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"key": "x"}],
+    "imagePullSecrets": [{"name": "registry"}],
+    "volumes": [{"name": "cache", "emptyDir": {}}, {"name": "s", "secret": {}}],
+    "initContainers": [{"name": "wait", "image": "w", "restartPolicy": "Always"}],
+    "containers": [
+        {
+            "name": "flow",
+            "env": [],
+            "volumeMounts": [{"name": "cache", "mountPath": "/var/run/penstock-cache"}],
+            "ports": [{"containerPort": 8000}],
+        },
+        {
+            "name": "proxy",
+            "image": "p",
+            "securityContext": {
+                "runAsUser": 1000,
+                "runAsNonRoot": True,
+                "privileged": False,
+                "capabilities": {"drop": ["ALL"]},
             },
-            {
-                "name": "proxy",
-                "image": "p",
-                "securityContext": {
-                    "runAsUser": 1000,
-                    "runAsNonRoot": True,
-                    "privileged": False,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            },
-        ],
-    }
+        },
+    ],
+}
 
-    assert flow_template_fault(spec) is None
+
+def test_what_a_flow_may_hold_is_not_refused() -> None:
+    assert flow_template_fault(ALLOWED) is None
 
 
 POOL = {
@@ -228,3 +241,19 @@ def test_a_flow_neither_changes_nor_reaches_what_is_its_pools(
     found = clash(flow_spec, pool=POOL)
 
     assert found is None if word is None else word in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("flowContainerFields", FLOW_CONTAINER_FIELDS),
+        ("sidecarFields", SIDECAR_FIELDS - FLOW_CONTAINER_FIELDS),
+        ("securityFields", SECURITY_FIELDS),
+    ],
+)
+def test_the_charts_policy_has_the_same_lists(name: str, fields: frozenset[str]) -> None:
+    policy = Path("charts/penstock/templates/admissionpolicy-templates.yaml")
+
+    (found,) = re.findall(f'define "penstock.{name}" -}}}}\n(.*)\n', (ROOT / policy).read_text())
+
+    assert set(ast.literal_eval(found)) == fields
