@@ -48,7 +48,14 @@ def test_orders_undoes_the_second_in_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("example", "flow"), [("hello", "hello"), ("weather", "weather"), ("orders", "fulfil")]
+    ("example", "flow"),
+    [
+        ("hello", "hello"),
+        ("weather", "weather"),
+        ("orders", "fulfil"),
+        ("pools", "crunch"),
+        ("schedules/base", "report"),
+    ],
 )
 def test_an_example_is_what_render_writes(example: str, flow: str) -> None:
     """Only where the source lives may differ."""

@@ -18,7 +18,7 @@ def _version() -> str:
     return namespace["__version__"]
 
 
-@pytest.mark.parametrize("example", ["hello", "approval", "orders"])
+@pytest.mark.parametrize("example", ["hello", "approval", "orders", "pools", "schedules/base"])
 def test_the_inline_source_is_the_file(example: str) -> None:
     """Who reads flow.py sees what the cluster runs."""
     flow = yaml.safe_load((EXAMPLES / example / "flow.yaml").read_text())
@@ -26,6 +26,13 @@ def test_the_inline_source_is_the_file(example: str) -> None:
     assert flow["spec"]["source"]["inline"]["files"] == {
         "flow.py": (EXAMPLES / example / "flow.py").read_text()
     }
+
+
+def test_an_example_is_applied_with_the_smallest_pool() -> None:
+    """A kustomization takes no file from outside of its folder."""
+    pool = (EXAMPLES / "pool.yaml").read_text()
+
+    assert (EXAMPLES / "schedules/base/pool.yaml").read_text() == pool
 
 
 @pytest.mark.parametrize(
