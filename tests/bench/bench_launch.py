@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, share
 from tests.bench.stage import OperatorProcess, api_server, namespace, operator
-from tests.integration.apiserver import ApiServer, Object, Refused
+from tests.bench.watching import watch
+from tests.integration.apiserver import Refused
 from tests.integration.world import World, eventually
 
 RATE = 10
@@ -53,11 +52,9 @@ def _measure(world: World, process: OperatorProcess) -> None:
         eventually(lambda: process.metric("penstock_unfinished_runs") == 0, within=60)
     delays = sorted((launched[run] - created[run]) * 1000 for run in runs)
     cost = (process.metric("penstock_api_writes_total") - writes) / len(runs)
+    Figure("FlowRun created → Job created, p50 at 10 runs/s", share(delays, 0.5), "ms", 100).print()
     Figure(
-        "FlowRun created → Job created, p50 at 10 runs/s", _share(delays, 0.5), "ms", 100
-    ).print()
-    Figure(
-        "FlowRun created → Job created, p99 at 10 runs/s", _share(delays, 0.99), "ms", 1000
+        "FlowRun created → Job created, p99 at 10 runs/s", share(delays, 0.99), "ms", 1000
     ).print()
     Figure("operator writes per undisturbed run", cost, "", 4).print()
 
@@ -65,10 +62,6 @@ def _measure(world: World, process: OperatorProcess) -> None:
 def _create(world: World, run: str, created: dict[str, float]) -> None:
     created[run] = time.monotonic()
     world.create_run(run)
-
-
-def _share(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def _watch_jobs(world: World, launched: dict[str, float], cluster: ThreadPoolExecutor) -> None:
@@ -89,18 +82,6 @@ def play(world: World, run: str) -> None:
         time.sleep(0.5)
         world.report_outcome(run, attempt=1)
         world.complete_job(f"{run}-1")
-
-
-def watch(server: ApiServer, path: str) -> Iterator[Object]:
-    """Yield the events of a watch."""
-    url = f"{server.url}{path}?watch=true&resourceVersion=0"
-    response = server.pool.request(
-        "GET", url, headers=dict(server.headers), preload_content=False, timeout=300
-    )
-    rest = b""
-    for chunk in response.stream(65536):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from map(json.loads, lines)
 
 
 if __name__ == "__main__":

@@ -37,3 +37,8 @@ class Figure:
 def read_figures(lines: Iterable[str]) -> list[Figure]:
     """Read what a benchmark printed; its other lines are remarks."""
     return [Figure(**json.loads(line)) for line in lines if line.startswith('{"name"')]
+
+
+def share(ordered: list[float], part: float) -> float:
+    """Return the value below which a part of all lies: half of them for the median."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]

@@ -52,7 +52,7 @@ class ApiServer:
         headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         if "token" not in user:
             _load_certificate(tls, user)
-        return cls(path, cluster["server"], urllib3.PoolManager(ssl_context=tls), headers)
+        return cls(path, cluster["server"], _connections(tls), headers)
 
     def speaking_as(self, token: str) -> "ApiServer":
         """Return the same server for the owner of a token, without the administrator's rights."""
@@ -60,8 +60,7 @@ class ApiServer:
         tls = ssl.create_default_context(
             cadata=_decoded(config["clusters"][0]["cluster"], "certificate-authority")
         )
-        pool = urllib3.PoolManager(ssl_context=tls)
-        return replace(self, pool=pool, headers={"Authorization": f"Bearer {token}"})
+        return replace(self, pool=_connections(tls), headers={"Authorization": f"Bearer {token}"})
 
     def impersonating(self, user: str, *, groups: tuple[str, ...] = ()) -> "ApiServer":
         """Return the same server for another user, with the administrator's leave."""
@@ -118,6 +117,11 @@ class ApiServer:
             text=True,
             check=False,
         )
+
+
+def _connections(tls: ssl.SSLContext) -> urllib3.PoolManager:
+    # One for each of many threads: a connection that does not fit is closed and opened anew.
+    return urllib3.PoolManager(ssl_context=tls, maxsize=32)
 
 
 def _named(items: list[Object], name: str) -> Object:
