@@ -117,8 +117,8 @@ class BusyPool:
     def add_behind(self, key: Key) -> None:
         self._backlog.add_behind(key)
 
-    def add_after(self, key: Key, seconds: float) -> None:
-        self._backlog.add_at(key, self.seconds + seconds, behind=True)
+    def add_after(self, key: Key, seconds: float, *, behind: bool = True) -> None:
+        self._backlog.add_at(key, self.seconds + seconds, behind=behind)
 
     def submit(self, *, waiting: bool = False) -> None:
         """A run appears; it may have been told already that it has to wait."""

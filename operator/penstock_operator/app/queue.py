@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from penstock_operator.kube.limits import patient
+
 K = TypeVar("K", bound=Hashable)
 
 _FEW = 1_000
@@ -30,6 +32,7 @@ class Backlog(Generic[K]):
         self._dirty: set[K] = set()
         self._in_front: set[K] = set()
         self._running: set[K] = set()
+        self._running_behind: set[K] = set()
         self._due: dict[K, float] = {}
         self._timers: list[tuple[float, int, K, bool]] = []
         self._serial = 0
@@ -94,8 +97,14 @@ class Backlog(Generic[K]):
             while lane:
                 key = lane.popleft()
                 if key in self._dirty and key not in self._running:
+                    if lane is self._ready_behind:
+                        self._running_behind.add(key)
                     return self._hand_out(key)
         return None
+
+    def runs_behind(self, key: K) -> bool:
+        """Tell whether a key was handed out because no news were waiting."""
+        return key in self._running_behind
 
     def _hand_out(self, key: K) -> K:
         self._dirty.discard(key)
@@ -107,6 +116,7 @@ class Backlog(Generic[K]):
 
     def done(self, key: K) -> None:
         self._running.discard(key)
+        self._running_behind.discard(key)
         if key in self._dirty:
             self._ready.append(key)
 
@@ -170,9 +180,9 @@ class WorkQueue(Generic[K]):
         self._backlog.add_behind(key)
         self._changed.set()
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def add_after(self, key: K, seconds: float, *, behind: bool = True) -> None:
         """Look at a key later, behind the news of that time: many pending runs may be polled."""
-        self._backlog.add_at(key, self._clock() + max(0.0, seconds), behind=True)
+        self._backlog.add_at(key, self._clock() + max(0.0, seconds), behind=behind)
         self._changed.set()
 
     def stop(self) -> None:
@@ -192,6 +202,7 @@ class WorkQueue(Generic[K]):
             if key is None:
                 await self._wait()
                 continue
+            patient.set(self._backlog.runs_behind(key))
             try:
                 await self._attempt(key)
             finally:

@@ -93,7 +93,8 @@ class Reconcilers:
         }[key.kind]
         plan = await reconcile(key)
         if plan is not None and plan.requeue_after is not None:
-            self.queue.add_after(key, plan.requeue_after.total_seconds())
+            seconds = plan.requeue_after.total_seconds()
+            self.queue.add_after(key, seconds, behind=not plan.punctual)
 
     async def _reconcile_run(self, key: Key) -> Plan | None:
         name = Name(key.namespace, key.name)

@@ -38,7 +38,7 @@ class Queue(Protocol):
 
     def add_behind(self, key: Key) -> None: ...
 
-    def add_after(self, key: Key, seconds: float) -> None: ...
+    def add_after(self, key: Key, seconds: float, *, behind: bool = True) -> None: ...
 
 
 class Triggers:
@@ -113,7 +113,7 @@ class Triggers:
             heard = self.admission.lost_run(obj) if known is None else self.admission.saw_run(known)
             for key in heard:
                 if key.kind == Kind.POOL:
-                    self._queue.add_after(key, _USE_SECONDS)
+                    self._queue.add_after(key, _USE_SECONDS, behind=False)
                 else:
                     self._queue.add(key)
 

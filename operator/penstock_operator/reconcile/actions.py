@@ -233,3 +233,5 @@ class Plan:
     """Look-ups to make before planning again at once; there are no actions then."""
     requeue_after: timedelta | None = None
     """When to plan again although nothing has happened; counted from the plan."""
+    punctual: bool = False
+    """Whether somebody counts on that moment: it then does not wait behind a mass of others."""

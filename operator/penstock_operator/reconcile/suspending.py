@@ -4,6 +4,7 @@ A runner that has nothing to do but wait says so in its last report and leaves. 
 the date. Nothing is undone and no budget is used: the next attempt goes on from the journal.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from penstock_operator.model.execution import Suspension
@@ -133,7 +134,7 @@ def _rest(case: RunCase, standing: Standing, *, due: datetime | None) -> Plan:
             times.append(lingers_until)
     if not times:
         return Plan(actions=actions)
-    return after(min(times) - case.now, *actions)
+    return replace(after(min(times) - case.now, *actions), punctual=True)
 
 
 def _is_let_go_on(case: RunCase) -> bool:

@@ -122,6 +122,7 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
             *(CancelRun(each.namespace, each.name, each.uid) for each in course.superseded()),
         ),
         requeue_after=again,
+        punctual=True,
     )
 
 

@@ -114,6 +114,19 @@ def test_looks_by_the_clock_let_news_go_ahead() -> None:
     assert drain(work, now=2.0) == ["new", "poll"]
 
 
+def test_it_is_known_what_ran_for_want_of_news() -> None:
+    work = backlog()
+    work.add_behind("mass")
+    work.add("news")
+
+    taken = [work.take(now=0), work.take(now=0)]
+
+    assert taken == ["news", "mass"]
+    assert [work.runs_behind(key) for key in ("news", "mass")] == [False, True]
+    work.done("mass")
+    assert not work.runs_behind("mass")
+
+
 def test_the_earliest_time_holds() -> None:
     work = backlog()
     work.add_at("a", 5.0)

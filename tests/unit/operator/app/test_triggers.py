@@ -22,7 +22,7 @@ class Queued:
         self.keys.append(key)
         self.behind.append(key)
 
-    def add_after(self, key: Key, seconds: float) -> None:
+    def add_after(self, key: Key, seconds: float, *, behind: bool = True) -> None:
         self.keys.append(key)
 
 

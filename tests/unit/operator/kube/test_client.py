@@ -134,3 +134,13 @@ def test_a_bucket_fills_up_again() -> None:
     delay = bucket.take(now=100.4)
 
     assert delay == 0.0
+
+
+def test_the_patient_leave_what_the_others_may_need_at_once() -> None:
+    bucket = Bucket(per_second=10, burst=4)
+
+    patient = [bucket.take(now=100.0, leaving=2) for _ in range(4)]
+    urgent = bucket.take(now=100.0)
+
+    assert patient == pytest.approx([0.0, 0.0, 0.1, 0.2])
+    assert urgent == pytest.approx(0.1)
