@@ -129,6 +129,12 @@ class Admission:
         wait = self._enter(name, pool=pool, flow=flow).ask(name, seat)
         return Slot() if wait is None else Slot(wait.ahead, for_flow=wait.for_flow)
 
+    def is_full_for(self, run: Object) -> bool:
+        """Tell whether a run could not start even if it were its turn."""
+        use = self._flow(_flow_of(run))
+        pool = text_at(run, "spec", "workPoolRef", "name") or use.pool
+        return use.limit.room == 0 or self._slots(Name(name_of(run).namespace, pool)).is_full
+
     def is_superseded(self, run: Name) -> bool:
         """Tell whether newer runs of its flow are to run in its stead."""
         where = self._runs.get(run)

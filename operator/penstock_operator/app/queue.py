@@ -19,6 +19,10 @@ from penstock_operator.kube.limits import patient
 
 K = TypeVar("K", bound=Hashable)
 
+MOST_BEHIND = 4
+"""So many keys run at once for want of news. Each takes its share of the one loop, which is what
+news would wait for."""
+
 _FEW = 1_000
 """So many stale timers are not worth a sweep."""
 
@@ -93,13 +97,18 @@ class Backlog(Generic[K]):
     def take(self, *, now: float) -> K | None:
         """Hand out the next key, or nothing; `done` gives it back."""
         self._wake(now)
-        for lane in (self._ready, self._ready_behind):
-            while lane:
-                key = lane.popleft()
-                if key in self._dirty and key not in self._running:
-                    if lane is self._ready_behind:
-                        self._running_behind.add(key)
-                    return self._hand_out(key)
+        key = self._next_of(self._ready)
+        if key is None and len(self._running_behind) < MOST_BEHIND:
+            key = self._next_of(self._ready_behind)
+            if key is not None:
+                self._running_behind.add(key)
+        return key
+
+    def _next_of(self, lane: deque[K]) -> K | None:
+        while lane:
+            key = lane.popleft()
+            if key in self._dirty and key not in self._running:
+                return self._hand_out(key)
         return None
 
     def runs_behind(self, key: K) -> bool:

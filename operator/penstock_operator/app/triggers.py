@@ -27,7 +27,9 @@ from penstock_operator.kube.resources import (
     SIGNALS,
     Resource,
 )
+from penstock_operator.model.states import State
 from penstock_operator.reconcile.names import RUN_LABEL
+from penstock_operator.reconcile.wire import number
 
 _USE_SECONDS = 2.0
 """How long news of runs gather before a pool's status tells of them."""
@@ -68,10 +70,7 @@ class Triggers:
         cache = self._caches.of(resource)
         known = cache.get(name_of(obj))
         if cache.put(obj):
-            self._queue_all(self._concerned_by(resource, obj))
-            if _means_something_to_others(known, obj):
-                self._queue_dependents(resource, obj)
-            self._admit(resource, obj)
+            self._spread(resource, obj, to_others=_means_something_to_others(known, obj))
 
     def lost(self, resource: Resource, *, namespace: str, name: str, uid: str) -> None:
         """Take in that an object is no more."""
@@ -81,9 +80,24 @@ class Triggers:
 
     def _remove(self, resource: Resource, obj: Object) -> None:
         if self._caches.of(resource).remove(obj):
-            self._queue_all(self._concerned_by(resource, obj))
+            self._spread(resource, obj, to_others=True)
+
+    def _spread(self, resource: Resource, obj: Object, *, to_others: bool) -> None:
+        if resource == RUNS:
+            self._queue_run(obj)
+        self._queue_all(self._concerned_by(resource, obj))
+        if to_others:
             self._queue_dependents(resource, obj)
+        if to_others or resource == RUNS:
             self._admit(resource, obj)
+
+    def _queue_run(self, run: Object) -> None:
+        """Queue a run: behind all news if there is nothing to do but to tell it that it waits."""
+        key = Key(Kind.RUN, *name_of(run))
+        if _waits_undisturbed(run) and self.admission.is_full_for(run):
+            self._queue.add_behind(key)
+        else:
+            self._queue.add(key)
 
     def queue_everything(self) -> None:
         """Queue every object there is, in the order of dependence, and behind all news.
@@ -100,7 +114,7 @@ class Triggers:
                 self._queue.add_behind(Key(kind, *name))
         for run in self._caches.runs:
             if not text_at(run, "status", "state"):
-                self._queue.add(Key(Kind.RUN, *name_of(run)))
+                self._queue_run(run)
 
     def _admit(self, resource: Resource, obj: Object) -> None:
         """Let runs start that may by what has become of a run or a pool."""
@@ -142,7 +156,6 @@ class Triggers:
     def _concerned_by(self, resource: Resource, obj: Object) -> Iterator[Key]:
         namespace, name = name_of(obj)
         if resource == RUNS:
-            yield Key(Kind.RUN, namespace, name)
             yield from self._relatives_of(obj)
             yield from self._schedule_of(obj)
         elif resource == JOBS:
@@ -191,6 +204,14 @@ class Triggers:
         is_over = self._caches.runs.get(name) is None
         if schedule and (is_over or not text_at(run, "status", "state")):
             yield Key(Kind.SCHEDULE, name.namespace, schedule)
+
+
+def _waits_undisturbed(run: Object) -> bool:
+    """Tell whether a run has not been at work, and nobody has changed it since it was looked at."""
+    state = text_at(run, "status", "state")
+    generation = number(run, "metadata", "generation", default=1)
+    observed = number(run, "status", "observedGeneration", default=1) if state else 1
+    return state in ("", State.SCHEDULED) and generation == observed
 
 
 def _means_something_to_others(known: Object | None, new: Object) -> bool:

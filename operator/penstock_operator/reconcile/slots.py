@@ -137,6 +137,11 @@ class Slots(Generic[K]):
         """Whether the pool itself lets anybody wait."""
         return self._limited
 
+    @property
+    def is_full(self) -> bool:
+        """Whether all slots of the pool are held."""
+        return len(self._holders) >= self._limit
+
     def next(self) -> Iterator[K]:
         """Return those who would get a slot if they asked, the first first; of many, some: each
         that takes its slot leads to the next."""

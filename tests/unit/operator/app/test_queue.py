@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from penstock_operator.app.queue import Backlog, WorkQueue
+from penstock_operator.app.queue import MOST_BEHIND, Backlog, WorkQueue
 
 
 def backlog() -> Backlog[str]:
@@ -125,6 +125,20 @@ def test_it_is_known_what_ran_for_want_of_news() -> None:
     assert [work.runs_behind(key) for key in ("news", "mass")] == [False, True]
     work.done("mass")
     assert not work.runs_behind("mass")
+
+
+def test_the_masses_never_take_all_workers() -> None:
+    work = backlog()
+    for number in range(10):
+        work.add_behind(f"mass-{number}")
+    taken = [work.take(now=0) for _ in range(10)]
+
+    work.add("news")
+
+    assert taken.count(None) == 10 - MOST_BEHIND
+    assert work.take(now=0) == "news"
+    work.done("mass-0")
+    assert work.take(now=0) == f"mass-{MOST_BEHIND}"
 
 
 def test_the_earliest_time_holds() -> None:

@@ -63,6 +63,57 @@ def test_a_run_concerns_itself() -> None:
     assert queue.keys == [key(Kind.RUN, "one")]
 
 
+def full_pool(noticed: Triggers) -> None:
+    limits = {"concurrency": 1}
+    noticed.notice(POOLS, "ADDED", {**obj("default"), "spec": limits})
+    noticed.notice(FLOWS, "ADDED", flow())
+    at_work = {"state": "Running", "workPool": "default", "attempt": 1}
+    noticed.notice(RUNS, "ADDED", {**run("first"), "status": at_work})
+
+
+def test_runs_that_can_only_be_told_to_wait_let_news_go_ahead() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    queue.keys.clear()
+    queue.behind.clear()
+
+    noticed.notice(RUNS, "ADDED", run("one"))
+    noticed.notice(JOBS, "MODIFIED", obj("first-1", labels={"penstock.dev/run": "first"}))
+
+    assert queue.behind == [key(Kind.RUN, "one")]
+    assert queue.keys == [key(Kind.RUN, "one"), key(Kind.RUN, "first")]
+
+
+def test_a_run_that_waits_and_is_changed_is_news() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    waits = {"state": "Scheduled", "reason": "WaitingForSlot", "observedGeneration": 1}
+    changed = {**run("one"), "status": waits}
+    changed["metadata"]["generation"] = 2
+    queue.behind.clear()
+
+    noticed.notice(RUNS, "ADDED", changed)
+
+    assert queue.behind == []
+
+
+def test_a_slot_that_comes_free_is_news_to_the_run_that_is_next() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    waits = {"state": "Scheduled", "reason": "WaitingForSlot", "observedGeneration": 1}
+    noticed.notice(RUNS, "ADDED", {**run("one"), "status": waits})
+    queue.keys.clear()
+    queue.behind.clear()
+
+    noticed.saw(RUNS, {**run("first", 2), "status": {"state": "Completed"}})
+
+    assert key(Kind.RUN, "one") in queue.keys
+    assert queue.behind == []
+
+
 def test_a_job_concerns_its_run() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
