@@ -46,13 +46,15 @@ class OperatorProcess:
     process: subprocess.Popen[bytes]
     port: int
 
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric's series."""
-        lines = self._get("metrics").splitlines()
-        values = [
-            line.rpartition(" ")[2] for line in lines if line.split("{")[0].split(" ")[0] == name
-        ]
-        return sum(map(float, values))
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's series, or of those with certain labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        series = (line.rpartition(" ") for line in self._get("metrics").splitlines())
+        return sum(
+            float(value)
+            for what, _, value in series
+            if what.split("{")[0] == name and all(each in what for each in wanted)
+        )
 
     def is_ready(self) -> bool:
         try:
