@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 from tests.integration.apiserver import ApiServer, Object
+from urllib3.exceptions import HTTPError
 
 
 def watch(server: ApiServer, path: str) -> Iterator[Object]:
@@ -13,6 +15,7 @@ def watch(server: ApiServer, path: str) -> Iterator[Object]:
         "GET", url, headers=dict(server.headers), preload_content=False, timeout=300
     )
     rest = b""
-    for chunk in response.stream(65536):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from map(json.loads, lines)
+    with suppress(HTTPError):  # the server is taken down
+        for chunk in response.stream(65536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from map(json.loads, lines)
