@@ -30,8 +30,8 @@ from penstock.errors import (
     UnreadableResult,
     UnstorableValue,
 )
-from penstock.functions import digest_of_file
 from penstock.logging import show_by_default
+from penstock.own_code import digest_of_code
 from penstock.parameters import by_name
 from penstock.states import Crashed, Failed, State, StateType
 from penstock.tracebacks import report_error
@@ -141,7 +141,7 @@ def _prepared(
     if journal is not None:
         try:
             call.args, call.kwargs = journal.record_given(
-                call.args, call.kwargs, code=digest_of_file(flow.fn)
+                call.args, call.kwargs, code=digest_of_code(flow.fn)
             )
         except UnstorableValue as error:
             complain(call.run, f"The parameters are taken anew by each later attempt: {error}")
@@ -149,14 +149,14 @@ def _prepared(
 
 
 def _meet_code(flow: Flow[..., object], call: LiveCall) -> None:
-    """Say so if the flow's file has changed since the launch before."""
+    """Say so if the flow's code has changed since the launch before."""
     journal = call.context.journal if call.context else None
-    digest = digest_of_file(flow.fn)
+    digest = digest_of_code(flow.fn)
     if journal is not None and digest is not None and journal.meet_code(digest):
         complain(
             call.run,
-            "The flow's file has changed since the run was last launched. What had finished keeps "
-            "its results; all else runs as it is now.",
+            "The flow's file, or one beside it that it imports, has changed since the run was last "
+            "launched. What had finished keeps its results; all else runs as it is now.",
         )
 
 

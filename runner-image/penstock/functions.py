@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -96,16 +95,3 @@ def is_coroutine_function(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - looks at it, does not test for it
     )
-
-
-def digest_of_file(function: Callable[..., object]) -> str | None:
-    """Return a short digest of the file that a function is defined in; ``None`` without one."""
-    import hashlib
-    from pathlib import Path
-
-    module = sys.modules.get(function.__module__)
-    name = getattr(module, "__file__", None)
-    try:
-        return hashlib.sha256(Path(name).read_bytes()).hexdigest()[:10] if name else None
-    except OSError:
-        return None

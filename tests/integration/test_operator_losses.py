@@ -244,3 +244,33 @@ def test_a_report_of_a_lost_attempt_does_not_end_the_run(world: World, operator:
 
     status = world.wait_for_state("one", "Running")
     assert status["attempt"] == 2
+
+
+def test_an_image_that_changed_under_its_name_is_told(world: World, operator: Operator) -> None:
+    launch(world)
+    first = world.create_pod(world.wait_for_job("one-1"), status=runs("daily@sha256:aa"))
+    world.report("one", attempt=1, pod_uid=first["metadata"]["uid"])
+    world.fail_job("one-1", reason="PodFailurePolicy", message="DisruptionTarget: FailJob")
+    job = world.wait_for_job("one-2")
+    world.start_job("one-2")
+    second = world.create_pod(job, status=runs("daily@sha256:bb"))
+    world.report("one", attempt=2, pod_uid=second["metadata"]["uid"])
+    world.report_outcome("one", attempt=2, pod_uid=second["metadata"]["uid"])
+    status = world.wait_for_state("one", "Completed")
+
+    told = eventually(lambda: [each["reason"] for each in world.list("events")])
+    assert (status["imageID"], status["lastImageID"]) == ("daily@sha256:aa", "daily@sha256:bb")
+    assert "ImageChanged" in told
+
+
+def runs(image: str) -> dict[str, object]:
+    """Return the status of a pod whose node tells what it runs."""
+    container = {
+        "name": "flow",
+        "image": "daily",
+        "imageID": image,
+        "ready": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": now()}},
+    }
+    return {"phase": "Running", "containerStatuses": [container]}

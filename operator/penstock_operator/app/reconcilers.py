@@ -57,7 +57,7 @@ from penstock_operator.reconcile.snapshots import plan_snapshots
 logger = logging.getLogger(__name__)
 
 _CODE_VERSION = ("status", "codeVersion")
-_MAX_ROUNDS = 6
+_MAX_ROUNDS = 7
 _HISTORY_DELAY_SECONDS = 5.0
 """Runs that end together are collected together."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock_operator.kube.caches import Name
 from penstock_operator.kube.client import FIELD_MANAGER, Client, Object
-from penstock_operator.kube.errors import NotFound
+from penstock_operator.kube.errors import Forbidden, NotFound
 from penstock_operator.kube.execute import Witness
 from penstock_operator.kube.resources import (
     CONFIG_MAPS,
@@ -77,6 +77,8 @@ async def look_for_run(
         observed = replace(observed, jobs=jobs, jobs_are_live=True)
     if Look.PODS in need:
         observed = replace(observed, pods=await _pods_of(client, observed))
+    if Look.IMAGE in need:
+        observed = replace(observed, image_id=await _image_of(client, observed))
     if Look.EVENTS in need:
         observed = replace(observed, events=await _events_of(client, observed))
     if Look.SNAPSHOT in need:
@@ -233,6 +235,20 @@ async def _pods_of(client: Client, observed: ObservedRun) -> tuple[PodView, ...]
     labels = f"{RUN_LABEL}={meta.name},{ATTEMPT_LABEL}={observed.run.status.attempt}"
     found = await _list(client, PODS, namespace=meta.namespace, labels=labels)
     return tuple(reading.read_pod(pod) for pod in found)
+
+
+async def _image_of(client: Client, observed: ObservedRun) -> str:
+    """Return what the pod that has reported runs; an answer is not worth holding the run up."""
+    report = observed.run.status.execution
+    if report is None:
+        return ""
+    try:
+        pod = await client.get(
+            PODS, namespace=observed.run.metadata.namespace, name=report.pod_name
+        )
+    except (NotFound, Forbidden):
+        return ""
+    return reading.image_of(pod) if text(pod, "metadata", "uid") == report.pod_uid else ""
 
 
 async def _events_of(client: Client, observed: ObservedRun) -> tuple[EventView, ...]:

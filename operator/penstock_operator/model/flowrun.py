@@ -22,6 +22,7 @@ from penstock_operator.model.schema import (
 from penstock_operator.model.states import TERMINAL_STATES, Reason, State, WaitKind
 from penstock_operator.model.store import StoreName
 
+MAX_IMAGE_ID = 1024
 _TERMINAL = "[" + ", ".join(f"'{state}'" for state in TERMINAL_STATES) + "]"
 
 
@@ -247,6 +248,23 @@ class FlowRunStatus(Part):
 
     image: ImageName | None = None
     """Image of the flow's container."""
+
+    image_id: Annotated[
+        str | None,
+        Field(validation_alias="imageID", serialization_alias="imageID", max_length=MAX_IMAGE_ID),
+    ] = None
+    """What its node found under that name when the run began, for example NAME@sha256:…. It is
+    there once an attempt is over."""
+
+    last_image_id: Annotated[
+        str | None,
+        Field(
+            validation_alias="lastImageID",
+            serialization_alias="lastImageID",
+            max_length=MAX_IMAGE_ID,
+        ),
+    ] = None
+    """The same of the latest attempt that ran another one."""
 
     work_pool: Annotated[str, Field(max_length=52)] | None = None
     """The WorkPool that launches the run."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from penstock_operator.model.execution import Execution, Outcome, Suspension
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun, FlowRunStatus
+from penstock_operator.reconcile import images
 from penstock_operator.reconcile.actions import (
     Action,
     DeleteJob,
@@ -142,12 +143,20 @@ class RunCase:
         uid = self.report.pod_uid if self.report is not None else ""
         return next((each for each in pods if each.uid == uid), pods[0] if pods else None)
 
+    def image_id(self) -> str:
+        """What the pod that has reported runs; empty if nobody can tell."""
+        if isinstance(self.observed.image_id, NotLooked):
+            raise NeedError(Look.IMAGE)
+        return self.observed.image_id
+
     def patch(
         self, status: FlowRunStatus, *, recovered_from: str = "", woken_by: str = ""
     ) -> tuple[Action, ...]:
         """Write the status, if it says anything new."""
         if not is_news(status, run=self.run):
             return ()
+        if self.report is not None and images.is_over(status, before=self.status):
+            status = images.with_image(status, found=self.image_id())
         target = target_of(self.run.metadata)
         ended = status.state is not None and status.state.is_terminal
         is_last_word = ended or (status.attempt or 0) > self.status.attempt

@@ -37,6 +37,9 @@ class Look(StrEnum):
     PODS = "Pods"
     """List the pods with the labels penstock.dev/run and penstock.dev/attempt → `pods`."""
 
+    IMAGE = "Image"
+    """Get the pod that has reported, and what its container `flow` runs → `image_id`."""
+
     EVENTS = "Events"
     """List the Events about the current Job and about the pods found (by involvedObject.uid) →
     `events`. Always asked for together with PODS."""
@@ -131,6 +134,8 @@ class ContainerView:
 
     name: str
     image: str = ""
+    image_id: str = ""
+    """What the node found under that name."""
     is_init: bool = False
     running: bool = False
     running_since: datetime | None = None
@@ -283,6 +288,8 @@ class ObservedRun:
     snapshot: ConfigMapView | NotLooked | None = NOT_LOOKED
     pods: tuple[PodView, ...] | NotLooked = NOT_LOOKED
     events: tuple[EventView, ...] | NotLooked = NOT_LOOKED
+    image_id: str | NotLooked = NOT_LOOKED
+    """Empty if the pod is gone, or its node has not told."""
     refusal: Refusal | None = None
     slot: Slot | NotLooked = NOT_LOOKED
     is_superseded: bool = False

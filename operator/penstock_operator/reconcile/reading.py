@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import JsonValue, ValidationError
 
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.model.flowrun import MAX_IMAGE_ID, FlowRun
 from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.schema import Part
@@ -17,6 +17,7 @@ from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.names import (
     ATTEMPT_LABEL,
     BACKFILL_LABEL,
+    FLOW_CONTAINER,
     MOMENT_ANNOTATION,
     QUEUE_LABEL,
 )
@@ -178,12 +179,22 @@ def read_pod(raw: Raw) -> PodView:
     )
 
 
+def image_of(pod: Raw) -> str:
+    """Return what a pod's container `flow` runs, as far as its node has told."""
+    containers = read_pod(pod).containers
+    return next(
+        (each.image_id for each in containers if each.name == FLOW_CONTAINER and not each.is_init),
+        "",
+    )
+
+
 def _container(raw: Raw, *, init: bool) -> ContainerView:
     state = child(raw, "state")
     terminated = child(state, "terminated")
     return ContainerView(
         name=text(raw, "name"),
         image=text(raw, "image"),
+        image_id=text(raw, "imageID")[:MAX_IMAGE_ID],
         is_init=init,
         running="running" in state,
         running_since=instant(state, "running", "startedAt"),

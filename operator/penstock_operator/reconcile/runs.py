@@ -17,6 +17,7 @@ from penstock_operator.reconcile.ending import (
     last_moment,
     timeout,
 )
+from penstock_operator.reconcile.images import has_changed, next_look, with_image
 from penstock_operator.reconcile.kueue import follow_suspended_job
 from penstock_operator.reconcile.launching import launch_attempt, recover, start_run
 from penstock_operator.reconcile.losses import (
@@ -41,7 +42,7 @@ from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
 from penstock_operator.reconcile.suspending import resume, suspend, wait_without_pod
-from penstock_operator.reconcile.telling import tell_of_changed_code
+from penstock_operator.reconcile.telling import tell_of_changed_code, tell_of_changed_image
 from penstock_operator.reconcile.undoing import follow_last_launch
 
 
@@ -50,6 +51,7 @@ def plan_run(observed: ObservedRun, *, now: datetime, settings: Settings) -> Pla
     case = RunCase(observed, now, settings)
     try:
         plan = _plan(case)
+        plan = replace(plan, actions=(*plan.actions, *tell_of_changed_image(case, plan.actions)))
         # Last: nothing that a signal's status meets may stand in the way of the run.
         return replace(plan, actions=(*plan.actions, *settle_signals(case)))
     except NeedError as need:
@@ -174,11 +176,18 @@ def _running(case: RunCase) -> Plan:
     told = tell_of_changed_code(case)
     if told:
         words += " Its code has changed since the attempt before; what had finished is kept."
+    look = next_look(case.status, report, now=case.now)
+    is_due = look is not None and not look
+    known = with_image(case.status, found=case.image_id() if is_due else "")
+    if has_changed(known):
+        words += " Its image has changed since the run began."
     status = status_with(
         Standing(State.RUNNING, Reason.RUNNING, words),
         run=case.run,
         now=case.now,
         started_at=case.started_at,
+        last_image_id=known.last_image_id,
     )
     patch = case.patch(status)
-    return Plan(actions=(*patch, *case.deletions(case.superseded()), *(told if patch else ())))
+    actions = (*patch, *case.deletions(case.superseded()), *(told if patch else ()))
+    return Plan(actions=actions, requeue_after=look or (OFTEN if is_due else None))

@@ -1,8 +1,11 @@
 """Events about a run, for people who describe it: what its status does not say for long."""
 
+from collections.abc import Sequence
+
 from penstock_operator.model.flow import Flow
-from penstock_operator.reconcile.actions import Action, TellEvent
+from penstock_operator.reconcile.actions import Action, PatchRunStatus, TellEvent
 from penstock_operator.reconcile.case import RunCase
+from penstock_operator.reconcile.images import has_changed
 from penstock_operator.reconcile.names import job_name
 from penstock_operator.reconcile.status import second
 
@@ -14,9 +17,27 @@ def tell_of_changed_code(case: RunCase) -> tuple[Action, ...]:
         return ()
     words = (
         f"Attempt {case.status.attempt} goes on with other code than the attempt before: the file"
-        " of the flow in its image has changed. What had finished keeps its results."
+        " of the flow in its image, or one beside it that it imports, has changed. What had"
+        " finished keeps its results."
     )
     return (_event(case, reason="CodeChanged", message=words, attempt=case.status.attempt),)
+
+
+def tell_of_changed_image(case: RunCase, actions: Sequence[Action]) -> tuple[Action, ...]:
+    """Tell that an attempt runs another image than the run began with, when that is written."""
+    for action in actions:
+        if not isinstance(action, PatchRunStatus) or not has_changed(action.status):
+            continue
+        status = action.status
+        if status.last_image_id == case.status.last_image_id:
+            continue
+        words = (
+            f"Attempt {case.status.attempt} runs {status.last_image_id} under the name"
+            f" {status.image}; the run began with {status.image_id}. What had finished keeps its"
+            " results. A name with a digest always means the same image."
+        )
+        return (_event(case, reason="ImageChanged", message=words, attempt=case.status.attempt),)
+    return ()
 
 
 def tell_of_changed_flow(case: RunCase) -> tuple[Action, ...]:

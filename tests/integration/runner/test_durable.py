@@ -328,7 +328,7 @@ def test_an_attempt_that_goes_on_with_other_code_says_so_and_keeps_what_was_fini
     second = attempt(STEPS + "# mended")
 
     assert second.exit_code() == 0
-    assert "The flow's file has changed since the run was last launched" in second.output
+    assert "or one beside it that it imports, has changed since the run was last" in second.output
     assert last(server)["journal"]["codeChanged"] is True
     assert "step 1" not in second.output
 

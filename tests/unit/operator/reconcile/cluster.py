@@ -281,11 +281,10 @@ class Cluster:
         self, pod: Object, *, exit_code: int = 1, reason: str = "Error", **status: Any
     ) -> None:
         end = {"exitCode": exit_code, "reason": reason}
+        told = pod["status"].get("containerStatuses") or [{"name": "flow", "image": "runner:1"}]
         pod["status"] = {
             "phase": "Failed" if exit_code else "Succeeded",
-            "containerStatuses": [
-                {"name": "flow", "image": "runner:1", "state": {"terminated": end}}
-            ],
+            "containerStatuses": [told[0] | {"state": {"terminated": end}}],
         } | status
 
     def end_job(
@@ -456,6 +455,10 @@ class Operator:
                 if each["metadata"]["labels"]["penstock.dev/attempt"] == attempt
             )
             observed = replace(observed, pods=pods)
+        if Look.IMAGE in need:
+            report = status.execution
+            pod = cluster.pods.get(report.pod_name) if report is not None else None
+            observed = replace(observed, image_id=reading.image_of(pod) if pod else "")
         if Look.EVENTS in need:
             events = tuple(reading.read_event(each) for each in cluster.events)
             observed = replace(observed, events=events)
