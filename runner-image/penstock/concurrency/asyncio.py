@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 
-from penstock.concurrency.acquiring import Release, Request, acquire, request_of
+from penstock.concurrency.acquiring import Release, Vigil, acquire, request_of
+from penstock.concurrency.claims import Request
 from penstock.drivers.holding import holding
 from penstock.drivers.loops import suspend_until
 from penstock.drivers.scope import enter_engine
@@ -59,14 +60,15 @@ async def rate_limit(
 async def acquire_suspending(request: Request) -> Release:
     """Wait until the slots are taken; return what gives them back."""
     scope = enter_engine()
-    with closing(acquire(request)) as steps:
+    with closing(acquire(request)) as steps, closing(Vigil(scope)) as vigil:
         while True:
             try:
-                wait = next(steps)
+                step = next(steps)
             except StopIteration as done:
                 release: Release = done.value
                 return release
-            place = wait.place
+            vigil.see(step)
+            place = step.place
             await suspend_until(
-                place.has_rung, subscribe=place.subscribe, scope=scope, timeout=wait.seconds
+                place.has_rung, subscribe=place.subscribe, scope=scope, timeout=step.seconds
             )

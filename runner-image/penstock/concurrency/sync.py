@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
-from penstock.concurrency.acquiring import Release, Request, acquire, request_of
+from penstock.concurrency.acquiring import Release, Vigil, acquire, request_of
+from penstock.concurrency.claims import Request
 from penstock.drivers.holding import holding
 from penstock.drivers.scope import enter_engine
 from penstock.drivers.waiting import block_until
@@ -63,14 +64,15 @@ def rate_limit(
 def acquire_blocking(request: Request) -> Release:
     """Block until the slots are taken; return what gives them back."""
     scope = enter_engine()
-    with closing(acquire(request)) as steps:
+    with closing(acquire(request)) as steps, closing(Vigil(scope)) as vigil:
         while True:
             try:
-                wait = next(steps)
+                step = next(steps)
             except StopIteration as done:
                 release: Release = done.value
                 return release
-            place = wait.place
+            vigil.see(step)
+            place = step.place
             block_until(
-                place.has_rung, subscribe=place.subscribe, scope=scope, timeout=wait.seconds
+                place.has_rung, subscribe=place.subscribe, scope=scope, timeout=step.seconds
             )

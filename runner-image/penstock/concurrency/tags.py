@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from penstock.concurrency.acquiring import Release, Request, acquire
-from penstock.engine.effects import Pause
+from penstock.clock import now
+from penstock.concurrency.acquiring import Release, acquire
+from penstock.concurrency.claims import Request
+from penstock.engine.effects import InLine, Pause
 
 
 class TagSlots:
@@ -24,15 +26,17 @@ class TagSlots:
         )
         self._steps = acquire(request)
         self._release: Release | None = None
+        self._since = now()
 
     def look(self) -> Pause | bool:
         """Take the slots, or return what to wait for."""
         try:
-            wait = next(self._steps)
+            step = next(self._steps)
         except StopIteration as taken:
             self._release = taken.value
             return True
-        return Pause(wait.seconds, early=wait.place.subscribe)
+        in_line = InLine(step.waits_for, self._since) if step.waits_for else None
+        return Pause(step.seconds, early=step.place.subscribe, in_line=in_line)
 
     def leave(self, *, after: threading.Thread | None) -> None:
         """Give the slots back, once this thread has ended, or wait for them no longer."""

@@ -304,17 +304,17 @@ class LiveCall:
         return self.counted
 
     def has_limits(self) -> bool:
-        """Tell whether the call holds slots of its tags' limits, waits for them or should."""
-        from penstock.concurrency.limits import limits_of_tags
+        """Tell whether the call holds slots of its tags' limits, waits for them or may have to."""
+        from penstock.concurrency.claims import limits_here
 
-        return self.tag_slots is not None or bool(limits_of_tags(self.run.tags))
+        return self.tag_slots is not None or limits_here().may_be_of_tags(self.run.tags)
 
     def take_slots(self) -> Pause | bool:
         """Take a slot of each limit of the call's tags; see the effect ``TakeSlots``."""
         if self.tag_slots is None:
-            from penstock.concurrency.limits import limits_of_tags
+            from penstock.concurrency.claims import limits_here
 
-            names = limits_of_tags(self.run.tags)
+            names = limits_here().of_tags(self.run.tags)
             if not names:
                 return False
             from penstock.concurrency.tags import TagSlots

@@ -140,6 +140,9 @@ class Job:
 
     def _wait_in_line(self, pause: Pause, *, early: Early) -> None:
         """Go on when the time has passed or the bell rings, whichever is first."""
+        if pause.in_line is not None:
+            self._forget_delay = note_delay(self.call, pause)
+            self._rest()
         once = threading.Lock()
 
         def go_on() -> None:
@@ -155,7 +158,7 @@ class Job:
         if self._forget_delay is not None:
             self._forget_delay()
         activity = self.frame.context.activity
-        if activity is not None:
+        if activity is not None and not self._is_counted:
             self._is_counted = True
             activity.job_set_off()
 

@@ -39,7 +39,7 @@ class Problem:
 class Wait:
     """Something that a run waits for, other than work of its own."""
 
-    kind: Literal["Sleep", "Signal", "RetryDelay", "Run", "Suspend", "Person"]
+    kind: Literal["Sleep", "Signal", "RetryDelay", "Run", "Suspend", "Person", "ConcurrencyLimit"]
     name: str = ""
     """Which signal, which run, or what retries."""
     since: datetime
@@ -122,7 +122,7 @@ def worth_leaving(waits: list[Wait], *, now: datetime, linger: timedelta) -> Sus
     for wait in waits:
         if wait.until is not None and wait.until - now <= linger:
             return None
-        if wait.kind in ("Signal", "Run") and now - wait.since < linger:
+        if wait.kind in ("Signal", "Run", "ConcurrencyLimit") and now - wait.since < linger:
             return None  # it may come any moment
     first = min(waits, key=lambda wait: (wait.until is None, wait.until or wait.since))
     signals = sorted({wait.name for wait in waits if wait.kind == "Signal"})

@@ -202,14 +202,21 @@ class Bell:
 
 
 def note_delay(call: LiveCall, step: Pause) -> Callable[[], None]:
-    """Note that a call waits for its next attempt; return what forgets it."""
+    """Note that a call waits for its next attempt, or for a slot; return what forgets it."""
     suspension = call.context.suspension if call.context else None
-    if suspension is None or step.early is not None:  # it waits for a slot, in this process
+    if suspension is None:
+        return _forget_nothing
+    from penstock.drivers.suspension import Wait
+
+    if step.in_line is not None:
+        kept = step.in_line
+        return suspension.add(
+            Wait(kind="ConcurrencyLimit", name=kept.limit, since=kept.since, until=None)
+        )
+    if step.early is not None:  # it waits for a slot, in this process
         return _forget_nothing
     began = now()
     until = began + timedelta(seconds=step.seconds)
-    from penstock.drivers.suspension import Wait
-
     return suspension.add(Wait(kind="RetryDelay", name=call.run.name, since=began, until=until))
 
 

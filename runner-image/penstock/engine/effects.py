@@ -19,6 +19,8 @@ from penstock.engine.retry import AttemptsUsed
 from penstock.states import State
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from penstock.engine.transactions import Transaction
 
 T = TypeVar("T")
@@ -96,6 +98,14 @@ class Complain(Effect[None]):
     """Whose traceback is of interest."""
 
 
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """A wait for slots of a limit that needs no process meanwhile."""
+
+    limit: str
+    since: datetime
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Pause(Effect[None]):
     """Let this many seconds pass; other work may use the thread meanwhile."""
@@ -103,6 +113,8 @@ class Pause(Effect[None]):
     seconds: float
     early: Callable[[Callable[[], None]], None] | None = None
     """Is given what to call when there is nothing to wait for any more, from any thread."""
+    in_line: InLine | None = None
+    """Where the run may wait without its process."""
 
 
 class TakeSlots(Effect["Pause | bool"]):

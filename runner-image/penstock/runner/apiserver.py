@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,30 @@ class ApiServer:
         """Create an object; a name that is taken is a 409, also if our own lost try took it."""
         return self._request("POST", path, sends=JSON, body=body, timeout=timeout)
 
+    def replace(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """PUT an object; 409 if it is no longer the one that its resourceVersion says.
+
+        It is also a 409 if an earlier try was carried out whose answer was lost.
+        """
+        return self._request("PUT", path, sends=JSON, body=body, timeout=None)
+
+    def stream(self, path: str, *, silence: float) -> Iterator[Mapping[str, Any]]:
+        """Yield the events of a watch until the server ends it, on a connection of their own.
+
+        Raises `UnreachableError` when the connection breaks, or is silent for so many seconds.
+        """
+        connection = self._new_connection(self._timeout)
+        try:
+            connection.request("GET", path, headers=self._authorized({"Accept": JSON}))
+            connection.sock.settimeout(silence)
+            response = connection.getresponse()
+            for line in response:
+                yield _decode(line)
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(self._describe(error)) from error
+        finally:
+            connection.close()
+
     def delete(self, path: str, *, timeout: float | None = None) -> Answer:
         """Delete an object, or all that a collection's selectors choose."""
         return self._request("DELETE", path, timeout=timeout)
@@ -121,8 +145,7 @@ class ApiServer:
 
     def _exchange(self, request: _Request, *, timeout: float | None) -> Answer:
         connection = self._connect(self._timeout if timeout is None else timeout)
-        token = (self._credentials / "token").read_text().strip()
-        headers = {"Authorization": f"Bearer {token}", **request.headers}
+        headers = self._authorized(request.headers)
         connection.request(request.method, request.path, body=request.body, headers=headers)
         response = connection.getresponse()
         said = response.read()
@@ -136,6 +159,10 @@ class ApiServer:
         if answer.ok and "kind" not in answer.body:  # torn, or not the API server's
             raise UnreachableError(self._describe(ValueError("The answer is no object.")))
         return answer
+
+    def _authorized(self, headers: Mapping[str, str]) -> dict[str, str]:
+        token = (self._credentials / "token").read_text().strip()
+        return {"Authorization": f"Bearer {token}", **headers}
 
     def _connect(self, timeout: float) -> http.client.HTTPSConnection:
         if self._connection is None:

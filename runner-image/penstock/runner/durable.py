@@ -25,6 +25,7 @@ from penstock.runner.board import NoticeBoard
 from penstock.runner.chains import RunChain, open_chain
 from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
+from penstock.runner.limits import close_limits
 from penstock.runner.publisher import Publisher
 from penstock.runner.reruns import OtherRuns, take_over
 from penstock.runner.volumes import outlives_pod
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 LEAVING_SECONDS = 10.0
 """How long bodies may take to end that began while it was decided to leave."""
+LIMITS_SECONDS = 5.0
+"""How long it may take to give slots back before the process ends."""
 LIMITS = Limits(result=16 * 1024, run=8 * 1024 * 1024)
 """Bytes of one result and of all, as they are stored: etcd holds them."""
 FULL = Limits(says="the journals of this namespace take as much as they may.")
@@ -201,6 +204,8 @@ class WayOut:
         """Report why the run waits, and end the process; return if the flow ended before."""
         self._activity.leave(grace_seconds=grace_seconds)
         self._flush()
+        keeps_places = reason.wait.kind not in ("Suspend", "Person")  # else nobody knows how long
+        close_limits(suspended=keeps_places, within=LIMITS_SECONDS)
         if not self._board.suspend(reason):
             return
         self._publisher.deliver()
@@ -219,6 +224,8 @@ def _words(reason: Suspended) -> str:
             return f"it waits for the signal {wait.name}{until}"
         case "Run":
             return f"it waits for the run {wait.name}"
+        case "ConcurrencyLimit":
+            return f"it waits for a slot of the limit {wait.name}"
         case "Person":
             return "somebody has to mend what is said above"
     return "it was suspended"

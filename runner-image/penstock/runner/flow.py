@@ -21,9 +21,10 @@ from penstock.runner.conclusion import (
     conclude_outcome,
     conclude_unusable_journal,
 )
-from penstock.runner.durable import make_durable
+from penstock.runner.durable import LIMITS_SECONDS, make_durable
 from penstock.runner.environment import Environment
 from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
+from penstock.runner.limits import close_limits
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
 
@@ -39,6 +40,7 @@ def run_flow(
     ``afterwards`` gets what is to be done once the outcome is stored.
     """
     configure(stream=sys.stdout)
+    afterwards.callback(close_limits, suspended=False, within=LIMITS_SECONDS)
     # A third for bodies that still run once the flow has cleaned up; the rest is for the flow.
     context = RunContext(environment.run, cancel_grace_seconds=environment.grace_seconds / 3)
     publisher.on_cancel = context.request_cancel
