@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from penstock import flow, sleep, task, wait_for_update
 from penstock.artifacts import create_markdown_artifact
@@ -96,6 +97,27 @@ def attempt_of(number: int, seconds: float = 0.3) -> int:
 @flow
 def attempts(count: int = 20) -> list[int]:
     return [attempt_of(number) for number in range(count)]
+
+
+@task
+def large(size: int) -> tuple[int, bytes]:
+    """Return more than a journal keeps; nobody can make it up a second time."""
+    return ATTEMPT, os.urandom(size)
+
+
+@flow
+def outgrow_the_journal(size: int = 2_000_000) -> list[int]:
+    """Die once the large result is there, and read it in the next attempt."""
+    attempt, found = large(size)
+    if ATTEMPT == 1:
+        os._exit(3)
+    return [attempt, len(found), ATTEMPT]
+
+
+@flow
+def read_beside(folder: str = "/beside") -> list[str]:
+    """Return what an init container and a sidecar have written."""
+    return [Path(folder, name).read_text() for name in ("init", "sidecar")]
 
 
 @flow

@@ -80,6 +80,21 @@ def _kill_and_sweep(namespace: Namespace, folder: Path) -> None:
     )
 
 
+def test_a_result_that_is_too_large_for_the_journal_is_on_the_volume(namespace: Namespace) -> None:
+    with TemporaryDirectory(prefix="penstock-e2e-") as folder:
+        try:
+            claim_folder(namespace, Path(folder))
+            namespace.pool(**CLAIM)
+            run = namespace.run(namespace.flow("outgrow_the_journal", env=SHOWN))
+            status = run.end()
+            stored = [each for each in Path(folder, "results").rglob("*") if each.is_file()]
+
+            assert result(status) == [1, 2_000_000, 2]
+            assert max(each.stat().st_size for each in stored) >= 2_000_000
+        finally:
+            namespace.kubectl("delete", "persistentvolume", namespace.name, "--wait=false")
+
+
 def launched_with(namespace: Namespace, store: Object, reason: str) -> Object:
     namespace.pool(store=store)
     run = namespace.run(namespace.flow("attempts"))
