@@ -106,6 +106,22 @@ class Namespace:
         self._post("flows", "Flow", name, body)
         return name
 
+    def schedule(self, name: str, flow: str, **spec: Any) -> None:
+        """Create a Schedule of a flow."""
+        self._post("schedules", "Schedule", name, {"flowRef": {"name": flow}, **spec})
+
+    def schedule_status(self, name: str) -> Object:
+        path = f"{GROUP}/namespaces/{self.name}/schedules/{name}"
+        status: Object = self.cluster.request("GET", path)["status"]
+        return status
+
+    def runs_of(self, schedule: str) -> "list[Run]":
+        """Return the runs that a Schedule made, in the order of their moments."""
+        selector = f"labelSelector=penstock.dev/schedule%3D{schedule}"
+        path = f"{GROUP}/namespaces/{self.name}/flowruns?{selector}"
+        names = [run["metadata"]["name"] for run in self.cluster.request("GET", path)["items"]]
+        return [Run(self, name) for name in sorted(names)]
+
     def run(
         self,
         flow: str,

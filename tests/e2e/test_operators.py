@@ -34,7 +34,8 @@ def test_a_killed_operator_leaves_no_trace_in_the_runs(namespace: Namespace) -> 
 
 
 def test_two_operators_at_once_agree(namespace: Namespace) -> None:
-    """A second one with another Lease believes to be alone; still no run is launched twice."""
+    """A second one with another Lease believes to be alone; still nothing is made or launched
+    twice."""
     if "system:masters" not in namespace.kubectl("auth", "whoami"):
         pytest.skip("the admission policies let nobody but the operator and system:masters in")
     namespace.pool()
@@ -56,9 +57,18 @@ def test_two_operators_at_once_agree(namespace: Namespace) -> None:
         wait_until(
             lambda: namespace.kubectl(*lease, check=False), "the second one leads", within=30
         )
+        namespace.schedule("often", flow, interval={"seconds": 1}, parameters={"count": 1})
         runs = [namespace.run(flow, name=f"run-{number}") for number in range(6)]
+        wait_until(lambda: len(namespace.runs_of("often")) >= 4, "it ticks", within=120)
+        suspended = '{"spec": {"suspend": true}}'
+        namespace.kubectl("patch", "schedule", "often", "--type=merge", "--patch", suspended)
+        wait_until(
+            lambda: namespace.schedule_status("often").get("paused"), "it is paused", within=60
+        )
+        ticks = namespace.runs_of("often")
 
-        _each_launched_once(runs)
+        _each_launched_once([*runs, *ticks])
+        assert namespace.schedule_status("often")["started"] == len(ticks)
     finally:
         other.terminate()
         errors = other.communicate(timeout=40)[1]
