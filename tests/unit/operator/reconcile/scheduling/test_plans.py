@@ -399,3 +399,33 @@ def test_what_a_backfill_makes_is_not_late() -> None:
 
     (made,) = [each for each in plan.actions if isinstance(each, CreateRun)]
     assert made.due_at is None
+
+
+@pytest.mark.parametrize("policy", ["Allow", "BufferAll"])
+def test_a_backfill_leaves_out_what_has_a_run(policy: str) -> None:
+    world = World(HOURLY)
+    world.run_until(START + 2 * HOUR)
+    world.end()
+
+    world.edit(
+        backfills=[
+            {
+                "name": "again",
+                "start": "2025-12-31T23:00:00Z",
+                "end": "2026-01-01T02:00:00Z",
+                "overlapPolicy": policy,
+            }
+        ]
+    )
+    for _ in range(4):
+        world.settle()
+        world.end()
+
+    (status,) = world.status["backfills"]
+    assert sorted(world.made) == [
+        "nightly-20251231230000",
+        "nightly-20260101000000",
+        "nightly-20260101010000",
+        "nightly-20260101020000",
+    ]
+    assert (status["done"], status["total"], status["complete"]) == (4, 4, True)
