@@ -318,6 +318,12 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "a signal whose name cannot be": (signal(name="a b"), "spec.name", "letters, digits"),
     "a payload that is too long": (signal(payload="x" * 16385), "spec.payload", "16384"),
     "a run that is half suspended": (run(suspend="yes"), "spec.suspend", "boolean"),
+    "a pool that is half suspended": (pool(suspend="yes"), "spec.suspend", "Running"),
+    "a flow with a strategy of its own": (
+        flow(concurrency={"limit": 1, "strategy": "Replace"}),
+        "spec.concurrency.strategy",
+        "CancelRunning",
+    ),
     "a name with dots": (
         thing("FlowRun", run()["spec"], name="a.b"),
         "FlowRun",

@@ -177,6 +177,23 @@ def test_a_running_run_is_suspended_and_resumed(world: World, operator: Operator
     assert world.status("one")["recoveries"] == 0
 
 
+def test_a_pool_is_suspended_with_what_runs_in_it(world: World, operator: Operator) -> None:
+    start(world)
+
+    world.change("workpools", "default", {"suspend": "Running"})
+    world.wait_for_reason("one", "SuspendRequested", within=60)
+    eventually(lambda: (world.get("jobs", "one-1") or {})["metadata"].get("deletionTimestamp"))
+    world.report("one", attempt=1, suspension={"kind": "Suspend", "since": _now()})
+    world.finish_deletion("jobs", "one-1")
+    status = world.wait_for_state("one", "Suspended", within=60)
+    shown = world.api.kubectl("-n", world.namespace, "get", "workpool/default").stdout
+    world.change("workpools", "default", {"suspend": False})
+
+    finish(world, "one", attempt=2)
+    assert status["waitingFor"]["kind"] == "WorkPool"
+    assert "Running" in shown
+
+
 def test_a_pod_that_leaves_without_a_word_when_it_is_suspended_is_no_loss(
     world: World, operator: Operator
 ) -> None:

@@ -118,7 +118,7 @@ KINDS = (
             Column("Concurrency", ".spec.concurrency", "integer"),
             Column("Active", ".status.active", "integer"),
             Column("Queued", ".status.queued", "integer"),
-            _SUSPENDED,
+            Column("Suspended", ".spec.suspend"),
             _READY,
             _AGE,
             Column("Image", ".spec.image", wide=True),

@@ -1,8 +1,8 @@
 """WorkPool: where and how runs launch."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from penstock_operator.model.meta import Conditions, ObjectMeta
 from penstock_operator.model.pods import Labels, PoolPodTemplate
@@ -71,8 +71,14 @@ class WorkPoolSpec(Part):
     ] = ()
     """The lines in which runs wait. The one named default is always there."""
 
-    suspend: bool = False
-    """Whether new runs wait. Runs that have started go on."""
+    suspend: Annotated[
+        bool | Literal["Running"],
+        WithJsonSchema(
+            {"enum": [False, True, "Running"], "x-kubernetes-preserve-unknown-fields": True}
+        ),
+    ] = False
+    """With true new runs wait, and those that have started go on. With Running these are suspended
+    too, and go on when it is false again."""
 
     store: Store | None = None
     """Where journals and results of the pool's runs are kept, instead of in JournalSegments."""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import WaitingFor
 from penstock_operator.model.states import Reason, State, WaitKind
+from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.actions import Action, Plan
 from penstock_operator.reconcile.admission import Hold, admitted, placed
 from penstock_operator.reconcile.cancelling import one_too_many
@@ -233,6 +234,20 @@ def on_request(case: RunCase) -> Standing:
     )
     words = "The run is suspended. Set its spec.suspend to false; it then goes on by itself."
     return Standing(State.SUSPENDED, Reason.SUSPEND_REQUESTED, words, wait)
+
+
+def with_pool(case: RunCase) -> Standing | None:
+    """Say that the run has no pod because its WorkPool is suspended with what runs in it."""
+    pool = case.observed.pool
+    if not isinstance(pool, WorkPool) or pool.spec.suspend != "Running":
+        return None
+    name, reason = pool.metadata.name, Reason.SUSPEND_REQUESTED
+    wait = waiting(case.run, reason=reason, kind=WaitKind.WORK_POOL, name=name, now=case.now)
+    words = (
+        f"The run is suspended with its WorkPool {name}. Set the pool's spec.suspend to false; the"
+        " run then goes on by itself."
+    )
+    return Standing(State.SUSPENDED, reason, words, wait)
 
 
 def _wait(case: RunCase, hold: Hold) -> Plan:

@@ -42,7 +42,9 @@ def plan_pool(observed: ObservedPool, *, now: datetime, settings: Settings) -> P
     verdict = (
         Fault(ReadyReason.MALFORMED, pool.sentence)
         if isinstance(pool, Malformed)
-        else (pool_fault(pool) or usable("Runs can be launched.", suspended=pool.spec.suspend))
+        else (
+            pool_fault(pool) or usable("Runs can be launched.", suspended=bool(pool.spec.suspend))
+        )
     )
     old = pool if isinstance(pool, Malformed) else pool.status
     generation = pool.metadata.generation

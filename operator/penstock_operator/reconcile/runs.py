@@ -41,7 +41,12 @@ from penstock_operator.reconcile.relatives import closing, taking_over
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import settle_signals
 from penstock_operator.reconcile.status import Standing, status_with
-from penstock_operator.reconcile.suspending import resume, suspend, wait_without_pod
+from penstock_operator.reconcile.suspending import (
+    resume,
+    suspend,
+    suspension_asked,
+    wait_without_pod,
+)
 from penstock_operator.reconcile.telling import tell_of_changed_code, tell_of_changed_image
 from penstock_operator.reconcile.undoing import follow_last_launch
 
@@ -98,8 +103,9 @@ def _follow_attempt(case: RunCase) -> Plan:
     report, job = case.report, case.job
     if report is not None and report.protocol not in SUPPORTED_PROTOCOLS:
         return end_by_protocol(case, protocol=report.protocol)
-    if case.run.spec.suspend:
-        return suspend(case)
+    asked = suspension_asked(case)
+    if asked is not None:
+        return suspend(case, asked)
     if case.suspension is not None:
         return wait_without_pod(case, case.suspension)
     if case.status.reason == Reason.SUSPEND_REQUESTED:

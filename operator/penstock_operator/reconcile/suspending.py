@@ -13,7 +13,7 @@ from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Plan, Propagation
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import PATIENCE, is_overdue, last_moment, linger
-from penstock_operator.reconcile.launching import launching, on_request, wake
+from penstock_operator.reconcile.launching import launching, on_request, wake, with_pool
 from penstock_operator.reconcile.observed import JobView, Look
 from penstock_operator.reconcile.pauses import attempt_began
 from penstock_operator.reconcile.relatives import ended_run
@@ -62,15 +62,20 @@ def wait_without_pod(case: RunCase, suspension: Suspension) -> Plan:
     return _rest(case, standing, due=due)
 
 
-def suspend(case: RunCase) -> Plan:
-    """Let the run leave its pod because its spec.suspend is true. The runner learns why by reading
-    its run when its pod is ended, and leaves a report of kind Suspend."""
+def suspension_asked(case: RunCase) -> Standing | None:
+    """Say why the run is to have no pod: somebody suspended it, or its pool; None if nobody did."""
+    return on_request(case) if case.run.spec.suspend else with_pool(case)
+
+
+def suspend(case: RunCase, standing: Standing) -> Plan:
+    """Let the run leave its pod because it is asked to. The runner learns why by reading its run
+    when its pod is ended, and leaves a report of kind Suspend."""
     waited_for = _unfinished(case)
     if case.suspension is None and waited_for:
         return _end_pods(case, waited_for)
     if case.suspension is None and case.job is None and case.status.state != State.SUSPENDED:
         _look_for_jobs(case)
-    return _rest(case, on_request(case), due=None)
+    return _rest(case, standing, due=None)
 
 
 def resume(case: RunCase) -> Plan | None:
@@ -98,7 +103,7 @@ def _unfinished(case: RunCase) -> tuple[JobView, ...]:
 def _end_pods(case: RunCase, jobs: tuple[JobView, ...]) -> Plan:
     words = (
         "The run is being suspended; its pod has its grace period to finish what it is doing."
-        " Set spec.suspend to false to let the run go on."
+        " Set spec.suspend, its own or its WorkPool's, to false to let the run go on."
     )
     state = State.RUNNING if case.report is not None else State.PENDING
     status = status_with(

@@ -31,7 +31,8 @@ class Owned:
     cancelled: bool
     """The run is to be cancelled: somebody asked for it, or its parent has ended."""
     suspended: bool = False
-    """Somebody asked for the run to go on later, without a pod meanwhile."""
+    """The run is to go on later, without a pod meanwhile: somebody asked for it, of the run or of
+    its pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +71,5 @@ def judge(run: Mapping[str, Any], claim: Claim) -> Owned | Reported | Lost:
     cancelled = bool(spec.get("cancel")) or status.get("state") == "Cancelling"
     # In its last launch the run meets its cancellation where it would do something new.
     cancelled = cancelled and not status.get("ending")
-    return Owned(run=run, cancelled=cancelled, suspended=bool(spec.get("suspend")))
+    suspended = bool(spec.get("suspend")) or status.get("reason") == "SuspendRequested"
+    return Owned(run=run, cancelled=cancelled, suspended=suspended)

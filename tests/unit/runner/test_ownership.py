@@ -30,6 +30,12 @@ def test_a_run_is_ours_while_nobody_else_claimed_the_attempt(mine: dict[str, Any
     assert judge(mine, CLAIM) == Owned(run=mine, cancelled=False, suspended=False)
 
 
+def test_a_run_that_the_operator_suspends_is_ours_to_suspend() -> None:
+    leaving = run(reason="SuspendRequested")
+
+    assert judge(leaving, CLAIM) == Owned(run=leaving, cancelled=False, suspended=True)
+
+
 def test_a_cancelled_run_is_ours_to_cancel() -> None:
     cancelled = run(cancel=True)
 

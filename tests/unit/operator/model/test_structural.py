@@ -104,7 +104,7 @@ def test_every_field_has_an_upper_bound() -> None:
 
     def bounded(field: dict[str, Any]) -> bool:
         if "type" not in field and field.get("x-kubernetes-preserve-unknown-fields"):
-            return {"maxLength", "maxItems", "maxProperties"} <= field.keys()
+            return "enum" in field or {"maxLength", "maxItems", "maxProperties"} <= field.keys()
         kind = "string" if field.get("x-kubernetes-int-or-string") else field["type"]
         return kind not in BOUNDS or bool(BOUNDS[kind] & field.keys())
 

@@ -435,6 +435,53 @@ def test_a_suspended_run_goes_on_with_the_next_attempt() -> None:
     assert (cluster.status["attempt"], cluster.status["recoveries"]) == (2, 0)
 
 
+def suspend_pool(cluster: Cluster, suspend: bool | str) -> None:
+    assert cluster.pool is not None
+    cluster.pool["spec"]["suspend"] = suspend
+
+
+def test_a_pool_that_is_suspended_with_what_runs_lets_its_runs_leave_and_go_on() -> None:
+    cluster, operator = running()
+
+    suspend_pool(cluster, "Running")
+    operator.settle()
+    leaving = (cluster.state, cluster.status["reason"])
+    cluster.leave(1, "Suspend")
+    operator.wait(seconds=HOUR)
+    suspended = cluster.status
+    suspend_pool(cluster, suspend=False)
+    operator.settle()
+
+    assert leaving == ("Running", "SuspendRequested")
+    assert (suspended["state"], suspended["reason"]) == ("Suspended", "SuspendRequested")
+    assert suspended["waitingFor"]["kind"] == "WorkPool"
+    assert "with its WorkPool default" in suspended["message"]
+    assert cluster.created_jobs == ["one-1", "one-2"]
+    assert cluster.status["recoveries"] == 0
+
+
+def test_a_sleeping_run_is_not_woken_in_a_pool_that_is_suspended_with_what_runs() -> None:
+    cluster, operator = sleeping()
+    suspend_pool(cluster, "Running")
+    operator.wait(seconds=2 * HOUR)
+    jobs = list(cluster.created_jobs)
+
+    suspend_pool(cluster, suspend=True)
+    operator.settle()
+
+    assert jobs == ["one-1"]
+    assert cluster.created_jobs == ["one-1", "one-2"]
+
+
+def test_a_new_run_waits_for_a_pool_that_is_suspended_with_what_runs() -> None:
+    cluster = Cluster.with_run(pool={"suspend": "Running"})
+    operator = Operator(cluster)
+
+    operator.settle()
+
+    assert (cluster.state, cluster.status["reason"]) == ("Scheduled", "WorkPoolSuspended")
+
+
 @pytest.mark.parametrize(
     "ends",
     [
