@@ -65,9 +65,18 @@ class ChildRun:
         """Wait until the child has ended, and return its final state; awaited as ``result``."""
         if self.ended is not None:
             return _at_once(self.ended)
-        body = _end_of_async if _loop_runs() else _end_of
-        waiting = Flow(cast("Any", body), name=self.flow, validate_parameters=False)
-        return run_here(waiting.prepare((self,), {}), return_state=True)
+        return _waited(self, _end_of_async if _loop_runs() else _end_of, return_state=True)
+
+
+def until_over(child: ChildRun) -> Any:
+    """Wait until a child in the cluster has ended, however it did; awaited as its ``result``."""
+    return _waited(child, _over_async if _loop_runs() else _over, return_state=False)
+
+
+def _waited(child: ChildRun, body: Callable[..., Any], *, return_state: bool) -> Any:
+    """Wait in a sub-flow, which finds what it came to when the run is taken up again."""
+    waiting = Flow(body, name=child.flow, validate_parameters=False)
+    return run_here(waiting.prepare((child,), {}), return_state=return_state)
 
 
 @overload
@@ -198,20 +207,30 @@ async def _start_async(
     return await (child.wait() if return_state else child.result())
 
 
-def _end_of(child: ChildRun) -> object:
-    """The body of a sub-flow: wait for a child, and end as it did."""
+def _over(child: ChildRun) -> None:
     scope, children = _waiting_scope()
     if not children.has_ended(child.name):
         wait_for_end(child.name, scope=scope, children=children)
+
+
+async def _over_async(child: ChildRun) -> None:
+    scope, children = _waiting_scope()
+    if not children.has_ended(child.name):
+        await wait_for_end_async(child.name, scope=scope, children=children)
+
+
+def _end_of(child: ChildRun) -> object:
+    """The body of a sub-flow: wait for a child, and end as it did."""
+    _over(child)
+    scope, children = _waiting_scope()
     return _noted(children.final_state(child.name), child=child, scope=scope)
 
 
 async def _end_of_async(child: ChildRun) -> object:
     from asyncio import to_thread
 
+    await _over_async(child)
     scope, children = _waiting_scope()
-    if not children.has_ended(child.name):
-        await wait_for_end_async(child.name, scope=scope, children=children)
     state = await to_thread(children.final_state, child.name)
     return await to_thread(_noted, state, child=child, scope=scope)
 

@@ -6,6 +6,7 @@ A deployment is a Flow object: ``flow.deploy``, ``penstock.deploy`` or `penstock
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -13,9 +14,11 @@ from typing import Any, cast
 
 from penstock import runtime
 from penstock.absent import refuse_absent, refusing_options
+from penstock.children import ChildRun, run_flow, until_over
 from penstock.deploying import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, deploy
+from penstock.drivers.children import ClosePolicy
 from penstock.drivers.scope import current_scope
-from penstock.flow_runs import ClusterRun, cluster_of, read_to_end, run_of
+from penstock.flow_runs import ClusterError, ClusterRun, cluster_of, read_to_end, run_of
 from penstock.tasks import task
 
 __all__ = [
@@ -39,6 +42,11 @@ class _Order:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None
     run_name: str | None
+
+    @property
+    def close_policy(self) -> ClosePolicy:
+        """What the end of the run around means for a child: nobody waits for one with 0."""
+        return "Cancel" if self.timeout is None else "Abandon"
 
     def carried_out(self) -> ClusterRun:
         """Create the run, or take the one that has its name, and wait for its end."""
@@ -64,6 +72,22 @@ class _Order:
             return run
         return read_to_end(run.name, namespace=run.namespace, timeout=self.timeout)
 
+    def is_for_child(self) -> bool:
+        """Tell whether the run around can start it as a child of its own.
+
+        A child's name is its parent's choice, and it is waited for to its end or not at all.
+        """
+        scope = current_scope.get()
+        own = os.environ.get("PENSTOCK_NAMESPACE")
+        return (
+            scope is not None
+            and scope.context is not None
+            and scope.context.children is not None
+            and self.namespace in (None, own)
+            and self.run_name is None
+            and self.timeout in (None, 0)
+        )
+
     def named_by_task(self) -> _Order:
         """Return the order of a run with a name that is the task run's own.
 
@@ -77,6 +101,37 @@ class _Order:
 
 def _name_of(flow: str, *, key: str) -> str:
     return f"{flow[:LONGEST_STEM].rstrip('-')}-{sha256(key.encode()).hexdigest()[:10]}"
+
+
+def _as_child(order: _Order) -> ClusterRun:
+    """Start a child run, and let the run around wait for it without a pod."""
+    child = run_flow(order.flow, order.parameters, wait=False, on_parent_close=order.close_policy)
+    if order.timeout is None:
+        until_over(child)
+    return task(name=f"run {order.flow}")(_seen)(child)
+
+
+async def _as_async_child(order: _Order) -> ClusterRun:
+    starting: Any = run_flow(
+        order.flow, order.parameters, wait=False, on_parent_close=order.close_policy
+    )
+    child: ChildRun = await starting
+    if order.timeout is None:
+        await until_over(child)
+    return await task(name=f"run {order.flow}")(_seen_async)(child)
+
+
+def _seen(child: ChildRun) -> ClusterRun:
+    scope = current_scope.get()
+    children = scope.context.children if scope is not None and scope.context else None
+    read = children.read(child.name) if children is not None else None
+    if read is None:
+        raise ClusterError(f"The run {child.name} was deleted before it could be looked at.")
+    return run_of(read)
+
+
+async def _seen_async(child: ChildRun) -> ClusterRun:
+    return await asyncio.to_thread(_seen, child)
 
 
 def _as_task(order: _Order) -> ClusterRun:
@@ -103,14 +158,17 @@ def run_deployment(
     ``name`` is the Flow's, or ``flow/deployment`` as Prefect writes it. After ``timeout`` seconds
     the run is returned as it is by then, at once with 0. A run that fails is returned, not raised:
     look at its ``state``. ``idempotency_key`` gives the run the name that belongs to the key: a
-    second call finds it. Inside a flow this is a task, so that a retry of the flow starts no
-    second run; ``as_subflow=False`` leaves the flow out of it. Under a running event loop it
-    returns what is to be awaited, as Prefect's does; ``arun_deployment`` always does.
+    second call finds it. In a run of the cluster it is a child, for which that waits without a pod;
+    inside any other flow, and with a name, a key or a time limit, it is a task. A retry of the flow
+    starts no second run; ``as_subflow=False`` leaves the flow out of it. Under a running event loop
+    it returns what is to be awaited, as Prefect's does; ``arun_deployment`` always does.
     """
     order = _order(name, parameters, timeout, flow_run_name, idempotency_key, namespace)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        if as_subflow and order.is_for_child():
+            return _as_child(order)
         if as_subflow and current_scope.get() is not None:
             return task(name=f"run {order.flow}")(_as_task)(order)
         return order.carried_out()
@@ -133,6 +191,8 @@ async def arun_deployment(
 
 
 async def _awaited(order: _Order, *, as_subflow: bool) -> ClusterRun:
+    if as_subflow and order.is_for_child():
+        return await _as_async_child(order)
     if as_subflow and current_scope.get() is not None:
         return await task(name=f"run {order.flow}")(_as_async_task)(order)
     return await asyncio.to_thread(order.carried_out)

@@ -99,6 +99,24 @@ def test_a_parent_waits_without_a_pod_and_gets_what_its_child_returned(
     assert world.status("one")["recoveries"] == 0
 
 
+def test_a_parent_waits_without_a_pod_for_a_deployment(world: World, cluster: Cluster) -> None:
+    body = """
+    from penstock.deployments import run_deployment
+    run = run_deployment("team/load", parameters={"day": "monday"})
+    print("ran", run.name, run.state.name, flush=True)
+    """
+    node = cluster(daily=PARENT.format(body=body.strip()), load=LOAD.format(seconds=6))
+    world.create_run("one")
+
+    world.wait_for_reason("one", "WaitingForRun", within=60)
+    world.wait_for_state("one", "Completed", within=60)
+
+    (child,) = children_of(world, "one")
+    name = child["metadata"]["name"]
+    assert node.started == ["one-1", f"{name}-1", "one-2"]
+    assert eventually(lambda: printed(node, f"ran {name} Completed"))
+
+
 def test_the_failure_of_a_child_is_raised_in_its_parent(world: World, cluster: Cluster) -> None:
     body = """
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from penstock.clock import now
 from penstock.drivers import waiting
@@ -49,6 +49,7 @@ class Children:
         parent_uid: str,
         start: Callable[[Order, str], None],
         final_state: Callable[[str], State[object]],
+        read: Callable[[str], Mapping[str, Any] | None] = lambda _: None,
     ) -> None:
         self._parent = parent
         self._uid = parent_uid
@@ -56,6 +57,8 @@ class Children:
         """Starts the child of a name, unless it was started before."""
         self.final_state = final_state
         """Tells how a child has ended; with its result, or why there is none."""
+        self.read = read
+        """Reads the child as an object of the cluster; ``None`` if it is gone."""
         self._lock = threading.Lock()
         self._ended: set[str] = set()
         self._wakers: dict[str, list[Callable[[], None]]] = {}

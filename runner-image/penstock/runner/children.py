@@ -41,6 +41,7 @@ class ClusterChildren:
             parent_uid=self._owner["uid"],
             start=self._start,
             final_state=self._final_state,
+            read=runs.last_of_chain,
         )
         threading.Thread(target=self._follow, name="penstock-children", daemon=True).start()
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from penstock import ChildRun, State, flow, run_flow
+from penstock.deployments import arun_deployment, run_deployment
 from penstock.drivers.children import Children, Order
 from penstock.engine.outcome import Outcome
 from penstock.errors import ChildRunFailed, FlowLoadError, ParameterError
@@ -20,7 +21,7 @@ from penstock.journal.chain import MemoryChain
 from penstock.journal.run_journal import open_journal
 from penstock.journal.writing import Holder
 from penstock.replaying import replay_records
-from penstock.states import Completed, Failed
+from penstock.states import Completed, Failed, Running
 
 # In one process
 
@@ -148,11 +149,20 @@ class Cluster:
             parent_uid=self._uid,
             start=self._start,
             final_state=lambda name: self._ends(self.orders[name]),
+            read=self._read,
         )
         for name in self.orders:
             context.children.tell_of_end(name)
         self._children = context.children
         return execute(parent, parameters={}, context=context)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        order, state = self.orders[name], self._ends(self.orders[name])
+        return {
+            "metadata": {"name": name, "namespace": "team", "uid": f"uid of {name}"},
+            "spec": {"flowRef": {"name": order.flow}, "parameters": order.parameters},
+            "status": {"state": state.type.title(), "message": state.message},
+        }
 
     def _start(self, order: Order, name: str) -> None:
         self.orders[name] = order
@@ -297,3 +307,76 @@ def test_parameters_that_json_cannot_hold_are_refused() -> None:
     outcome = Cluster(failure).run(parent)
 
     assert "written into its object as JSON" in outcome.message
+
+
+def test_a_deployment_is_run_as_a_child_of_its_own() -> None:
+    @flow
+    def parent() -> tuple[str, str, object]:
+        run = run_deployment("team/load", parameters={"days": (1, 2)})
+        return run.flow_name, run.state.name, run.parameters
+
+    cluster = Cluster(lambda order: Completed(data=object()))
+    outcome = cluster.run(parent)
+
+    (order,) = cluster.orders.values()
+    assert outcome.result == ("load", "Completed", {"days": [1, 2]})
+    assert (order.flow, order.close_policy) == ("load", "Cancel")
+
+
+def test_a_deployment_that_fails_is_returned_and_no_retry_runs_it_again() -> None:
+    names: list[str] = []
+
+    @flow(retries=1)
+    def parent() -> str:
+        run = run_deployment("load")
+        names.append(run.name)
+        if len(names) == 1:
+            raise ValueError("once more")
+        return run.state.name
+
+    cluster = Cluster(failure)
+    outcome = cluster.run(parent)
+
+    assert (outcome.result, len(cluster.starts), len(set(names))) == ("Failed", 1, 1)
+
+
+def test_a_deployment_that_is_not_waited_for_outlives_its_parent() -> None:
+    @flow
+    async def parent() -> str:
+        run = await arun_deployment("load", timeout=0)
+        return run.name
+
+    cluster = Cluster(lambda order: Running())
+    outcome = cluster.run(parent)
+
+    ((name, order),) = cluster.orders.items()
+    assert (outcome.result, order.close_policy) == (name, "Abandon")
+
+
+def test_what_was_read_of_a_deployment_is_read_once() -> None:
+    launches = iter(["killed", "well"])
+
+    @flow
+    def parent() -> str:
+        run = run_deployment("load")
+        if next(launches) == "killed":
+            raise SystemExit(1)
+        return run.state.name
+
+    ends = iter([Completed(), Failed(message="read again")])
+    cluster = Cluster(lambda order: next(ends))
+    cluster.run(parent)
+
+    assert cluster.run(parent).result == "Completed"
+
+
+def test_a_deployment_that_is_gone_before_it_is_looked_at_fails_the_flow() -> None:
+    @flow
+    def parent() -> None:
+        run_deployment("load")
+
+    cluster = Cluster(lambda order: Completed())
+    cluster._read = lambda name: None  # type: ignore[assignment,method-assign]
+    outcome = cluster.run(parent)
+
+    assert "was deleted before it could be looked at" in outcome.message
