@@ -9,7 +9,7 @@ import signal
 import sys
 from types import FrameType
 
-from cluster import images, lifecycle, processes, toolchain
+from cluster import images, kwok, lifecycle, processes, toolchain
 from cluster.errors import DevclusterError
 from cluster.layout import Layout, checked_name, names, saved
 from cluster.output import say
@@ -108,6 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("component")
     start = command("start", _start, "Start a killed component again.")
     start.add_argument("component")
+    pretend = command(
+        "kwok",
+        _kwok,
+        "Add nodes whose pods only pretend to run, to a cluster that is up with --api-only.",
+    )
+    pretend.add_argument(
+        "--nodes", type=int, default=10, help="how many, of 250 pods each (default: 10)"
+    )
     command("build", _build, "Only build the binaries.", named=False)
     command("path", _path, "Print the folder that holds kubectl and helm.", named=False)
     return parser
@@ -189,6 +197,10 @@ def _kill(options: argparse.Namespace) -> None:
 
 def _start(options: argparse.Namespace) -> None:
     processes.restart(_present(options), options.component)
+
+
+def _kwok(options: argparse.Namespace) -> None:
+    kwok.start(_present(options), count=options.nodes)
 
 
 def _build(_: argparse.Namespace) -> None:

@@ -100,6 +100,15 @@ def built() -> Path:
     return folder
 
 
+def built_one(binary: Binary) -> Path:
+    """Return the path of a binary that few need, building it if the cache lacks it."""
+    target = cache_root() / binary.key
+    if not target.exists():
+        with exclusive(cache_root() / "build.lock", what=f"builds {binary.name}"):
+            _build(binary)
+    return target
+
+
 def _link(folder: Path) -> None:
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -144,6 +153,7 @@ def _version(binary: Binary) -> str:
         "kubernetes": "k8s.io/kubernetes",
         "coredns": "github.com/coredns/coredns",
         "helm": "helm.sh/helm/v4",
+        "kwok": "sigs.k8s.io/kwok",
     }
     found = re.search(
         rf"^\s*(?:require )?{re.escape(modules[binary.name])} (v\S+)",

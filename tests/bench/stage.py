@@ -22,7 +22,7 @@ from tests.integration.apiserver import GROUP, ApiServer, Refused
 from tests.integration.world import World
 
 ROOT = Path(__file__).parents[2]
-NAME = "penstock-bench-api"
+NAME = os.environ.get("CLUSTER", "penstock-bench-api")
 
 
 @contextmanager
@@ -37,6 +37,12 @@ def api_server() -> Iterator[ApiServer]:
     finally:
         if not given:
             _cluster("down", "--name", NAME)
+
+
+def pretended_nodes(count: int) -> None:
+    """Add nodes whose pods only pretend to run, and what schedules pods onto them."""
+    command = [ROOT / "devcluster/devcluster", "kwok", "--name", NAME, "--nodes", str(count)]
+    subprocess.run(command, check=True)
 
 
 @dataclass(frozen=True, slots=True)
