@@ -1,6 +1,6 @@
 """The plan of a WorkPool: let the runners of its namespace report, and say if it can launch."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from penstock_operator.model.states import ReadyReason
@@ -63,7 +63,9 @@ def _use(pool: WorkPool | Malformed, use: PoolUse, *, now: datetime) -> dict[str
     if isinstance(pool, Malformed) or (pool.spec.concurrency is None and not pool.spec.queues):
         return {}
     shown = use_by_queue(pool, use)
-    wait = now - use.waiting_since if use.waiting_since is not None else None
+    since = use.waiting_since
+    # The API server's clock, which says when a run was created, may be ahead of ours.
+    wait = max(timedelta(), now - since) if since is not None else None
     return {
         "active": sum(active for active, _ in shown.values()),
         "queued": sum(queued for _, queued in shown.values()),

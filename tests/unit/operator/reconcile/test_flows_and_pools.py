@@ -21,6 +21,7 @@ from penstock_operator.reconcile.observed import (
     Look,
     ObservedFlow,
     ObservedPool,
+    PoolUse,
     RunnerAccess,
     SnapshotView,
 )
@@ -201,6 +202,17 @@ def test_a_pool_that_has_all_is_left_alone() -> None:
     plan = plan_pool(replace(observed, pool=pool), now=LATER, settings=SETTINGS)
 
     assert plan == do.Plan()
+
+
+def test_a_run_that_is_younger_than_nothing_has_not_waited() -> None:
+    """The API server's clock may be ahead of the operator's."""
+    use = PoolUse({"default": (1, 1)}, waiting_since=START + timedelta(seconds=3))
+    observed = replace(observed_pool(BOUND, concurrency=1), use=use)
+
+    (patch,) = plan_pool(observed, now=START, settings=SETTINGS).actions
+
+    assert isinstance(patch, do.PatchPoolStatus)
+    assert patch.status.oldest_wait_seconds == 0
 
 
 def test_a_binding_to_another_role_is_replaced() -> None:
