@@ -158,8 +158,9 @@ def _run_on_helper(
     helper = threading.Thread(target=target, args=(run,), name=name, daemon=True)
     helper.start()
     try:
-        while not endings and (left := patience.left()) > 0 and not ended.wait(left):
-            pass  # a heartbeat may have come meanwhile
+        while not endings and (left := patience.left()) > 0:
+            ended.wait(left)
+            ended.clear()  # if only the time has opened it, a heartbeat may have come meanwhile
     except BaseException as error:  # Ctrl-C
         _abandon(scope, helper, leash=leash, stint=stint)
         return Ending(error=error)
