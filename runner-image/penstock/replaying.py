@@ -92,7 +92,9 @@ def _context(journal: RunJournal) -> RunContext:
         activity.go_on()
         context.request_cancel(message=_OVER)
 
-    context.suspension = Suspension(activity, leave=end, linger_seconds=0)
+    context.suspension = Suspension(
+        activity, leave=end, linger_seconds=0, seconds_between_looks=0.01
+    )
     return context
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LINGER_SECONDS = 30.0
 """Waits that are shorter hold the process: a new one would cost more."""
-_LOOKS_PER_SECOND = 10
+SECONDS_BETWEEN_LOOKS = 0.1
 MAX_RUNS = 32
 """Runs whose end a run may wait for at once without its process; more hold it."""
 
@@ -69,10 +69,12 @@ class Suspension:
         *,
         leave: Callable[[Suspended], object],
         linger_seconds: float = LINGER_SECONDS,
+        seconds_between_looks: float = SECONDS_BETWEEN_LOOKS,
     ) -> None:
         self._activity = activity
         self._leave = leave
         self._linger = timedelta(seconds=linger_seconds)
+        self._pause = seconds_between_looks
         self._lock = threading.Lock()
         self._waits: dict[int, Wait] = {}
         self._watching = False
@@ -105,7 +107,7 @@ class Suspension:
         """Look again and again, as long as there are waits."""
         pause = threading.Event()
         while True:
-            pause.wait(1 / _LOOKS_PER_SECOND)
+            pause.wait(self._pause)
             with self._lock:
                 waits = list(self._waits.values())
                 self._watching = bool(waits)

@@ -182,4 +182,4 @@ class Attempts(RuleBasedStateMachine):
 
 
 TestAttempts = Attempts.TestCase
-TestAttempts.settings = settings(stateful_step_count=40)
+TestAttempts.settings = settings(stateful_step_count=30)

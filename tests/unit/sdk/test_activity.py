@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -69,21 +70,23 @@ def test_what_stayed_goes_on_if_the_process_is_not_left_after_all() -> None:
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_loop_is_left_between_two_of_its_steps(*, busy: bool) -> None:
     activity = Activity()
-    went_on = threading.Event()
-    waits = threading.Event()
+    went_on, waits = threading.Event(), threading.Event()
+    waker: list[Callable[[], object]] = []
 
     async def body() -> None:
-        others = [asyncio.create_task(asyncio.sleep(0.3))] if busy else []
-        woken = asyncio.get_running_loop().create_future()
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        others = [asyncio.create_task(asyncio.sleep(300))] if busy else []
         with activity.parked_in_loop():
-            asyncio.get_running_loop().call_later(0.2, woken.set_result, None)
+            waker.append(lambda: loop.call_soon_threadsafe(woken.set))
             waits.set()
-            await woken
+            await woken.wait()
         went_on.set()
-        await asyncio.gather(*others)
+        for other in others:
+            other.cancel()
 
     threading.Thread(target=asyncio.run, args=(body(),), daemon=True).start()
-    waits.wait(5)
+    waits.wait(60)
 
     assert activity.leave_if_quiet() is not busy
-    assert went_on.wait(0.5) is busy
+    waker[0]()
+    assert went_on.wait(60 if busy else 0.05) is busy

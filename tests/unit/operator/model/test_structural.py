@@ -83,12 +83,13 @@ def _object_schema(kind: Kind) -> Any:
     return definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
+SCHEMAS = {kind.name: _object_schema(kind)["properties"] for kind in KINDS}
 FIELDS = [
     (path, schema)
-    for kind in KINDS
+    for kind, properties in SCHEMAS.items()
     for part in ("spec", "status")
-    if part in _object_schema(kind)["properties"]
-    for path, schema in _fields(_object_schema(kind)["properties"][part], f"{kind.name}.{part}")
+    if part in properties
+    for path, schema in _fields(properties[part], f"{kind}.{part}")
 ]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.operator.reconcile.cluster import Cluster, Conflict, Died, Operator, written
 
@@ -219,7 +219,6 @@ def test_a_child_whose_runner_says_that_it_is_cancelled_tells_why() -> None:
     assert (cluster.state, cluster.status["reason"]) == ("Cancelled", "ParentClosed")
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     deeds=st.lists(
         st.sampled_from(["parent ends", "pods go", "wait", "refresh", "stale", "die", "restart"]),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from tests.seeds import seeds
 
 from penstock.concurrency.book import Book, Key, Terms
 from penstock.concurrency.ledger import (
@@ -168,7 +169,7 @@ def _nobody_was_passed(before: Book, after: Book, *, writer: Key, terms: Terms) 
     assert is_served == sorted(is_served, reverse=True)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(16))
 def test_slots_are_never_over_subscribed_never_idle_and_given_in_turn(seed: int) -> None:
     history = History(seed)
 

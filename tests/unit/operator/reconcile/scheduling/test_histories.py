@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from datetime import timedelta
 from itertools import takewhile
@@ -10,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.seeds import seeds
 from tests.unit.operator.reconcile.scheduling.world import START, Refused, World
 
 from penstock_operator.model.schedule import OverlapPolicy, Schedule
@@ -24,7 +24,6 @@ RULES: tuple[dict[str, Any], ...] = (
     {"rrule": "FREQ=DAILY;BYHOUR=1,13;BYMINUTE=15;BYSECOND=0", "timeZone": "Australia/Lord_Howe"},
     {"crons": ["*/20 8-10 * * *", "0 9 * * *"]},
 )
-SEEDS = 1000 if os.environ.get("PENSTOCK_HYPOTHESIS") == "thorough" else 12
 ENDINGS = (State.COMPLETED, State.COMPLETED, State.FAILED, State.CRASHED, State.CANCELLED)
 
 
@@ -97,7 +96,7 @@ class History:
             self.world.settle()
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(8))
 def test_each_moment_gets_one_run_or_is_counted_as_skipped_once(seed: int) -> None:
     history = History(seed)
     for _ in range(120):
@@ -108,7 +107,7 @@ def test_each_moment_gets_one_run_or_is_counted_as_skipped_once(seed: int) -> No
     assert_each_moment_counts_once(history.world)
 
 
-@pytest.mark.parametrize("seed", range(max(2, SEEDS // 10)))
+@pytest.mark.parametrize("seed", seeds(1, many=100))
 def test_a_year_of_restarts_outages_and_clock_steps_loses_and_doubles_nothing(seed: int) -> None:
     history = History(seed)
     while history.world.now < START + timedelta(days=366):
@@ -133,7 +132,7 @@ def assert_each_moment_counts_once(world: World) -> None:
     assert len(world.made) + sum(world.skipped.values()) == len(named)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS, SEEDS + SEEDS // 2))
+@pytest.mark.parametrize("seed", seeds(4, many=500))
 def test_without_an_overlap_allowed_no_two_runs_go_on_at_once(seed: int) -> None:
     history = History(seed)
     policy = history.random.choice(["Skip", "BufferOne", "BufferAll", "CancelRunning"])
