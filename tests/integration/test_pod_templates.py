@@ -145,15 +145,32 @@ def test_a_job_holds_what_the_pool_and_the_flow_have_said(world: World, operator
     }
 
 
-def test_a_field_that_no_pod_has_is_refused_by_its_path(world: World, operator: Operator) -> None:
+def test_a_field_that_no_pod_has_is_named_by_its_path_and_waited_for(
+    world: World, operator: Operator
+) -> None:
     world.create_pool(podTemplate={"spec": {"nodeSelectr": {"zone": "a"}}})
     world.create_flow()
     world.create_run("one")
 
-    status = world.wait_for_state("one", "Failed")
+    status = world.wait_for_reason("one", "WorkPoolStalled", within=60)
+    world.change("workpools", "default", {"podTemplate": None})
+    world.wait_for_job("one-1", within=60)
+
+    assert 'unknown field "spec.podTemplate.spec.nodeSelectr"' in status["message"]
+
+
+def test_a_field_of_a_flows_container_that_no_pod_has_ends_the_run(
+    world: World, operator: Operator
+) -> None:
+    world.create_pool()
+    flow = {"name": "flow", "resources": {"limitz": {"memory": "1Gi"}}}
+    world.create_flow(podTemplate={"spec": {"containers": [flow]}})
+    world.create_run("one")
+
+    status = world.wait_for_state("one", "Failed", within=60)
 
     assert status["reason"] == "LaunchRefused"
-    assert 'unknown field "spec.template.spec.nodeSelectr"' in status["message"]
+    assert 'unknown field "spec.template.spec.containers[0].resources.limitz"' in status["message"]
 
 
 def test_a_flow_that_may_not_have_its_template_says_where(world: World, operator: Operator) -> None:

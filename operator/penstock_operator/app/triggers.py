@@ -27,9 +27,9 @@ from penstock_operator.kube.resources import (
     SIGNALS,
     Resource,
 )
-from penstock_operator.model.states import State
+from penstock_operator.model.states import ConditionType, State
 from penstock_operator.reconcile.names import RUN_LABEL
-from penstock_operator.reconcile.wire import number
+from penstock_operator.reconcile.wire import children, field, number, text
 
 _USE_SECONDS = 2.0
 """How long news of runs gather before a pool's status tells of them."""
@@ -221,6 +221,14 @@ def _means_something_to_others(known: Object | None, new: Object) -> bool:
 
 
 def _what_others_read(obj: Object) -> tuple[object, ...]:
-    meta, status = obj["metadata"], obj.get("status")
-    observed = status.get("observedGeneration") if isinstance(status, dict) else None
-    return (meta.get("uid"), meta.get("generation"), meta.get("deletionTimestamp"), observed)
+    meta = obj["metadata"]
+    stalled = [
+        text(each, "status")
+        for each in children(obj, "status", "conditions")
+        if text(each, "type") == ConditionType.STALLED
+    ]
+    return (
+        *(meta.get(name) for name in ("uid", "generation", "deletionTimestamp")),
+        field(obj, "status", "observedGeneration"),
+        stalled,
+    )

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from penstock_operator.kube.errors import Unavailable, error_of
+from penstock_operator.kube.errors import ApiError, Unavailable, error_of
 from penstock_operator.kube.limits import Limiter
 from penstock_operator.kube.resources import Resource
 from penstock_operator.kube.transport import Request, Response, Transport
@@ -59,6 +59,23 @@ class Client:
         path = resource.path(namespace=namespace)
         query = _STRICTLY if strictly else _MANAGER
         return await self._call(Request("POST", path, resource.plural, query=query, body=body))
+
+    async def unreadable(
+        self, resource: Resource, *, namespace: str, body: Mapping[str, Any]
+    ) -> str:
+        """Say what of an object the API server cannot read, without creating it: fields that it
+        does not know or that have another type. Whether it would take the object otherwise is
+        another question, and answered by an empty string."""
+        path = resource.path(namespace=namespace)
+        query = {**_STRICTLY, "dryRun": "All"}
+        try:
+            await self._call(Request("POST", path, resource.plural, query=query, body=body))
+        except Unavailable:
+            raise
+        except ApiError as error:
+            _, _, fault = error.message.partition(f" cannot be handled as a {resource.kind}: ")
+            return fault
+        return ""
 
     async def replace(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """Write a whole object; its resourceVersion is the precondition."""

@@ -25,6 +25,7 @@ from penstock_operator.kube.resources import (
 from penstock_operator.kube.snapshots import SnapshotCache
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.states import TERMINAL_STATES, State
+from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import (
     ATTEMPT_LABEL,
@@ -114,7 +115,23 @@ async def look_for_pool(
             binding=binding_name(observed.pool),
         )
         observed = replace(observed, access=access)
+    if Look.TEMPLATE in need and isinstance(observed.pool, WorkPool):
+        observed = replace(observed, unreadable=await _unreadable(client, observed.pool))
     return observed
+
+
+async def _unreadable(client: Client, pool: WorkPool) -> str:
+    """Try the template in a Job that is not kept: its other faults may be mended by a Flow's."""
+    template = pool.spec.pod_template.to_wire() if pool.spec.pod_template is not None else {}
+    namespace = pool.metadata.namespace
+    job: Object = {
+        "apiVersion": JOBS.api_version,
+        "kind": JOBS.kind,
+        "metadata": {"generateName": "template-", "namespace": namespace},
+        "spec": {"template": template},
+    }
+    fault = await client.unreadable(JOBS, namespace=namespace, body=job)
+    return fault.replace("spec.template.", "spec.podTemplate.")
 
 
 async def look_for_schedule(client: Client, observed: ObservedSchedule) -> ObservedSchedule:

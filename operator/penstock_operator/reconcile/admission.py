@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from penstock_operator.model.flow import Concurrency, Flow
-from penstock_operator.model.states import Reason, WaitKind
+from penstock_operator.model.meta import Condition
+from penstock_operator.model.states import ConditionStatus, ConditionType, Reason, WaitKind
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.case import NeedError, RunCase
 from penstock_operator.reconcile.code import Code, Fault
@@ -173,6 +174,9 @@ def _usable_pool(case: RunCase) -> WorkPool | Hold:
     fault = pool_fault(pool)
     if fault is not None:
         return _pool_hold(case, Reason.WORK_POOL_STALLED, f"cannot be used. {fault.sentence}")
+    stalled = next((each for each in pool.status.conditions if _says_stalled(each)), None)
+    if stalled is not None:
+        return _pool_hold(case, Reason.WORK_POOL_STALLED, f"cannot be used. {stalled.message}")
     if pool.status.observed_generation < 0:
         return _pool_hold(
             case,
@@ -181,6 +185,10 @@ def _usable_pool(case: RunCase) -> WorkPool | Hold:
             grace=PREPARING,
         )
     return pool
+
+
+def _says_stalled(condition: Condition) -> bool:
+    return condition.type == ConditionType.STALLED and condition.status == ConditionStatus.TRUE
 
 
 def _flow_hold(

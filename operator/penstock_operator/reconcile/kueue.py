@@ -39,7 +39,8 @@ def _standing(case: RunCase, job: JobView) -> Standing:
         f"The Job {job.name} waits for admission by Kueue, in the LocalQueue {job.queue}; kubectl"
         " get workloads shows where it stands."
         if job.queue
-        else f"The Job {job.name} is suspended by other hands. Set its spec.suspend to false; the"
-        " run then starts by itself."
+        else f"The Job {job.name} is suspended by other hands. Set its spec.suspend to false or, if"
+        " it is Kueue that holds it, label the WorkPool with a kueue.x-k8s.io/queue-name and create"
+        " another run."
     )
     return Standing(State.PENDING, Reason.WAITING_FOR_ADMISSION, words, wait)

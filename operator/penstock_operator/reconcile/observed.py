@@ -61,6 +61,9 @@ class Look(StrEnum):
     """Get the runs that a Schedule's status lists as active or starting and that the cache lacks →
     `outcomes`."""
 
+    TEMPLATE = "Template"
+    """Ask the API server whether it can read a WorkPool's pod template → `unreadable`."""
+
     ACCESS = "Access"
     """Get the runner's ServiceAccount and the RoleBindings that the plan of a pool expects →
     `access`."""
@@ -329,6 +332,8 @@ class ObservedPool:
 
     pool: WorkPool | Malformed
     access: RunnerAccess | NotLooked = NOT_LOOKED
+    unreadable: str | NotLooked = NOT_LOOKED
+    """What the API server cannot read of the pod template, in its words; empty if all."""
     use: PoolUse = PoolUse()
 
 

@@ -26,6 +26,7 @@ from penstock_operator.reconcile.observed import (
 )
 from penstock_operator.reconcile.readiness import readiness, usable
 from penstock_operator.reconcile.settings import Settings
+from penstock_operator.reconcile.text import quote
 from penstock_operator.reconcile.usable import pool_fault
 from penstock_operator.reconcile.wire import text
 
@@ -36,14 +37,17 @@ def plan_pool(observed: ObservedPool, *, now: datetime, settings: Settings) -> P
     pool = observed.pool
     if pool.metadata.deletion_timestamp is not None:
         return Plan()
-    if isinstance(observed.access, NotLooked):
-        return Plan(need=frozenset({Look.ACCESS}))
+    unread = isinstance(observed.unreadable, NotLooked) and _has_untried_template(pool)
+    if isinstance(observed.access, NotLooked) or unread:
+        return Plan(need=frozenset({Look.ACCESS, *((Look.TEMPLATE,) if unread else ())}))
     granted = _granted(pool, access=observed.access, settings=settings)
     verdict = (
         Fault(ReadyReason.MALFORMED, pool.sentence)
         if isinstance(pool, Malformed)
         else (
-            pool_fault(pool) or usable("Runs can be launched.", suspended=bool(pool.spec.suspend))
+            pool_fault(pool)
+            or _reading_fault(observed.unreadable)
+            or usable("Runs can be launched.", suspended=bool(pool.spec.suspend))
         )
     )
     old = pool if isinstance(pool, Malformed) else pool.status
@@ -56,6 +60,23 @@ def plan_pool(observed: ObservedPool, *, now: datetime, settings: Settings) -> P
     if not _is_news(status, old=old):
         return Plan(actions=granted)
     return Plan(actions=(*granted, PatchPoolStatus(target_of(pool.metadata), status)))
+
+
+def _has_untried_template(pool: WorkPool | Malformed) -> bool:
+    """Tell whether the API server is to be asked: the template is new, or it was at fault."""
+    if isinstance(pool, Malformed) or pool.spec.pod_template is None:
+        return False
+    was_at_fault = any(
+        each.reason == ReadyReason.INVALID_POD_TEMPLATE for each in pool.status.conditions
+    )
+    return was_at_fault or pool.status.observed_generation != pool.metadata.generation
+
+
+def _reading_fault(unreadable: str | NotLooked) -> Fault | None:
+    if isinstance(unreadable, NotLooked) or not unreadable:
+        return None
+    words = f"The API server cannot read spec.podTemplate: {quote(unreadable)}. Mend that field."
+    return Fault(ReadyReason.INVALID_POD_TEMPLATE, words)
 
 
 def _use(pool: WorkPool | Malformed, use: PoolUse, *, now: datetime) -> dict[str, Any]:

@@ -192,6 +192,21 @@ def test_runs_hear_of_a_pool_that_is_ready_for_them() -> None:
     assert queue.behind == [key(Kind.RUN, "one")]
 
 
+def test_runs_hear_of_a_pool_that_is_mended_by_other_means_than_its_spec() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    stalled = {"observedGeneration": 1, "conditions": [{"type": "Stalled", "status": "True"}]}
+    mended = {"observedGeneration": 1, "conditions": [{"type": "Stalled", "status": "False"}]}
+    noticed.notice(POOLS, "ADDED", obj("default", 1, status=stalled))
+    noticed.notice(FLOWS, "ADDED", flow())
+    noticed.notice(RUNS, "ADDED", run("one"))
+    queue.behind.clear()
+
+    noticed.saw(POOLS, obj("default", 2, status=mended))
+
+    assert queue.behind == [key(Kind.RUN, "one")]
+
+
 def test_a_flow_without_a_pool_uses_the_default_one() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)

@@ -15,6 +15,7 @@ from penstock_operator.reconcile import actions as do
 from penstock_operator.reconcile.flows import plan_flow
 from penstock_operator.reconcile.history import plan_history
 from penstock_operator.reconcile.observed import (
+    NOT_LOOKED,
     BindingView,
     ConfigMapView,
     FinishedRun,
@@ -170,7 +171,7 @@ def observed_pool(access: RunnerAccess | None = None, **spec: Any) -> ObservedPo
     assert cluster.pool is not None
     del cluster.pool["status"]
     pool = read_pool(cluster.pool)
-    return ObservedPool(pool) if access is None else ObservedPool(pool, access)
+    return ObservedPool(pool) if access is None else ObservedPool(pool, access, "")
 
 
 BOUND = RunnerAccess(
@@ -190,6 +191,37 @@ def test_a_pool_looks_after_its_runners_account_before_it_is_ready() -> None:
         do.PatchPoolStatus,
     ]
     assert readiness(plan) == ("True", "False", "Ready")
+
+
+UNREADABLE = 'strict decoding error: unknown field "spec.podTemplate.spec.nodeSelectr"'
+
+
+def test_a_template_that_cannot_be_read_makes_the_pool_stalled_until_it_can() -> None:
+    observed = observed_pool(BOUND, podTemplate={"spec": {"nodeSelectr": {}}})
+    need = plan_pool(replace(observed, unreadable=NOT_LOOKED), now=START, settings=SETTINGS).need
+    plan = plan_pool(replace(observed, unreadable=UNREADABLE), now=START, settings=SETTINGS)
+    patch = plan.actions[-1]
+    assert isinstance(patch, do.PatchPoolStatus)
+    assert isinstance(observed.pool, WorkPool)
+    stalled = observed.pool.model_copy(update={"status": patch.status})
+    later = ObservedPool(stalled, BOUND)
+    mended = plan_pool(replace(later, unreadable=""), now=LATER, settings=SETTINGS)
+
+    assert need == {Look.ACCESS, Look.TEMPLATE}
+    assert readiness(plan) == ("False", "True", "InvalidPodTemplate")
+    assert "spec.podTemplate.spec.nodeSelectr" in patch.status.conditions[1].message
+    assert Look.TEMPLATE in plan_pool(later, now=LATER, settings=SETTINGS).need
+    assert readiness(mended) == ("True", "False", "Ready")
+
+
+def test_a_template_is_tried_once() -> None:
+    observed = observed_pool(BOUND, podTemplate={"spec": {"nodeSelector": {}}})
+    patch = plan_pool(observed, now=START, settings=SETTINGS).actions[-1]
+    assert isinstance(patch, do.PatchPoolStatus)
+    assert isinstance(observed.pool, WorkPool)
+    ready = observed.pool.model_copy(update={"status": patch.status})
+
+    assert plan_pool(ObservedPool(ready, BOUND), now=LATER, settings=SETTINGS) == do.Plan()
 
 
 def test_a_pool_that_has_all_is_left_alone() -> None:
