@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,12 @@ class Cluster:
         if scripted("scripts/cluster", "backend") == "context":
             pytest.skip("the nodes of a context of one's own are not ours to break")
         scripted("scripts/cluster", "lose-node", "--name", self.name, name)
+
+    def lost_at(self, name: str) -> datetime:
+        """Return when the node monitor held a node for lost, or for ready, last."""
+        conditions = self.request("GET", f"/api/v1/nodes/{name}")["status"]["conditions"]
+        (ready,) = (each for each in conditions if each["type"] == "Ready")
+        return datetime.fromisoformat(ready["lastTransitionTime"])
 
     def operators(self) -> list[Object]:
         selector = "app.kubernetes.io/name%3Dpenstock,app.kubernetes.io/component%3Doperator"

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from penstock import flow, sleep, task, wait_for_update
+from penstock import flow, run_flow, sleep, task, wait_for_update
 from penstock.artifacts import create_markdown_artifact
 from penstock.events import emit_event
 
@@ -138,3 +138,20 @@ def limits() -> int:
                 continue
             update.answer({"limit": update.payload})
         return update.payload
+
+
+@task
+def draw() -> str:
+    """Say something that nobody can say a second time."""
+    print("drawing", flush=True)
+    return os.urandom(8).hex()
+
+
+@flow
+def order_work(mended: bool = False) -> str:
+    """Let another run do a part, and fail afterwards until somebody has mended it."""
+    drawn = draw()
+    done = run_flow("steps", {"count": 3, "seconds": 1.5})
+    if not mended:
+        raise ValueError(f"{drawn} is broken")
+    return f"{drawn} and {done}"

@@ -3,7 +3,6 @@
 Both happen to the last node, one after the other; everything else runs elsewhere.
 """
 
-import json
 import threading
 from datetime import datetime
 
@@ -30,12 +29,8 @@ def _run_on_last_node(namespace: Namespace) -> Run:
 
 def _seconds_beyond_the_monitor(status: Object, cluster: Cluster, node: str) -> float:
     """Return how long after the node counted as lost the next attempt's flow began."""
-    conditions = json.loads(cluster.kubectl("get", "node", node, "-o", "json"))["status"][
-        "conditions"
-    ]
-    (lost,) = (each["lastTransitionTime"] for each in conditions if each["type"] == "Ready")
     began = datetime.fromisoformat(status["execution"]["startedAt"])
-    seconds = (began - datetime.fromisoformat(lost)).total_seconds()
+    seconds = (began - cluster.lost_at(node)).total_seconds()
     print(f"lost node to next attempt, beyond the node monitor's grace: {seconds:.1f} s")
     return seconds
 
