@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
 from penstock.cli.local_runs import LocalRuns
-from penstock.errors import JournalError
+from penstock.errors import JournalError, StoreUnusable
 from penstock.home import home
 from penstock.journal.chain import MemoryChain
 from penstock.journal.sealed import SealedChain
 from penstock.runner.segment import Owner, Segment, assemble, read_segments
 from penstock.sealing import present_seal
+from penstock.stores import holds_journals, open_store
 
 if TYPE_CHECKING:
     from penstock.cli.cluster import Cluster
 
+PATIENCE = 30.0
+"""Seconds for which a store that does not answer is waited for."""
+_VOLUME = "persistentVolumeClaim/"
 LARGEST_SEGMENT = 256 * 1024
 """Bytes of records in one segment that is written."""
 Items = list[Mapping[str, Any]]
@@ -34,23 +38,51 @@ def export_here(run: str) -> dict[str, Any]:
     runs = LocalRuns(home())
     row = runs.find(run)
     records = chain_as_stored(row, runs=runs).read()
-    if not records:
-        raise CommandError(f"The run {run} has no journal yet.")
-    owner = Owner("here", name=run, uid=row.journal)
-    return _listed([each.manifest(owner, attempt=1) for each in _packed(records)])
+    return _as_segments(records, Owner("here", name=run, uid=row.journal))
 
 
-def export_from_cluster(cluster: Cluster, run: str) -> dict[str, Any]:
-    """Return the journal of a run in the cluster as a list of objects."""
-    uid = cluster.get(cluster.path("flowruns", run))["metadata"]["uid"]
+def export_from_cluster(cluster: Cluster, run: str, *, store: str | None) -> dict[str, Any]:
+    """Return the journal of a run in the cluster as a list of objects.
+
+    It is in JournalSegments, or in the store that the run remembers; ``store`` is where that is to
+    be found from here.
+    """
+    found = cluster.get(cluster.path("flowruns", run))
+    uid, place = found["metadata"]["uid"], store or found.get("status", {}).get("store", "")
+    if store or place.startswith(_VOLUME) or (place and holds_journals(place)):
+        return _as_segments(_records_in(place, run=found), Owner("", name=run, uid=uid))
     path = cluster.path("journalsegments")
     items = _of_run(cluster.items(path, fieldSelector=f"spec.run={run}"), uid=uid)
     if not items:
-        raise CommandError(
-            f"The run {run} has no journal in the cluster: it has not begun, or its pool has a "
-            "store, where its journal is."
-        )
+        raise _no_journal(run)
     return _listed(items)
+
+
+def _records_in(store: str, *, run: Mapping[str, Any]) -> list[bytes]:
+    from penstock.runner.chains import journal_folder
+    from penstock.stores.chain import StoreChain
+
+    if store.startswith(_VOLUME):
+        raise CommandError(
+            f"The journal of {run['metadata']['name']} is in the volume of the claim "
+            f"{store.removeprefix(_VOLUME)}: mount it, and say by --store which folder it is."
+        )
+    folder = journal_folder(run, namespace=run["metadata"]["namespace"])
+    try:
+        chain = StoreChain(open_store(store), folder=folder, patience=PATIENCE)
+        return chain.read_only()
+    except (JournalError, StoreUnusable) as error:
+        raise CommandError(str(error)) from error
+
+
+def _as_segments(records: Sequence[bytes], owner: Owner) -> dict[str, Any]:
+    if not records:
+        raise _no_journal(owner.name)
+    return _listed([each.manifest(owner, attempt=1) for each in _packed(records)])
+
+
+def _no_journal(run: str) -> CommandError:
+    return CommandError(f"The run {run} has no journal: it has not begun, or it kept none.")
 
 
 def _listed(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -24,6 +24,10 @@ def export(
     ctx: typer.Context,
     run: RunName,
     here: Annotated[bool, typer.Option("--here", help="A run on this machine.")] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="URL|FOLDER", help="Where the store of the run's pool is from here."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of stdout.")
     ] = None,
@@ -38,7 +42,7 @@ def export(
         listed = export_here(run)
     else:
         cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-        listed = export_from_cluster(cluster, run)
+        listed = export_from_cluster(cluster, run, store=store)
     text = json.dumps(listed, indent=1, ensure_ascii=False)
     if output is None:
         print(text)

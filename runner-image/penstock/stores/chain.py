@@ -57,6 +57,10 @@ class StoreChain:
         self._insist(self._store.check, patience=self._patience)
         return self._insist(self._read, patience=self._patience)
 
+    def read_only(self) -> list[bytes]:
+        """Return all records of a journal that is not gone on with: the store is not written."""
+        return self._insist(self._read, patience=self._patience)
+
     def put(self, number: int, record: bytes) -> None:
         """Store a record under a number that has none; else raise ``ChainConflict``."""
         path = self._path_of(number)

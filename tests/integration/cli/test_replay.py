@@ -103,6 +103,57 @@ def test_the_cluster_s_objects_are_exported_as_they_are(
     assert json.loads(done.stdout) == here
 
 
+def finished(script: Script, *, store: str) -> None:
+    """Let the cluster have a run whose pool has a store."""
+    metadata = {"name": "days-1", "namespace": "team", "uid": "abcd1234-5678"}
+    path = "/apis/penstock.dev/v1alpha1/namespaces/team/flowruns/days-1"
+    script.on(path, of({"metadata": metadata, "status": {"store": store}}))
+    segments = "/apis/penstock.dev/v1alpha1/namespaces/team/journalsegments"
+    script.on(segments, of({"metadata": {}, "items": []}))
+
+
+@pytest.fixture
+def stored(folder: Path, penstock: Penstock) -> Path:
+    """Return the folder of a store with a journal, laid out as a pod does."""
+    assert penstock("run", "days.py:days", "--run-id", "days-1", "--journal", "here").exit_code == 0
+    (folder / "store/journals/team").mkdir(parents=True)
+    (folder / "here/journals/days-1").rename(folder / "store/journals/team/days-1-abcd1234")
+    return folder / "store"
+
+
+def test_a_journal_in_the_store_of_a_pool_is_exported_from_there(
+    stored: Path, script: Script, penstock: Penstock
+) -> None:
+    finished(script, store="persistentVolumeClaim/journals")
+    where = ("-n", "team", "--kubeconfig", str(script.kubeconfig(stored)))
+
+    exported = penstock("export", "days-1", "--store", str(stored), "-o", "days.json", *where)
+    replayed = penstock("replay", "days.json", "days.py:days")
+
+    assert (exported.exit_code, replayed.exit_code) == (0, 0), exported.output + replayed.output
+    assert not list(stored.rglob(".*")), "it writes nothing there"
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        ("persistentVolumeClaim/journals", "volume of the claim journals: mount it, and say by"),
+        ("gs://bucket/folder", "The run days-1 has no journal: it has not begun"),
+        ("", "The run days-1 has no journal: it has not begun"),
+    ],
+    ids=["a volume", "a store of results", "no store"],
+)
+def test_a_journal_that_cannot_be_found_from_here_is_told(
+    folder: Path, script: Script, penstock: Penstock, store: str, says: str
+) -> None:
+    finished(script, store=store)
+
+    done = penstock("export", "days-1", "-n", "team", "--kubeconfig", script.kubeconfig(folder))
+
+    assert done.exit_code == 2
+    assert says in " ".join(done.output.split())
+
+
 def test_a_journal_that_is_signed_stays_so_in_its_file(
     folder: Path, penstock: Penstock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
