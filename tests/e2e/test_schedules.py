@@ -101,6 +101,20 @@ def test_two_slots_are_never_three_and_ten_runs_complete(namespace: Namespace) -
     assert most == 2
 
 
+def test_the_newest_run_of_a_flow_replaces_the_one_at_work(namespace: Namespace) -> None:
+    namespace.pool()
+    flow = namespace.flow("steps", concurrency={"limit": 1, "strategy": "CancelRunning"})
+    older = namespace.run(flow, {"count": 1000}, name="older")
+    older.until(lambda status: status["state"] == "Running", "it runs")
+
+    newer = namespace.run(flow, {"count": 3}, name="newer").end()
+    cancelled = older.end()
+
+    assert (cancelled["state"], cancelled["reason"]) == ("Cancelled", "Superseded")
+    assert (newer["state"], newer["attempt"]) == ("Completed", 1)
+    assert newer["startedAt"] >= cancelled["finishedAt"]
+
+
 def _events(printed: str) -> list[Any]:
     """Return the objects of what `kubectl get --watch` printed, in order."""
     decoder, found, position = json.JSONDecoder(), [], 0
