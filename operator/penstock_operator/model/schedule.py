@@ -266,8 +266,8 @@ class ScheduleStatus(Part):
     schedule: Annotated[str, Field(max_length=8192)] | None = None
     """What says when runs are due, in one line."""
 
-    rule: Annotated[str, Field(max_length=64)] | None = None
-    """Hash of what says when runs are due. A changed rule fires nothing of the past."""
+    rule: Annotated[str, Field(max_length=8192)] | None = None
+    """What said when runs are due, as JSON. Once it is changed, it fires nothing of the past."""
 
     decided_through: Timestamp | None = None
     """Each moment up to here was made a run, or skipped and counted."""

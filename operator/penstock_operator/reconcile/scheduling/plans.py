@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from penstock.schedules import ScheduleError
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.schedule import Schedule, ScheduleStatus, Start
+from penstock_operator.model.schedule import Schedule, ScheduleSpec, ScheduleStatus, Start
 from penstock_operator.model.schema import API_VERSION, JsonObject
 from penstock_operator.model.states import ReadyReason, State
 from penstock_operator.reconcile.actions import (
@@ -44,10 +44,11 @@ from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, li
 from penstock_operator.reconcile.scheduling.rules import (
     due_at,
     in_a_line,
-    rule_hash,
+    rule_of,
     rules_of,
     run_name,
     scheduled_after,
+    spec_by,
 )
 
 _SHOWN_TICKS = 5
@@ -64,7 +65,8 @@ def plan_schedule(observed: ObservedSchedule, *, now: datetime) -> Plan:
         return Plan()  # a status that cannot be read is not written over: it counts
     fault = _fault(schedule, flow=observed.flow, now=now)
     if fault is not None:
-        held = schedule.status.model_copy(update={"next_ticks": ()})
+        rule = schedule.status.rule or rule_of(schedule.spec)
+        held = schedule.status.model_copy(update={"next_ticks": (), "rule": rule})
         return Plan(actions=_patched(schedule, _with_conditions(schedule, held, fault, now=now)))
     unseen = listed_runs(schedule) - {each.name for each in observed.runs}
     if unseen and isinstance(observed.outcomes, NotLooked):
@@ -80,29 +82,25 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
     unmade = [each for each in starting if known[_name_of(each, schedule)] is None]
     course = Course.of(schedule, runs=observed.runs, starting=unmade, now=now)
     course.count_endings(known[name] for name in schedule.status.active)
-    rule = rule_hash(schedule.spec)
-    if schedule.status.rule not in (None, rule):
-        course.decided_through = max(course.decided_through, now)
+    rule = rule_of(schedule.spec)
     stopped = _stopped_at(schedule, course)
     paused = schedule.spec.suspend or stopped is not None
-    more = False
-    if schedule.status.paused and not paused:
-        more = paused = _count_what_went_by(course)
-    if not paused:
+    more = behind = _count_what_is_past(course, rule=rule, paused=paused)
+    if not paused and not behind:
         if not _is_early(schedule, rule=rule, now=now):
             more = _decide_what_is_due(course, reason=_reason_to_skip(observed.flow))
         course.drain()
     trigger = _triggered(course)
     backfills = go_on(schedule, runs=observed.runs, starting=unmade, now=now)
-    upcoming = () if paused else _upcoming(course, rule=rule)
+    upcoming = () if paused or behind else _upcoming(course, rule=rule)
     starts = [
         *(Start(at=each) for each in course.starts),
         *(Start(at=at, backfill=each.status.name) for each in backfills for at in each.starts),
     ]
     status = course.status(
         schedule=in_a_line(schedule.spec),
-        rule=rule,
-        paused=paused,
+        rule=schedule.status.rule if behind else rule,
+        paused=paused or (behind and schedule.status.paused),
         stopped_at_generation=stopped,
         last_trigger=trigger,
         next_ticks=upcoming,
@@ -164,11 +162,25 @@ def _stopped_at(schedule: Schedule, course: Course) -> int | None:
     return generation
 
 
-def _count_what_went_by(course: Course) -> bool:
-    """Count what was due while the schedule was paused; return whether some is left to count."""
-    moments = scheduled_after(course.decided_through, spec=course.schedule.spec)
+def _count_what_is_past(course: Course, *, rule: str, paused: bool) -> bool:
+    """Count what is not to be made up: what a rule named that has been changed since, and what was
+    due while the schedule was paused. Return whether some is left to count."""
+    status, spec = course.schedule.status, course.schedule.spec
+    if status.rule is not None and status.rule != rule:
+        before = spec_by(status.rule, spec=spec)
+        if before is not None:
+            reason = "Suspended" if status.paused else "RuleChanged"
+            return _count_what_went_by(course, spec=before, reason=reason)
+        course.decided_through = max(course.decided_through, course.now)  # it was no rule
+    elif status.paused and not paused:
+        return _count_what_went_by(course, spec=spec, reason="Suspended")
+    return False
+
+
+def _count_what_went_by(course: Course, *, spec: ScheduleSpec, reason: str) -> bool:
+    moments = scheduled_after(course.decided_through, spec=spec)
     missed = list(islice(takewhile(lambda moment: moment <= course.now, moments), CHUNK))
-    course.skip(len(missed), "Suspended")
+    course.skip(len(missed), reason)
     if len(missed) == CHUNK:
         course.decided_through = missed[-1]
         return True

@@ -4,6 +4,7 @@ The rule of a moment is the SDK's (`penstock.schedules`), so that `flow.serve`, 
 the operator never differ.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -53,10 +54,20 @@ def in_a_line(spec: ScheduleSpec) -> str:
     return spec.cron or "; ".join(spec.crons or (spec.rrule or "").split())
 
 
-def rule_hash(spec: ScheduleSpec) -> str:
-    """Name what says when runs are due: a change of anything else changes no moment."""
+def rule_of(spec: ScheduleSpec) -> str:
+    """Write down what says when runs are due: a change of anything else changes no moment."""
     wire = spec.to_wire()
-    return sha256(canonical({key: wire.get(key) for key in _TIMING}).encode()).hexdigest()[:16]
+    return canonical({key: wire[key] for key in _TIMING if key in wire})
+
+
+def spec_by(rule: str, *, spec: ScheduleSpec) -> ScheduleSpec | None:
+    """Return the spec as it was under a rule; ``None`` if that cannot be read any more."""
+    try:
+        before = ScheduleSpec.model_validate({**json.loads(rule), "flowRef": spec.flow_ref})
+        rules_of(before)
+    except ValueError:
+        return None
+    return before
 
 
 def moments_after(

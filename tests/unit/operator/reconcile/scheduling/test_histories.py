@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tests.seeds import seeds
 from tests.unit.operator.reconcile.scheduling.world import START, Refused, World
 
-from penstock_operator.model.schedule import OverlapPolicy, Schedule
+from penstock_operator.model.schedule import OverlapPolicy, Schedule, ScheduleSpec
 from penstock_operator.model.states import State
 from penstock_operator.reconcile.scheduling.observed import ObservedSchedule
 from penstock_operator.reconcile.scheduling.rules import scheduled_after
@@ -24,6 +25,7 @@ RULES: tuple[dict[str, Any], ...] = (
     {"rrule": "FREQ=DAILY;BYHOUR=1,13;BYMINUTE=15;BYSECOND=0", "timeZone": "Australia/Lord_Howe"},
     {"crons": ["*/20 8-10 * * *", "0 9 * * *"]},
 )
+NO_RULE = dict.fromkeys(("cron", "crons", "interval", "rrule", "timeZone"))
 ENDINGS = (State.COMPLETED, State.COMPLETED, State.FAILED, State.CRASHED, State.CANCELLED)
 
 
@@ -60,6 +62,8 @@ class History:
                 world.edit(suspend=not world.spec.get("suspend", False))
             case 4:
                 world.edit(overlapPolicy=str(draw.choice(list(OverlapPolicy))))
+                if draw.random() < 0.3:
+                    world.edit(**(NO_RULE | draw.choice(RULES)))
             case 5:
                 self.operate(crash=True)
             case 6 | 8:
@@ -119,14 +123,15 @@ def test_a_year_of_restarts_outages_and_clock_steps_loses_and_doubles_nothing(se
     assert_each_moment_counts_once(history.world)
 
 
+def _named(begin: datetime, end: datetime, spec: ScheduleSpec) -> Iterator[datetime]:
+    return takewhile(lambda moment: moment <= end, scheduled_after(begin, spec=spec))
+
+
 def assert_each_moment_counts_once(world: World) -> None:
     """Compare the runs and the counted skips with the moments that the rule names."""
     schedule = world.snapshot().schedule
     assert isinstance(schedule, Schedule)
-    through = schedule.status.decided_through
-    assert through is not None
-    moments = scheduled_after(START, spec=schedule.spec)
-    named = list(takewhile(lambda moment: moment <= through, moments))
+    named = [moment for begin, end, spec in world.rules for moment in _named(begin, end, spec)]
     assert len(world.made) == len(set(world.made)) == schedule.status.started
     assert set(world.moments) <= set(named)
     assert len(world.made) + sum(world.skipped.values()) == len(named)

@@ -313,7 +313,7 @@ def test_what_cannot_be_followed_says_what_to_mend_and_goes_on_when_it_is(
     stalled = dict(world.condition("Stalled"))
 
     world.edit(cron="30 * * * *", rrule=None, parameters=None, backfills=None, timeZone=None)
-    world.run_until(START + timedelta(hours=1, minutes=30))
+    world.run_until(START + timedelta(hours=2, minutes=30))
 
     assert stalled["status"] == "True"
     assert words in stalled["message"]
@@ -429,3 +429,51 @@ def test_a_backfill_leaves_out_what_has_a_run(policy: str) -> None:
         "nightly-20260101020000",
     ]
     assert (status["done"], status["total"], status["complete"]) == (4, 4, True)
+
+
+def test_what_a_rule_named_is_counted_when_it_was_changed_before_anybody_looked() -> None:
+    world = World(HOURLY)
+    world.run_until(START + HOUR)
+
+    world.now = START + timedelta(hours=4, minutes=45)
+    world.edit(cron="30 * * * *")
+    world.settle()
+
+    assert [moment.hour for moment in world.moments] == [1]
+    assert world.skipped == {"RuleChanged": 3}
+    assert world.status["nextTicks"][0] == "2026-01-01T05:30:00Z"
+
+
+def test_what_was_due_while_suspended_stays_so_when_the_rule_is_changed_too() -> None:
+    world = World({**HOURLY, "suspend": True})
+    world.settle()
+
+    world.now = START + timedelta(hours=3, minutes=45)
+    world.edit(cron="30 * * * *", suspend=False)
+    world.settle()
+
+    assert (world.made, world.skipped) == ([], {"Suspended": 3})
+
+
+def test_a_rule_that_is_mended_fires_nothing_of_the_past() -> None:
+    world = World({"cron": "61 * * * *"})
+    world.run_until(START + HOUR)
+
+    world.now = START + timedelta(hours=1, minutes=45)
+    world.edit(cron="30 * * * *")
+    world.run_until(START + timedelta(hours=2, minutes=45))
+
+    assert [f"{moment:%H:%M}" for moment in world.moments] == ["02:30"]
+    assert world.skipped == {}
+
+
+def test_many_moments_of_a_changed_rule_are_counted_in_pieces() -> None:
+    world = World({"interval": {"seconds": 60}, "catchUp": {"limit": 0}})
+    world.settle()
+
+    world.now = START + timedelta(days=2, seconds=30)
+    world.edit(cron="30 * * * *", interval=None)
+    world.settle()
+
+    assert world.skipped == {"RuleChanged": 2 * 24 * 60}
+    assert world.made == []

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.schedule import Schedule
+from penstock_operator.model.schedule import Schedule, ScheduleSpec
 from penstock_operator.model.states import State
 from penstock_operator.reconcile.actions import (
     CancelRun,
@@ -57,6 +57,8 @@ class World:
     made: list[str] = field(default_factory=list)
     """Every run that was ever created, in order."""
     status_writes: int = 0
+    decided: list[tuple[str, datetime]] = field(default_factory=list)
+    """Under which rule what was decided up to where, one after another."""
 
     @property
     def moments(self) -> list[datetime]:
@@ -153,8 +155,28 @@ class World:
                     self.status = json.loads(json.dumps(status.to_wire()))
                     self.version += 1
                     self.status_writes += 1
+                    self._note_what_is_decided()
                 case _:
                     raise AssertionError(action)
+
+    def _note_what_is_decided(self) -> None:
+        """Where the rule changes, the old one counts up to what the same write decided."""
+        rule, through = self.status["rule"], self.status.get("decidedThrough")
+        mark = datetime.fromisoformat(through) if through else START
+        if self.decided:
+            self.decided[-1] = (self.decided[-1][0], mark)
+        if not self.decided or self.decided[-1][0] != rule:
+            self.decided.append((rule, mark))
+
+    @property
+    def rules(self) -> list[tuple[datetime, datetime, ScheduleSpec]]:
+        """Each rule that there was: after when it counts, up to when, and how the spec was."""
+        marks = [START, *(mark for _, mark in self.decided)]
+        specs = [
+            ScheduleSpec.model_validate({**json.loads(rule), "flowRef": {"name": "nightly"}})
+            for rule, _ in self.decided
+        ]
+        return list(zip(marks, marks[1:], specs, strict=False))
 
     def _create(self, manifest: dict[str, Any]) -> None:
         meta = manifest["metadata"]
