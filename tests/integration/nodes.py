@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from tests.integration.apiserver import Object, Refused
-from tests.integration.forgery import start_pod
+from tests.integration.forgery import Pod, start_pod
 from tests.integration.runner.processes import Place, RunnerProcess
 from tests.integration.world import World
 
@@ -117,22 +117,12 @@ class Node:
         name, labels = meta["name"], meta["labels"]
         self.started.append(name)
         pod = start_pod(self._world.api, self._world.namespace, f"{name}-bcdfg")
-        address = urlsplit(self._world.api.url)
-        folder = self._folder / pod.uid
-        credentials = folder / "credentials"
-        credentials.mkdir(parents=True)
-        (credentials / "token").write_text(pod.api.headers["Authorization"].split()[1])
-        (credentials / "ca.crt").write_text(_authority(self._world.api.kubeconfig))
-        place = Place(
-            folder=folder,
-            host=str(address.hostname),
-            port=address.port or 443,
-            credentials=credentials,
-            namespace=self._world.namespace,
+        place = place_of(
+            pod,
+            self._world,
+            folder=self._folder / pod.uid,
             run=labels["penstock.dev/run"],
             attempt=int(labels["penstock.dev/attempt"]),
-            pod_name=pod.name,
-            pod_uid=pod.uid,
         )
         flow = labels["penstock.dev/flow"]
         launch: Object = {"entrypoint": f"flow.py:{flow.replace('-', '_')}", "parameters": {}}
@@ -144,6 +134,26 @@ class Node:
             PENSTOCK_LINGER_SECONDS=str(self._linger),
         )
         return _Pod(name, process)
+
+
+def place_of(pod: Pod, world: World, *, folder: Path, run: str, attempt: int) -> Place:
+    """Return what a kubelet gives to a pod, its credentials in the folder."""
+    credentials = folder / "credentials"
+    credentials.mkdir(parents=True)
+    (credentials / "token").write_text(pod.api.headers["Authorization"].split()[1])
+    (credentials / "ca.crt").write_text(_authority(world.api.kubeconfig))
+    address = urlsplit(world.api.url)
+    return Place(
+        folder=folder,
+        host=str(address.hostname),
+        port=address.port or 443,
+        credentials=credentials,
+        namespace=world.namespace,
+        run=run,
+        attempt=attempt,
+        pod_name=pod.name,
+        pod_uid=pod.uid,
+    )
 
 
 def _authority(kubeconfig: Path) -> str:

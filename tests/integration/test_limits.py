@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import urllib3
 from tests.integration.apiserver import Object, Refused
-from tests.integration.nodes import Node
+from tests.integration.forgery import admit_runners, start_pod
+from tests.integration.nodes import Node, place_of
+from tests.integration.runner.processes import environment_of
 from tests.integration.world import Operator, World, eventually
 
 from penstock_operator.reconcile.settings import Settings
 
 PRELUDE = """
-import time
+import sys, time
 from penstock import concurrency, flow, task
 from penstock.concurrency.sync import rate_limit
 
@@ -50,6 +57,65 @@ def cluster(world: World, release: str, kubeconfig: Path, tmp_path: Path) -> Ite
         yield cluster
 
 
+@dataclass(slots=True)
+class Process:
+    """A program that stands for a pod of a run, with the pod's token and nothing of a runner."""
+
+    popen: subprocess.Popen[str]
+
+    def line(self) -> str:
+        assert self.popen.stdout is not None
+        return self.popen.stdout.readline().strip()
+
+    def tell(self, word: str = "go") -> None:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(word + "\n")
+        self.popen.stdin.flush()
+
+    def kill(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+
+
+Pods = Callable[..., Process]
+
+
+@pytest.fixture
+def pod(world: World, release: str, tmp_path: Path) -> Iterator[Pods]:
+    """Start a program as a pod of a run that nobody launches again."""
+    admit_runners(world.api, world.namespace, release=release)
+    processes: list[Process] = []
+
+    def pod(code: str, *, run: str = "", attempt: int = 1) -> Process:
+        run = run or f"run-{len(processes)}"
+        if world.get("flowruns", run) is None:
+            world.create_run(run)
+        name = f"{run}-{attempt}-bcdfg"
+        speaker = start_pod(world.api, world.namespace, name)
+        folder = tmp_path / name
+        place = place_of(speaker, world, folder=folder, run=run, attempt=attempt)
+        processes.append(
+            Process(
+                subprocess.Popen(
+                    [sys.executable, "-u", "-c", PRELUDE + code],
+                    env=environment_of(place, folder),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
+            )
+        )
+        return processes[-1]
+
+    yield pod
+    for process in processes:
+        process.kill()
+        for stream in (process.popen.stdin, process.popen.stdout):
+            assert stream is not None
+            stream.close()
+
+
 class Observer:
     """Sees each version of each limit of a namespace."""
 
@@ -75,9 +141,10 @@ class Observer:
 
     def _watch(self) -> None:
         rest = b""
-        for part in self._stream.stream(amt=None):
-            *lines, rest = (rest + part).split(b"\n")
-            self.seen += [json.loads(line)["object"] for line in lines]
+        with suppress(urllib3.exceptions.HTTPError, OSError):  # the API server ends before this
+            for part in self._stream.stream(amt=None):
+                *lines, rest = (rest + part).split(b"\n")
+                self.seen += [json.loads(line)["object"] for line in lines]
 
     def most_held(self) -> int:
         """Return how many slots were held at once at most; none was ever held above its limit."""
@@ -137,3 +204,279 @@ def daily():
     assert observer.most_held() == 2
     eventually(lambda: status(world, "db")["active"] == 0 and not status(world, "db")["waiting"])
     assert node.errors == []
+
+
+HOLD = """
+say("asking")
+with concurrency("db"):
+    say("inside")
+    sys.stdin.readline()
+say("outside")
+sys.stdin.readline()
+"""
+
+
+def test_processes_that_contend_are_never_too_many_and_none_starves(
+    world: World, pod: Pods, observer: Observer
+) -> None:
+    limit(world, "db", 2)
+
+    processes = [
+        pod(
+            """
+for number in range(6):
+    with concurrency("db"):
+        time.sleep(0.01)
+say("done")
+time.sleep(60)
+"""
+        )
+        for _ in range(6)
+    ]
+
+    assert [process.line() for process in processes] == ["done"] * 6
+    assert observer.most_held() == 2
+    eventually(lambda: status(world, "db")["active"] == 0)
+
+
+def test_who_came_first_is_served_first_and_a_higher_limit_serves_more(
+    world: World, pod: Pods, observer: Observer
+) -> None:
+    limit(world, "db", 0)
+    processes = []
+    for number in range(4):
+        processes.append(pod(HOLD))
+        assert processes[-1].line() == "asking"
+        eventually(lambda: status(world, "db").get("queued") == number + 1)  # noqa: B023
+
+    world.change("concurrencylimits", "db", {"limit": 1})
+
+    for number, process in enumerate(processes):
+        assert process.line() == "inside"
+        waiting = [each["holder"] for each in status(world, "db")["waiting"]]
+        assert waiting == [f"run-{each}" for each in range(number + 1, 4)]
+        process.tell()
+        assert process.line() == "outside"
+    assert observer.most_held() == 1
+
+
+def test_the_slots_of_the_dead_come_back_after_their_lease(
+    world: World, pod: Pods, observer: Observer
+) -> None:
+    limit(world, "db", 1, leaseDurationSeconds=5)
+    holder = pod(HOLD)
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    waiters = []
+    for number in range(2):
+        waiters.append(pod(HOLD))
+        assert waiters[-1].line() == "asking"
+        eventually(lambda: status(world, "db").get("queued") == number + 1)  # noqa: B023
+
+    killed = time.monotonic()
+    holder.kill()
+    waiters[0].kill()
+
+    assert waiters[1].line() == "inside"
+    assert time.monotonic() - killed > 4  # it lives as long as others cannot know better
+    assert [each["holder"] for each in status(world, "db")["holders"]] == ["run-2"]
+    assert observer.most_held() == 1
+
+
+def test_who_was_away_for_longer_than_its_lease_has_lost_its_slot_and_takes_none_back(
+    world: World, pod: Pods, observer: Observer
+) -> None:
+    limit(world, "db", 1, leaseDurationSeconds=5)
+    holder = pod(HOLD)
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    waiter = pod(HOLD)
+    eventually(lambda: status(world, "db").get("queued") == 1)
+
+    holder.popen.send_signal(signal.SIGSTOP)
+    assert [waiter.line(), waiter.line()] == ["asking", "inside"]
+    holder.popen.send_signal(signal.SIGCONT)
+
+    assert "1 slot of the ConcurrencyLimit db was lost" in holder.line()
+    holder.tell()
+    assert holder.line() == "outside"
+    assert [each["holder"] for each in status(world, "db")["holders"]] == ["run-1"]
+    assert observer.most_held() == 1
+
+
+def test_the_next_attempt_has_the_slot_of_the_one_that_was_killed(
+    world: World, pod: Pods, observer: Observer
+) -> None:
+    limit(world, "db", 1)
+    killed = pod(HOLD, run="one")
+    assert [killed.line(), killed.line()] == ["asking", "inside"]
+    waiter = pod(HOLD, run="two")
+    assert waiter.line() == "asking"
+    eventually(lambda: status(world, "db").get("queued") == 1)
+
+    killed.kill()
+    again = pod(HOLD, run="one", attempt=2)
+
+    assert [again.line(), again.line()] == ["asking", "inside"]
+    again.tell()
+    assert waiter.line() == "inside"
+    assert observer.most_held() == 1
+
+
+def test_a_wait_that_takes_too_long_ends_and_leaves_the_line(world: World, pod: Pods) -> None:
+    limit(world, "db", 1)
+    holder = pod(HOLD)
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+
+    waiter = pod(
+        """
+try:
+    with concurrency("db", timeout_seconds=0.5):
+        say("inside")
+except TimeoutError as error:
+    say(type(error).__name__, error)
+sys.stdin.readline()
+"""
+    )
+
+    assert waiter.line() == (
+        "AcquireConcurrencySlotTimeoutError No slots of db were free within 0.5 s; all are taken."
+    )
+    eventually(lambda: status(world, "db")["waiting"] == [])
+
+
+def test_a_rate_lets_through_what_has_come_back(world: World, pod: Pods) -> None:
+    limit(world, "api", 2, slotDecayPerSecond=4)
+    code = """
+began = time.monotonic()
+for number in range(5):
+    rate_limit("api")
+say(time.monotonic() - began)
+"""
+
+    processes = [pod(code), pod(code)]
+
+    # Ten of two that were there and four a second.
+    assert max(float(process.line()) for process in processes) >= 1.8
+    assert status(world, "api")["waiting"] == []
+
+
+UNLIMITED = (
+    "There is no limit nothing, so nothing waits for it: kubectl penstock limit set nothing NUMBER"
+)
+
+
+def test_a_name_without_an_object_limits_nothing_and_says_so_once(pod: Pods) -> None:
+    process = pod(
+        """
+import logging
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+for _ in range(2):
+    with concurrency("nothing"):
+        say("inside")
+try:
+    with concurrency("nothing", strict=True):
+        pass
+except Exception as error:
+    say(type(error).__name__)
+"""
+    )
+
+    assert [process.line() for _ in range(4)] == [
+        UNLIMITED,
+        "inside",
+        "inside",
+        "ConcurrencySlotAcquisitionError",
+    ]
+
+
+def test_several_names_are_held_together_in_async_code_too(
+    world: World, pod: Pods, observer: Observer
+) -> None:
+    limit(world, "a", 1)
+    limit(world, "b", 1)
+    code = """
+import asyncio
+
+async def visit(names):
+    async with concurrency(names):
+        await asyncio.sleep(0.01)
+
+async def main():
+    await asyncio.gather(*(visit(["a", "b"] if n % 2 else ["b", "a"]) for n in range(10)))
+
+asyncio.run(main())
+say("done")
+time.sleep(60)
+"""
+
+    processes = [pod(code), pod(code)]
+
+    assert [process.line() for process in processes] == ["done", "done"]
+    assert observer.most_held() == 1
+
+
+def test_tasks_with_a_tag_share_its_slots(
+    world: World, cluster: Cluster, observer: Observer
+) -> None:
+    limit(world, "database", 2, tag="db")
+    node = cluster(
+        daily="""
+@task(tags=["db"])
+def query(number):
+    time.sleep(0.05)
+    return number
+
+@flow
+def daily():
+    return sum(query.map(range(6)).result())
+"""
+    )
+
+    for number in range(2):
+        world.create_run(f"run-{number}")
+    for number in range(2):
+        world.wait_for_state(f"run-{number}", "Completed")
+
+    assert observer.most_held() == 2
+    assert node.errors == []
+
+
+SUSPENDING = """
+@task
+def before():
+    say("before")
+
+{task}
+
+@flow
+def daily():
+    before()
+    {wait}
+"""
+IN_FLOW = SUSPENDING.format(task="", wait='with concurrency("db"): say("inside")')
+IN_TASK = SUSPENDING.format(
+    task='@task(tags=["db"])\ndef query(): say("inside")', wait="query.submit().result()"
+)
+
+
+@pytest.mark.parametrize("code", [IN_FLOW, IN_TASK], ids=["in a flow", "of a tag"])
+def test_a_run_that_waits_for_long_keeps_its_place_without_a_pod(
+    world: World, cluster: Cluster, pod: Pods, code: str
+) -> None:
+    limit(world, "db", 1, tag="db")
+    node = cluster(linger=0.3, daily=code)
+    holder = pod(HOLD, run="holder")
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+
+    world.create_run("one")
+    waiting = world.wait_for_reason("one", "WaitingForSlot")
+
+    assert (waiting["waitingFor"]["kind"], waiting["waitingFor"]["name"]) == (
+        "ConcurrencyLimit",
+        "db",
+    )
+    assert [(e["holder"], e["suspended"]) for e in status(world, "db")["waiting"]] == [
+        ("one", True)
+    ]
+    eventually(lambda: node.running == [])
+    holder.tell()
+    eventually(lambda: [e["holder"] for e in status(world, "db")["holders"]] == ["one"])

@@ -38,7 +38,7 @@ class RunnerProcess:
         self._output: queue.Queue[str | None] = queue.Queue()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "penstock.runner"],
-            env=_environment(place, snapshot) | env,
+            env=environment_of(place, snapshot) | env,
             cwd=place.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -87,7 +87,8 @@ class RunnerProcess:
         self._output.put(None)
 
 
-def _environment(place: Place, snapshot: Path) -> dict[str, str]:
+def environment_of(place: Place, snapshot: Path) -> dict[str, str]:
+    """Return what the operator puts into a pod's environment."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),  # this checkout's code, not another's

@@ -62,8 +62,9 @@ class Desk:
     Any thread asks and gives back, and tells of the object. One alone writes.
     """
 
-    def __init__(self, me: Me, *, random: Random) -> None:
+    def __init__(self, me: Me, *, random: Random, tell_lost: Callable[[int], None]) -> None:
         self._me = me
+        self._tell_lost = tell_lost
         self._random = random
         self._lock = threading.Lock()
         self._object: Object | None = None
@@ -72,6 +73,8 @@ class Desk:
         self._line: list[Ask] = []
         self._used = 0
         self._returned = 0
+        self._lost = 0
+        """How many slots are used here that the book does not know of any more."""
         self._seen: Sightings = {}
         self._renewed_at = 0.0
         self._undone_since: float | None = None
@@ -134,6 +137,7 @@ class Desk:
             self._has_news = False
             if self._object is None:
                 return None
+            self._count_lost()
             settled = settle(
                 bury(self._book, self._dead(at)),
                 self._terms,
@@ -149,7 +153,8 @@ class Desk:
                 self._undone_since = None
                 self._accept(served, returned=self._returned)
                 return None
-            if not (is_renewed or self._is_ours(settled.book) or self._is_our_turn(at)):
+            is_ours = bool(served) or self._is_ours(settled.book)
+            if not (is_renewed or is_ours or self._is_our_turn(at)):
                 return None
             until = now + timedelta(seconds=self._terms.lease_seconds)
             book = renew(settled.book, self._me.key, until=until)
@@ -210,6 +215,13 @@ class Desk:
             if head is not None and head.rate and head.key == self._me.key:
                 moments.append(at + seconds_until(head.occupy, self._book, self._terms, now=now))
             return max(self._not_before, min(moments))
+
+    def _count_lost(self) -> None:
+        """Say that others have been given what is used here: nobody could know that it is."""
+        before = self._lost
+        self._lost = max(0, self._used - self._book.held_by(self._me.key))
+        if self._lost > before:
+            self._tell_lost(self._lost - before)
 
     def _accept(self, served: Sequence[Ask], *, returned: int) -> None:
         """Let those go on who have slots now; who left meanwhile has given its own back."""

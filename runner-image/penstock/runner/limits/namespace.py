@@ -13,6 +13,7 @@ from typing import Any
 from penstock.concurrency.claims import Claim, Request
 from penstock.concurrency.ledger import Me
 from penstock.concurrency.line import Place
+from penstock.runner import exits
 from penstock.runner.apiserver import ApiServer, UnreachableError
 from penstock.runner.environment import Environment, read_environment
 from penstock.runner.limits.claim import ClusterClaim
@@ -95,16 +96,28 @@ class NamespaceLimits:
 
     def _meet(self, name: str, limit: Mapping[str, Any] | None) -> None:
         """Take note of a limit as it is now, or that there is none any more."""
-        assert self._me is not None, "it was introduced before"
         with self._lock:
             if name not in self._desks:
-                self._desks = {**self._desks, name: Desk(self._me, random=self._random)}
+                self._desks = {**self._desks, name: self._new_desk(name)}
             tag = limit["spec"].get("tag") if limit is not None else None
             others = {each: of for each, of in self._tags.items() if each != name}
             self._tags = {**others, name: tag} if tag else others
         self._desks[name].meet(limit, at=time.monotonic())
         if not self._desks[name].is_idle():
             self._clerk.wake()
+
+    def _new_desk(self, name: str) -> Desk:
+        assert self._me is not None, "it was introduced before"
+
+        def tell_lost(slots: int) -> None:
+            which = "1 slot" if slots == 1 else f"{slots} slots"
+            exits.say(
+                f"{which} of the ConcurrencyLimit {name} {'was' if slots == 1 else 'were'} lost: "
+                "this process could give no sign of life for as long as a lease lasts "
+                "(spec.leaseDurationSeconds). What it does goes on beside whoever has them now."
+            )
+
+        return Desk(self._me, random=self._random, tell_lost=tell_lost)
 
     def _know(self) -> None:
         """Wake those who had to wait until the limits were known."""
