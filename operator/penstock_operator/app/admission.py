@@ -13,7 +13,7 @@ from penstock_operator.kube.caches import Name, name_of, text_at
 from penstock_operator.kube.client import Object
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
-from penstock_operator.model.states import Reason, State
+from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.lines import FlowLimit, Place
@@ -88,13 +88,13 @@ class Admission:
     def saw_run(self, run: Object) -> Iterator[Key]:
         """Take in how a run stands; name its pool, and the runs that may start now."""
         name, flow = name_of(run), _flow_of(run)
-        state, reason = text_at(run, "status", "state"), text_at(run, "status", "reason")
+        state = text_at(run, "status", "state")
         at_work = state in _AT_WORK
-        if at_work or reason == Reason.WAITING_FOR_SLOT:
+        if at_work or _stands_in_line(run):
             use = self._flow(flow)
             seat = Seat(
                 text_at(run, "spec", "queue") or use.queue,
-                _place_of(run),
+                place_of(run),
                 use.limit,
                 is_new=not at_work and not number(run, "status", "attempt"),
             )
@@ -197,10 +197,18 @@ def _keys(runs: Iterator[Name]) -> Iterator[Key]:
         yield Key(Kind.RUN, *run)
 
 
+def _stands_in_line(run: Object) -> bool:
+    """Tell whether a run waits for a slot of its pool or flow, and not for one that is shared."""
+    status = ("status", "reason"), ("status", "waitingFor", "kind")
+    reason, kind = (text_at(run, *path) for path in status)
+    return reason == Reason.WAITING_FOR_SLOT and kind != WaitKind.CONCURRENCY_LIMIT
+
+
 def _flow_of(run: Object) -> Name:
     return Name(name_of(run).namespace, text_at(run, "spec", "flowRef", "name"))
 
 
-def _place_of(run: Object) -> Place:
+def place_of(run: Object) -> Place:
+    """Return where a run stands among those of its queue."""
     created = instant(run, "metadata", "creationTimestamp") or _LONG_AGO
     return Place(-number(run, "spec", "priority"), created, name_of(run).name)

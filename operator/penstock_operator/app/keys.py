@@ -13,6 +13,7 @@ class Kind(StrEnum):
     FLOW = "Flow"
     POOL = "WorkPool"
     SCHEDULE = "Schedule"
+    LIMIT = "ConcurrencyLimit"
     HISTORY = "History"
     """The finished runs of the Flow of that name."""
     SNAPSHOTS = "Snapshots"

@@ -6,11 +6,13 @@ The decisions are in `reconcile`; this module only brings it the facts and carri
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from penstock.concurrency.leases import Sightings, dead, sight
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Queue, Triggers
 from penstock_operator.kube import lookups
@@ -35,11 +37,14 @@ from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.actions import PatchRunStatus, Plan
 from penstock_operator.reconcile.flows import plan_flow
 from penstock_operator.reconcile.history import plan_history
+from penstock_operator.reconcile.limits import plan_limit
 from penstock_operator.reconcile.names import pool_name, snapshot_name
 from penstock_operator.reconcile.observed import (
+    LimitView,
     Look,
     Malformed,
     ObservedFlow,
+    ObservedLimit,
     ObservedPool,
     ObservedRun,
     Refusal,
@@ -79,6 +84,9 @@ class Reconcilers:
     journals: dict[str, int] = field(default_factory=dict)
     """Bytes of the journals by namespace, as they were last measured."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float] = time.monotonic
+    sightings: dict[Name, Sightings] = field(default_factory=dict)
+    """When the processes that hold slots have given a sign of life, by ConcurrencyLimit."""
 
     async def reconcile(self, key: Key) -> None:
         reconcile = {
@@ -86,6 +94,7 @@ class Reconcilers:
             Kind.FLOW: self._reconcile_flow,
             Kind.POOL: self._reconcile_pool,
             Kind.SCHEDULE: self._reconcile_schedule,
+            Kind.LIMIT: self._reconcile_limit,
             Kind.HISTORY: self._collect_history,
             Kind.SNAPSHOTS: self._collect_snapshots,
             Kind.JOURNALS: self._measure_journals,
@@ -191,6 +200,7 @@ class Reconcilers:
             run=run,
             flow=flow,
             pool=pool,
+            limits=self._limits_of(name, flow=flow),
             is_superseded=self.triggers.admission.is_superseded(name),
             jobs=tuple(map(reading.read_job, self.caches.jobs.members(name))),
             journals_are_full=self.journals.get(namespace, 0) >= self.settings.journals_cap,
@@ -257,6 +267,38 @@ class Reconcilers:
             plan = plan_schedule(observed, now=self.now())
         await self._carry_out_unless_gone(plan, self.caches.schedules, key)
         return plan
+
+    async def _reconcile_limit(self, key: Key) -> Plan | None:
+        name = Name(key.namespace, key.name)
+        limit = _read(reading.read_limit, self.caches.limits, *name)
+        if limit is None:
+            self.sightings.pop(name, None)
+            return None
+        if isinstance(limit, Malformed):
+            logger.error("%s", limit.sentence, extra={"key": str(key)})
+            return None
+        at = self.clock()
+        seen = self.sightings[name] = sight(limit.book, self.sightings.get(name, {}), at=at)
+        names = {entry.run for entry in (*limit.book.holders, *limit.book.waiting)}
+        known = {each: self.caches.runs.get(Name(key.namespace, each)) for each in names}
+        observed = ObservedLimit(
+            limit,
+            runs={each: reading.read_relative(run) for each, run in known.items() if run},
+            silent=dead(seen, limit.terms, at=at),
+        )
+        plan = plan_limit(observed, now=self.now())
+        if plan.need:
+            observed = await lookups.look_for_limit(self.client, observed)
+            plan = plan_limit(observed, now=self.now())
+        await self._carry_out_unless_gone(plan, self.caches.limits, key)
+        return plan
+
+    def _limits_of(self, run: Name, *, flow: Flow | Malformed | None) -> dict[str, LimitView]:
+        """Return the limits that a flow names, and those in whose status the run is."""
+        named = flow.spec.concurrency_limits if isinstance(flow, Flow) else ()
+        found = [self.caches.limits.get(Name(run.namespace, each.name)) for each in named]
+        read = map(reading.read_limit, filter(None, [*found, *self.caches.limits.members(run)]))
+        return {each.metadata.name: each for each in read if isinstance(each, LimitView)}
 
     async def _carry_out_unless_gone(self, plan: Plan, cache: Cache, key: Key) -> None:
         try:

@@ -21,6 +21,7 @@ from penstock_operator.kube.errors import ApiError, NotFound
 from penstock_operator.kube.resources import (
     FLOWS,
     JOBS,
+    LIMITS,
     OF_A_RUN,
     POOLS,
     RUNS,
@@ -33,7 +34,7 @@ from penstock_operator.kube.resources import (
 
 logger = logging.getLogger(__name__)
 
-WATCHED = (POOLS, FLOWS, SCHEDULES, SIGNALS, RUNS, JOBS)
+WATCHED = (POOLS, FLOWS, SCHEDULES, LIMITS, SIGNALS, RUNS, JOBS)
 
 FIELDS = {RUNS: UNFINISHED, SIGNALS: UNSETTLED}
 """Which objects of a kind are watched."""
@@ -103,6 +104,7 @@ class Resync:
         keys = [Key(Kind.POOL, *name) for name in self.caches.pools.names()]
         keys += [Key(Kind.FLOW, *name) for name in self.caches.flows.names()]
         keys += [Key(Kind.SCHEDULE, *name) for name in self.caches.schedules.names()]
+        keys += [Key(Kind.LIMIT, *name) for name in self.caches.limits.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.runs.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.jobs.owners()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.signals.owners()]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-from penstock_operator.app.admission import Admission
+from penstock.concurrency.book import Book
+from penstock_operator.app.admission import Admission, place_of
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.kube.caches import (
     Caches,
@@ -16,11 +18,13 @@ from penstock_operator.kube.caches import (
     schedule_of,
     successors_of,
     text_at,
+    waiting_for,
 )
 from penstock_operator.kube.client import Object
 from penstock_operator.kube.resources import (
     FLOWS,
     JOBS,
+    LIMITS,
     POOLS,
     RUNS,
     SCHEDULES,
@@ -28,7 +32,10 @@ from penstock_operator.kube.resources import (
     Resource,
 )
 from penstock_operator.model.states import ConditionType, State
+from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import RUN_LABEL
+from penstock_operator.reconcile.observed import Malformed
+from penstock_operator.reconcile.sharing import MOST_TICKETS, tickets
 from penstock_operator.reconcile.wire import children, field, number, text
 
 _USE_SECONDS = 2.0
@@ -108,6 +115,7 @@ class Triggers:
             (Kind.POOL, self._caches.pools),
             (Kind.FLOW, self._caches.flows),
             (Kind.SCHEDULE, self._caches.schedules),
+            (Kind.LIMIT, self._caches.limits),
             (Kind.RUN, self._caches.runs),
         ):
             for name in cache.names():
@@ -158,6 +166,7 @@ class Triggers:
         if resource == RUNS:
             yield from self._relatives_of(obj)
             yield from self._schedule_of(obj)
+            yield from self._limits_of(obj)
         elif resource == JOBS:
             if run := (obj["metadata"].get("labels") or {}).get(RUN_LABEL):
                 yield Key(Kind.RUN, namespace, run)
@@ -165,6 +174,9 @@ class Triggers:
             yield Key(Kind.RUN, namespace, run_of_signal(obj))
         elif resource == SCHEDULES:
             yield Key(Kind.SCHEDULE, namespace, name)
+        elif resource == LIMITS:
+            yield Key(Kind.LIMIT, namespace, name)
+            yield from self._served_by(obj)
         elif resource == FLOWS:
             yield Key(Kind.FLOW, namespace, name)
         elif resource == POOLS:
@@ -204,6 +216,50 @@ class Triggers:
         is_over = self._caches.runs.get(name) is None
         if schedule and (is_over or not text_at(run, "status", "state")):
             yield Key(Kind.SCHEDULE, name.namespace, schedule)
+
+    def _limits_of(self, run: Object) -> Iterator[Key]:
+        """Name the ConcurrencyLimits whose slots a run may hold that is not at work."""
+        if text_at(run, "status", "state") != State.RUNNING or self._is_over(run):
+            for limit in self._caches.limits.members(name_of(run)):
+                yield Key(Kind.LIMIT, *name_of(limit))
+
+    def _served_by(self, limit: Object) -> Iterator[Key]:
+        """Name the runs without a pod that have got slots, or that may ask for them now."""
+        name = name_of(limit)
+        read = reading.read_limit(limit)
+        if isinstance(read, Malformed):
+            return
+        is_new = number(limit, "status", "observedGeneration", default=-1) < 0
+        if is_new or self._caches.limits.get(name) is None:
+            served = self._waiting_for(name)
+        else:
+            served = {entry.run for entry in read.book.holders if entry.suspended}
+            served |= {entry.run for entry in read.book.waiting[:1]}
+            served |= self._next_to_queue(name, read.book)
+        for run in sorted(served):
+            if self._rests(Name(name.namespace, run)):
+                yield Key(Kind.RUN, name.namespace, run)
+
+    def _waiting_for(self, limit: Name) -> set[str]:
+        return {name_of(run).name for run in self._caches.runs.members(waiting_for(limit))}
+
+    def _next_to_queue(self, limit: Name, book: Book) -> set[str]:
+        """Return the runs that may take a place in the line of a limit."""
+        free = MOST_TICKETS - tickets(book)
+        if free <= 0:
+            return set()
+        queued = {entry.run for entry in (*book.holders, *book.waiting)}
+        waiting = self._caches.runs.members(waiting_for(limit))
+        others = (run for run in waiting if name_of(run).name not in queued)
+        return {name_of(run).name for run in heapq.nsmallest(free, others, key=place_of)}
+
+    def _rests(self, run: Name) -> bool:
+        known = self._caches.runs.get(run)
+        states = (State.SCHEDULED, State.SUSPENDED)
+        return known is not None and text_at(known, "status", "state") in states
+
+    def _is_over(self, run: Object) -> bool:
+        return self._caches.runs.get(name_of(run)) is None
 
 
 def _waits_undisturbed(run: Object) -> bool:

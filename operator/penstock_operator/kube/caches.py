@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from penstock_operator.kube.resources import (
     FLOWS,
     JOBS,
+    LIMITS,
     POOLS,
     RUNS,
     SCHEDULES,
@@ -21,7 +22,7 @@ from penstock_operator.kube.resources import (
     Resource,
 )
 from penstock_operator.kube.trimming import shared, trim_job, trim_run, trim_signal
-from penstock_operator.model.states import TERMINAL_STATES, SignalState
+from penstock_operator.model.states import TERMINAL_STATES, SignalState, WaitKind
 from penstock_operator.reconcile.names import DEFAULT_POOL, RUN_LABEL, SCHEDULE_LABEL
 
 Object = dict[str, Any]
@@ -166,6 +167,11 @@ def successors_of(run: Name) -> Name:
     return Name(run.namespace, f"successors/{run.name}")
 
 
+def waiting_for(limit: Name) -> Name:
+    """Return under what the runs are indexed that wait for a ConcurrencyLimit."""
+    return Name(limit.namespace, f"limits/{limit.name}")
+
+
 def made_by(schedule: Name) -> Name:
     """Return under what the runs of a Schedule are indexed."""
     return Name(schedule.namespace, f"schedules/{schedule.name}")
@@ -183,8 +189,17 @@ def _owners_of_run(run: Object) -> Iterable[str]:
     for name in {text_at(run, "spec", "continuedFrom", each) for each in ("name", "first")}:
         if name:
             yield successors_of(Name("", name)).name
+    if text_at(run, "status", "waitingFor", "kind") == WaitKind.CONCURRENCY_LIMIT:
+        yield waiting_for(Name("", text_at(run, "status", "waitingFor", "name"))).name
     if schedule := schedule_of(run):
         yield made_by(Name("", schedule)).name
+
+
+def _runs_of_limit(limit: Object) -> Iterable[str]:
+    status = limit.get("status")
+    if isinstance(status, dict):
+        for entry in (*(status.get("holders") or ()), *(status.get("waiting") or ())):
+            yield text_at(entry, "holder")
 
 
 def _flow_of(obj: Object) -> str:
@@ -230,8 +245,8 @@ def text_at(obj: Any, *path: str) -> str:
 
 
 class Caches:
-    """What the watches have shown: all Flows, WorkPools and Schedules, the unfinished runs, their
-    Jobs, and the signals that nobody has settled."""
+    """What the watches have shown: all Flows, WorkPools, Schedules and ConcurrencyLimits, the
+    unfinished runs, their Jobs, and the signals that nobody has settled."""
 
     def __init__(self) -> None:
         self.flows = Cache(index=_pool_of)
@@ -239,6 +254,7 @@ class Caches:
         self.runs = Cache(index=_owners_of_run, belongs=_is_unfinished, trimmed=trim_run)
         self.jobs = Cache(index=_run_of, trimmed=trim_job)
         self.schedules = Cache(index=_flow_of_schedule)
+        self.limits = Cache(index=_runs_of_limit)
         self.signals = Cache(index=_runs_of_signal, belongs=_is_unsettled, trimmed=trim_signal)
 
     def of(self, resource: Resource) -> Cache:
@@ -248,5 +264,6 @@ class Caches:
             RUNS: self.runs,
             JOBS: self.jobs,
             SCHEDULES: self.schedules,
+            LIMITS: self.limits,
             SIGNALS: self.signals,
         }[resource]

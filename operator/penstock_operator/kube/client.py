@@ -77,11 +77,16 @@ class Client:
             return fault
         return ""
 
-    async def replace(self, resource: Resource, body: Mapping[str, Any]) -> Object:
-        """Write a whole object; its resourceVersion is the precondition."""
+    async def replace(
+        self, resource: Resource, body: Mapping[str, Any], *, subresource: str | None = None
+    ) -> Object:
+        """Write a whole object, or its status; its resourceVersion is the precondition."""
         meta = body["metadata"]
-        path = resource.path(namespace=meta["namespace"], name=meta["name"])
-        return await self._call(Request("PUT", path, resource.plural, query=_MANAGER, body=body))
+        path = resource.path(
+            namespace=meta["namespace"], name=meta["name"], subresource=subresource
+        )
+        written = f"{resource.plural}/{subresource}" if subresource else resource.plural
+        return await self._call(Request("PUT", path, written, query=_MANAGER, body=body))
 
     async def apply(
         self, resource: Resource, body: Mapping[str, Any], *, subresource: str | None = None

@@ -13,6 +13,7 @@ from penstock_operator.kube.resources import (
     EVENTS,
     FLOWS,
     JOBS,
+    LIMITS,
     POOLS,
     ROLE_BINDINGS,
     RUNS,
@@ -89,9 +90,8 @@ class Executor:
             ):
                 kind = _WITH_STATUS[type(action)]
                 await self._apply_status(kind, action.target, action.status.to_wire())
-            case actions.PatchSignalStatus():
-                with suppress(NotFound):  # somebody took it back
-                    await self._apply_status(SIGNALS, action.target, action.status.to_wire())
+            case actions.PutLimitStatus() | actions.PatchSignalStatus():
+                await self._write_shared(action)
             case actions.TellEvent():
                 with suppress(ApiError):
                     namespace, _ = _name_of(action.manifest)
@@ -116,6 +116,16 @@ class Executor:
                     uid=action.uid,
                 )
 
+    async def _write_shared(
+        self, action: actions.PutLimitStatus | actions.PatchSignalStatus
+    ) -> None:
+        """Write what runners write too."""
+        if isinstance(action, actions.PutLimitStatus):
+            await self._write_status(LIMITS, action.target, action.manifest, whole=True)
+            return
+        with suppress(NotFound):  # somebody took it back
+            await self._apply_status(SIGNALS, action.target, action.status.to_wire())
+
     async def _apply_status(
         self, resource: Resource, target: actions.Target, status: JsonObject
     ) -> None:
@@ -130,8 +140,14 @@ class Executor:
             },
             "status": status,
         }
+        await self._write_status(resource, target, body)
+
+    async def _write_status(
+        self, resource: Resource, target: actions.Target, body: Object, *, whole: bool = False
+    ) -> None:
+        write = self._client.replace if whole else self._client.apply
         try:
-            written = await self._client.apply(resource, body, subresource="status")
+            written = await write(resource, body, subresource="status")
         except Conflict:
             await self._look_again(resource, target)
             raise

@@ -15,6 +15,7 @@ from penstock_operator.kube.resources import (
     CONFIG_MAPS,
     EVENTS,
     JOBS,
+    LIMITS,
     PODS,
     ROLE_BINDINGS,
     RUNS,
@@ -43,9 +44,11 @@ from penstock_operator.reconcile.observed import (
     EventView,
     FinishedRun,
     JobView,
+    LimitView,
     Look,
     Malformed,
     ObservedFlow,
+    ObservedLimit,
     ObservedPool,
     ObservedRun,
     PodView,
@@ -89,6 +92,9 @@ async def look_for_run(
     if Look.SOURCE in need:
         source = await _source_of(client, observed.flow)
         observed = replace(observed, source=source)
+    if Look.LIMITS in need:
+        limits = await _live_limits(client, namespace=meta.namespace, witness=witness)
+        observed = replace(observed, limits=limits, limits_are_live=True)
     if Look.RELATIVES in need:
         relatives = await _relatives_of(client, observed, witness=witness)
         observed = replace(observed, relatives=relatives)
@@ -132,6 +138,28 @@ async def _unreadable(client: Client, pool: WorkPool) -> str:
     }
     fault = await client.unreadable(JOBS, namespace=namespace, body=job)
     return fault.replace("spec.template.", "spec.podTemplate.")
+
+
+async def look_for_limit(client: Client, observed: ObservedLimit) -> ObservedLimit:
+    """Add to an observation the runs that a limit names and no watch shows."""
+    if isinstance(observed.limit, Malformed):
+        return observed
+    book, namespace = observed.limit.book, observed.limit.metadata.namespace
+    names = {entry.run for entry in (*book.holders, *book.waiting)} - observed.runs.keys()
+    found = {name: await _get(client, RUNS, namespace, name) for name in sorted(names)}
+    seen = {name: reading.read_relative(run) if run else None for name, run in found.items()}
+    return replace(observed, runs={**observed.runs, **seen})
+
+
+async def _live_limits(client: Client, *, namespace: str, witness: Witness) -> dict[str, LimitView]:
+    found: dict[str, LimitView] = {}
+    async for page in client.pages(LIMITS, namespace=namespace):
+        for raw in page:
+            witness.saw(LIMITS, raw)
+            limit = reading.read_limit(raw)
+            if isinstance(limit, LimitView):
+                found[limit.metadata.name] = limit
+    return found
 
 
 async def look_for_schedule(client: Client, observed: ObservedSchedule) -> ObservedSchedule:

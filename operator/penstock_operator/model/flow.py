@@ -101,6 +101,16 @@ class Concurrency(Part):
     and it starts when they are gone."""
 
 
+class SharedSlots(Part):
+    """Slots of a ConcurrencyLimit."""
+
+    name: ObjectName
+    """Name of the ConcurrencyLimit."""
+
+    occupy: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
+    """How many slots a run takes."""
+
+
 class FlowSpec(Part):
     """What a flow runs, and the defaults of its runs."""
 
@@ -150,6 +160,18 @@ class FlowSpec(Part):
 
     concurrency: Concurrency | None = None
     """A limit of the flow's own, beside the pool's."""
+
+    concurrency_limits: Annotated[
+        tuple[SharedSlots, ...],
+        Field(
+            max_length=8,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = ()
+    """ConcurrencyLimits whose slots a run holds while it is at work."""
 
     parameters: FreeObject | None = None
     """Default parameters of the flow function, by name. A run's own take precedence."""

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     WORK_POOL_STALLED = "WorkPoolStalled"
     WORK_POOL_SUSPENDED = "WorkPoolSuspended"
     QUEUE_NOT_FOUND = "QueueNotFound"
+    CONCURRENCY_LIMIT_NOT_FOUND = "ConcurrencyLimitNotFound"
     WAITING_FOR_SLOT = "WaitingForSlot"  # of a pool; also Suspended, of a ConcurrencyLimit
     # Pending; those that a person must mend end as Failed at their deadline
     LAUNCHING = "Launching"

@@ -123,6 +123,15 @@ class PatchPoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PutLimitStatus:
+    """Replace the status of a ConcurrencyLimit, whose resourceVersion is the precondition: runners
+    write it too."""
+
+    target: Target
+    manifest: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class PatchSignalStatus:
     """Apply the Signal's status, with the observed resourceVersion as precondition. 404 is done:
     somebody took the signal back."""
@@ -213,6 +222,7 @@ Action = (
     | PatchFlowStatus
     | PatchPoolStatus
     | PatchSignalStatus
+    | PutLimitStatus
     | DeleteSignal
     | EnsureServiceAccount
     | EnsureRoleBinding

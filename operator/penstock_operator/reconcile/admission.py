@@ -3,38 +3,24 @@
 Whatever is in the way is mended by other hands, at any time; the run waits for it as `Scheduled`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from penstock_operator.model.flow import Concurrency, Flow
 from penstock_operator.model.meta import Condition
 from penstock_operator.model.states import ConditionStatus, ConditionType, Reason, WaitKind
 from penstock_operator.model.workpool import WorkPool
+from penstock_operator.reconcile.actions import Action
 from penstock_operator.reconcile.case import NeedError, RunCase
 from penstock_operator.reconcile.code import Code, Fault
+from penstock_operator.reconcile.holds import SETTLING, Hold, line
 from penstock_operator.reconcile.names import DEFAULT_QUEUE, pool_name, queue_name
 from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
+from penstock_operator.reconcile.sharing import with_shared_slots
 from penstock_operator.reconcile.usable import flow_fault, image_of, pool_fault
-
-SETTLING = timedelta(seconds=2)
-"""How long a run waits without a word for what is perhaps being applied together with it."""
 
 PREPARING = timedelta(seconds=5)
 """How long a run waits without a word for the pool's ServiceAccount to be seen to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why a run cannot be launched yet."""
-
-    reason: Reason
-    kind: WaitKind
-    name: str
-    sentence: str
-    grace: timedelta = timedelta()
-    """How old the run must be before this is worth a write."""
-    ahead: int | None = None
-    """How many runs get a slot before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +30,8 @@ class Ready:
     code: Code
     pool: WorkPool
     image: str
+    before: tuple[Action, ...] = ()
+    """What to do first: take the slots of ConcurrencyLimits."""
 
 
 def admitted(case: RunCase) -> Ready | Hold:
@@ -66,13 +54,19 @@ def admitted(case: RunCase) -> Ready | Hold:
         fault = flow_fault(code, pool=pool, settings=case.settings)
         image = image_of(code, pool=pool, settings=case.settings)
         if fault is None and image is not None:
-            return _without_slot(case, pool) or Ready(code, pool, image)
+            return _with_slots(case, Ready(code, pool, image), attempt=1)
     assert fault is not None
     return _flow_hold(case, Reason.FLOW_STALLED, f"cannot be used. {fault.sentence}")
 
 
-def placed(case: RunCase, code: Code, *, takes_slot: bool = True) -> Ready | Hold:
+def placed(case: RunCase, code: Code, *, attempt: int) -> Ready | Hold:
     """Take what a further launch needs: a run that has started goes on, suspended pool or not."""
+    ready = placed_beyond_limits(case, code)
+    return ready if isinstance(ready, Hold) else _with_slots(case, ready, attempt=attempt)
+
+
+def placed_beyond_limits(case: RunCase, code: Code) -> Ready | Hold:
+    """Take what a further launch needs, but for slots."""
     pool = _usable_pool(case)
     if isinstance(pool, Hold):
         return pool
@@ -89,8 +83,16 @@ def placed(case: RunCase, code: Code, *, takes_slot: bool = True) -> Ready | Hol
             " new runs another WorkPool."
         )
         return _pool_hold(case, Reason.WORK_POOL_STALLED, words)
-    held = _without_slot(case, pool) if takes_slot else None
-    return held or Ready(code, pool, image)
+    return Ready(code, pool, image)
+
+
+def _with_slots(case: RunCase, ready: Ready, *, attempt: int) -> Ready | Hold:
+    """Take the slots of pool and flow, and only with them those that are shared with others."""
+    held = _without_slot(case, ready.pool)
+    if held is not None:
+        return held
+    taken = with_shared_slots(case, attempt=attempt)
+    return taken if isinstance(taken, Hold) else replace(ready, before=taken)
 
 
 def limit_of(case: RunCase) -> Concurrency | None:
@@ -122,18 +124,12 @@ def _without_slot(case: RunCase, pool: WorkPool) -> Hold | None:
         name = case.run.spec.flow_ref.name
         words = (
             f"The run waits, as its Flow {name} lets {_runs(limit.limit)} be at work at once;"
-            f" {_line(ahead)}."
+            f" {line(ahead)}."
         )
         return Hold(Reason.WAITING_FOR_SLOT, WaitKind.FLOW, name, words, ahead=ahead)
     name = pool.metadata.name
-    words = f"The run waits for a slot in the WorkPool {name}, queue {queue}; {_line(ahead)}."
+    words = f"The run waits for a slot in the WorkPool {name}, queue {queue}; {line(ahead)}."
     return Hold(Reason.WAITING_FOR_SLOT, WaitKind.SLOT, name, words, ahead=ahead)
-
-
-def _line(ahead: int) -> str:
-    if ahead == 0:
-        return "it is the next"
-    return f"{ahead} {'run is' if ahead == 1 else 'runs are'} ahead of it"
 
 
 def _runs(number: int) -> str:

@@ -2,9 +2,10 @@
 
 from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Plan, Propagation
-from penstock_operator.reconcile.admission import Hold, limit_of
+from penstock_operator.reconcile.admission import limit_of
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import PATIENCE, end, is_overdue, last_moment
+from penstock_operator.reconcile.holds import Hold
 from penstock_operator.reconcile.observed import Look
 from penstock_operator.reconcile.status import Standing, status_with
 from penstock_operator.reconcile.undoing import end_after_rollbacks

@@ -27,7 +27,7 @@ _SOURCES: dict[str, SourceKind] = {"image": "image", "inline": "inline", "config
 MAX_SNAPSHOT_BYTES = 1_000_000
 """A ConfigMap holds 1 MiB; some of it goes to names."""
 
-_NOT_FOR_LAUNCHING = ("source", "suspend", "history", "concurrency", "queue")
+_NOT_FOR_LAUNCHING = ("source", "suspend", "history", "concurrency", "concurrencyLimits", "queue")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from penstock_operator.model.flowrun import WaitingFor
 from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.actions import Action, Plan
-from penstock_operator.reconcile.admission import Hold, admitted, placed
+from penstock_operator.reconcile.admission import admitted, placed
 from penstock_operator.reconcile.cancelling import one_too_many
 from penstock_operator.reconcile.case import RunCase, after
 from penstock_operator.reconcile.code import Code
@@ -24,11 +24,13 @@ from penstock_operator.reconcile.fencing import (
     fenced,
     lost_snapshot,
 )
+from penstock_operator.reconcile.holds import Hold
 from penstock_operator.reconcile.losses import Loss
 from penstock_operator.reconcile.names import job_name
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
 from penstock_operator.reconcile.pauses import next_start
 from penstock_operator.reconcile.reruns import LOOK_AGAIN, trouble_of_rerun
+from penstock_operator.reconcile.sharing import slots_given_back
 from penstock_operator.reconcile.status import Standing, second, status_with, waiting
 from penstock_operator.reconcile.telling import tell_of_changed_flow
 from penstock_operator.reconcile.text import clock
@@ -74,7 +76,8 @@ def start_run(case: RunCase) -> Plan:
     flow = case.observed.flow
     known = isinstance(flow, Flow) and flow.status.code_version == ready.code.version
     snapshot = () if known else (create_snapshot(case, ready.code),)
-    return Plan(actions=(*snapshot, *case.patch(status), create_job(case, ready, attempt=1)))
+    launch = (*case.patch(status), create_job(case, ready, attempt=1))
+    return Plan(actions=(*ready.before, *snapshot, *launch))
 
 
 def launch_attempt(case: RunCase) -> Plan:
@@ -82,7 +85,7 @@ def launch_attempt(case: RunCase) -> Plan:
     code = case.pinned_code()
     if code is None:
         return _end_without_code(case)
-    ready = placed(case, code)
+    ready = placed(case, code, attempt=case.status.attempt)
     if isinstance(ready, Hold):
         return _wait(case, ready)
     admitted_now: tuple[Action, ...] = ()
@@ -94,6 +97,7 @@ def launch_attempt(case: RunCase) -> Plan:
         admitted_now = case.patch(status_with(resumed, run=case.run, now=case.now))
     return Plan(
         actions=(
+            *ready.before,
             *lost_snapshot(case, code),
             *admitted_now,
             create_job(case, ready, attempt=case.status.attempt),
@@ -156,13 +160,14 @@ def wake(case: RunCase, *, cause: str, words: str) -> Plan:
     if code is None:
         return _end_without_code(case)
     attempt = case.status.attempt + 1
-    ready = placed(case, code)
+    ready = placed(case, code, attempt=attempt)
     words = f"{words} Attempt {attempt} is being started."
     standing = Standing(State.PENDING, Reason.RESUMING, words)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
     status = fenced(case, standing, crashes=0)
     fence = case.patch(status, woken_by=cause)
+    fence = (*ready.before, *fence)
     if isinstance(ready, Hold):
         return Plan(actions=fence)
     # The Job of the attempt that waited has ended, or ends by itself.
@@ -178,13 +183,13 @@ def wake(case: RunCase, *, cause: str, words: str) -> Plan:
 
 def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int) -> Plan:
     attempt, recoveries = case.status.attempt + 1, case.status.recoveries + 1
-    ready = placed(case, code)
+    ready = placed(case, code, attempt=attempt)
     due = next_start(case, recovery=recoveries)
     standing = _recovering(case, loss, code=code, due=due)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
     status = fenced(case, standing, recoveries=recoveries, crashes=crashes, journal_entries=entries)
-    fence = case.patch(status, recovered_from=loss.cause)
+    fence = (*ready.before, *case.patch(status, recovered_from=loss.cause))
     if isinstance(ready, Hold):
         return Plan(actions=(*fence, *case.deletions(case.jobs)))
     if due is not None:
@@ -254,7 +259,9 @@ def _wait(case: RunCase, hold: Hold) -> Plan:
     if case.age < hold.grace:
         return after(min(hold.grace - case.age, timedelta(seconds=1)))
     status = status_with(_held(case, hold), run=case.run, now=case.now)
-    return Plan(actions=case.patch(status))
+    waits_for_slot = hold.reason == Reason.WAITING_FOR_SLOT
+    slots = hold.before if waits_for_slot else slots_given_back(case)
+    return Plan(actions=(*slots, *case.patch(status)))
 
 
 def _held(case: RunCase, hold: Hold) -> Standing:

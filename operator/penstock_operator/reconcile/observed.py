@@ -11,9 +11,11 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
+from penstock.concurrency.book import Book, Key, Terms
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
 from penstock_operator.model.meta import Condition, ObjectMeta
+from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.states import SignalState
 from penstock_operator.model.workpool import WorkPool
 
@@ -47,6 +49,12 @@ class Look(StrEnum):
     SNAPSHOT = "Snapshot"
     """Get the ConfigMap `snapshot_name(flow, status.codeVersion)` → `snapshot`. Immutable: it may
     come from a cache without limit of age, but a missing one must be looked for again."""
+
+    LIMITS = "Limits"
+    """List the ConcurrencyLimits of the namespace → `limits`, and set `limits_are_live`."""
+
+    HOLDERS = "Holders"
+    """Get the runs that a ConcurrencyLimit's status names and no cache has → `runs`."""
 
     RELATIVES = "Relatives"
     """Get the runs that `relatives.names_of_relatives` names and no cache has → `relatives`."""
@@ -232,6 +240,9 @@ class RunView:
     """spec.suspend."""
     parent_uid: str = ""
     continued_as: str = ""
+    attempt: int = 0
+    reporting_since: datetime | None = None
+    """When the runner of the current attempt began to report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +265,30 @@ class Slot:
     """How many get one before; nothing if it is granted."""
     for_flow: bool = False
     """Whether it is the flow's own limit that holds the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """A ConcurrencyLimit, and who has its slots."""
+
+    metadata: ObjectMeta
+    manifest: JsonObject
+    """As it was observed: its status is replaced as a whole."""
+    terms: Terms
+    book: Book
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedLimit:
+    """All that the plan of a ConcurrencyLimit may look at."""
+
+    limit: LimitView | Malformed
+    runs: Mapping[str, RunView | None] = field(default_factory=dict)
+    """The runs that its status names: the unfinished ones of the cache, and all others that were
+    looked for; None is a run that does not exist."""
+    silent: frozenset[Key] = frozenset()
+    """Those that have given no sign of life for as long as a lease lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +330,10 @@ class ObservedRun:
     """Empty if the pod is gone, or its node has not told."""
     refusal: Refusal | None = None
     slot: Slot | NotLooked = NOT_LOOKED
+    limits: Mapping[str, LimitView] = field(default_factory=dict)
+    """The ConcurrencyLimits that the flow names, and those in whose status the run is."""
+    limits_are_live: bool = False
+    """Whether `limits` was read from the API server for this plan, not from the cache."""
     is_superseded: bool = False
     """Whether newer runs of its flow are to run in its stead."""
 

@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
 
+from penstock.concurrency.book import Book, Terms
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import MAX_IMAGE_ID, FlowRun
+from penstock_operator.model.limit import ConcurrencyLimit
 from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.schema import Part
@@ -27,6 +29,7 @@ from penstock_operator.reconcile.observed import (
     EventView,
     JobCondition,
     JobView,
+    LimitView,
     Malformed,
     PodView,
     RunView,
@@ -255,7 +258,31 @@ def read_relative(raw: Raw) -> RunView:
         suspend=field(raw, "spec", "suspend") is True,
         parent_uid=text(raw, "spec", "parentRef", "uid"),
         continued_as=text(raw, "status", "continuedAs"),
+        attempt=number(raw, "status", "attempt"),
+        reporting_since=_reporting_since(raw),
     )
+
+
+def _reporting_since(run: Raw) -> datetime | None:
+    report = child(run, "status", "execution")
+    is_current = number(report, "attempt") == number(run, "status", "attempt")
+    return instant(report, "startedAt") if is_current else None
+
+
+def read_limit(raw: Raw) -> LimitView | Malformed:
+    """Read a ConcurrencyLimit."""
+    status = child(raw, "status")
+    slots = ("holders", "waiting")  # the book checks these, and there may be many
+    rest = {name: each for name, each in status.items() if name not in slots}
+    read = _read(ConcurrencyLimit, {**raw, "status": rest})
+    if isinstance(read, Malformed):
+        return read
+    try:
+        book = Book.read(status)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return Malformed(read.metadata, f"Its status cannot be read: {error!r}.")
+    terms = Terms.read(child(raw, "spec"))
+    return LimitView(read.metadata, dict(raw), terms, book, read.status.conditions)
 
 
 def read_config_map(raw: Raw) -> ConfigMapView:

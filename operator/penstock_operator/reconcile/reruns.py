@@ -6,8 +6,8 @@ What is kept of that run is the runner's business, which reads its journal.
 from datetime import timedelta
 
 from penstock_operator.model.states import Reason, WaitKind
-from penstock_operator.reconcile.admission import Hold
 from penstock_operator.reconcile.case import RunCase
+from penstock_operator.reconcile.holds import Hold
 from penstock_operator.reconcile.observed import RunView
 from penstock_operator.reconcile.relatives import relative
 

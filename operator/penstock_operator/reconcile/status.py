@@ -17,6 +17,7 @@ _MENDED_BY_A_PERSON = frozenset(
         Reason.FLOW_STALLED,
         Reason.WORK_POOL_NOT_FOUND,
         Reason.WORK_POOL_STALLED,
+        Reason.CONCURRENCY_LIMIT_NOT_FOUND,
         Reason.IMAGE_UNAVAILABLE,
         Reason.UNSCHEDULABLE,
         Reason.QUOTA_EXCEEDED,

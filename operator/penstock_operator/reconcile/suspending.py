@@ -17,6 +17,7 @@ from penstock_operator.reconcile.launching import launching, on_request, wake, w
 from penstock_operator.reconcile.observed import JobView, Look
 from penstock_operator.reconcile.pauses import attempt_began
 from penstock_operator.reconcile.relatives import ended_run
+from penstock_operator.reconcile.sharing import slot_due, slot_that_came, slots_given_back
 from penstock_operator.reconcile.signals import awaited_signal
 from penstock_operator.reconcile.status import Standing, next_second, second, status_with
 from penstock_operator.reconcile.text import date
@@ -55,11 +56,14 @@ def wait_without_pod(case: RunCase, suspension: Suspension) -> Plan:
     ended = ended_run(case, suspension)
     if ended is not None:
         return wake(case, cause="Run", words=f"The run {ended} has ended.")
+    slot = slot_that_came(case) if suspension.kind == "ConcurrencyLimit" else None
+    if slot is not None:
+        return wake(case, cause="Slot", words=slot)
     due = _due(case, suspension)
     if due is not None and case.now >= due:
         return wake(case, cause="Due", words=f"The run waited until {date(due)}.")
     standing = _standing(case, suspension, due=due)
-    return _rest(case, standing, due=due)
+    return _rest(case, standing, due=_sooner(due, slot_due(case)))
 
 
 def suspension_asked(case: RunCase) -> Standing | None:
@@ -127,7 +131,7 @@ def _look_for_jobs(case: RunCase) -> None:
 def _rest(case: RunCase, standing: Standing, *, due: datetime | None) -> Plan:
     """Write down that the run waits, come back when it is due, and end pods that do not leave."""
     status = status_with(standing, run=case.run, now=case.now, started_at=case.started_at)
-    actions = case.patch(status)
+    actions = (*case.patch(status), *slots_given_back(case))
     times = [due] if due is not None else []
     live = tuple(each for each in _unfinished(case) if each.deletion_requested_at is None)
     if live:
@@ -140,6 +144,10 @@ def _rest(case: RunCase, standing: Standing, *, due: datetime | None) -> Plan:
     if not times:
         return Plan(actions=actions)
     return replace(after(min(times) - case.now, *actions), punctual=True)
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _is_let_go_on(case: RunCase) -> bool:

@@ -10,7 +10,7 @@ from penstock_operator.model.execution import Outcome
 from penstock_operator.model.flowrun import Ending
 from penstock_operator.model.states import Reason, State
 from penstock_operator.reconcile.actions import Plan
-from penstock_operator.reconcile.admission import Ready, placed
+from penstock_operator.reconcile.admission import Ready, placed_beyond_limits
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import end, end_by_outcome, is_overdue
 from penstock_operator.reconcile.fencing import create_job, fenced, lost_snapshot
@@ -54,7 +54,7 @@ def _owes_rollbacks(case: RunCase) -> bool:
 def _ready(case: RunCase) -> Ready | None:
     code = case.pinned_code()
     # It has given its slot back if it waited, and nobody is to wait for it to be undone.
-    ready = placed(case, code, takes_slot=False) if code is not None else None
+    ready = placed_beyond_limits(case, code) if code is not None else None
     return ready if isinstance(ready, Ready) else None
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 MOST_ENTRIES = 1000
 """Processes that hold, and that wait. Each write holds them all; others wait beside the line."""
+WHOLE_RUN = "run"
+"""In the place of a process: slots that the operator takes for a run, whichever its attempt."""
 ROUNDING = 1e-6
 """Slots that are too few by less are enough: moments are as precise as a microsecond."""
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from penstock.concurrency.book import MOST_ENTRIES, ROUNDING, Book, Entry, Key, Terms
+from penstock.concurrency.book import MOST_ENTRIES, ROUNDING, WHOLE_RUN, Book, Entry, Key, Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ def _inherit(book: Book, me: Me, *, until: datetime) -> Book:
     before = {
         entry.key
         for entry in (*book.holders, *book.waiting)
-        if entry.uid == me.uid and entry.attempt < me.attempt
+        if entry.uid == me.uid and entry.attempt < me.attempt and entry.process != WHOLE_RUN
     }
     if not before:
         return book

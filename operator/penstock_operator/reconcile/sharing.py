@@ -1,0 +1,146 @@
+"""The slots of ConcurrencyLimits that a run needs: for all of it, or the one that it waits for.
+
+A flow's `concurrencyLimits` are taken before a launch, in the order of their names, so that no two
+runs wait for each other. What a run holds stands in the status of the limit, under its own name,
+for as long as it is at work: it is given back when the run rests, and by the plan of the limit
+when the run has ended. Only the plan of the run itself adds to it.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from penstock.concurrency.book import MOST_ENTRIES, WHOLE_RUN, Book, Entry
+from penstock.concurrency.ledger import bury, first_in_line, hand_over, seconds_until
+from penstock_operator.model.flow import Flow, SharedSlots
+from penstock_operator.model.states import Reason, WaitKind
+from penstock_operator.reconcile.actions import Action
+from penstock_operator.reconcile.case import NeedError, RunCase
+from penstock_operator.reconcile.holds import SETTLING, Hold, line
+from penstock_operator.reconcile.limits import put_status
+from penstock_operator.reconcile.observed import LimitView, Look
+
+MOST_TICKETS = 10
+"""Runs of the operator's in the line of a limit. Each write of the limit holds the whole line; who
+comes later waits beside it, in the order of pools."""
+
+
+def with_shared_slots(case: RunCase, *, attempt: int) -> tuple[Action, ...] | Hold:
+    """Take the slots that the flow wants for a launch, or say which limit has none."""
+    flow = case.observed.flow
+    wanted = flow.spec.concurrency_limits if isinstance(flow, Flow) else ()
+    taken: tuple[Action, ...] = ()
+    for share in sorted(wanted, key=lambda each: each.name):
+        got = _slots_of(case, share, attempt=attempt)
+        if isinstance(got, Hold):
+            return replace(got, before=(*taken, *got.before))
+        taken = (*taken, *got)
+    return taken
+
+
+def _slots_of(case: RunCase, share: SharedSlots, *, attempt: int) -> tuple[Action, ...] | Hold:
+    limit = case.observed.limits.get(share.name)
+    if limit is None:
+        return _missing(share.name)
+    book = limit.book
+    if any(_is_of_whole_run(each, case) for each in book.holders):
+        return ()
+    for ahead, each in enumerate(book.waiting):
+        if _is_of_whole_run(each, case):
+            return _full(limit, share, ahead=ahead)
+    ticket = Entry(
+        run=case.name,
+        uid=case.run.metadata.uid,
+        attempt=attempt,
+        process=WHOLE_RUN,
+        occupy=share.occupy,
+        expires_at=case.now,
+        since=case.now,
+        suspended=True,  # nobody renews it
+    )
+    queued = replace(book, waiting=(*book.waiting, ticket))
+    served = hand_over(queued, limit.terms, now=case.now)
+    if any(_is_of_whole_run(each, case) for each in served.holders):
+        return (put_status(limit, served.written()),)
+    has_room = len(book.waiting) < MOST_ENTRIES and tickets(book) < MOST_TICKETS
+    place = (put_status(limit, served.written()),) if has_room else ()
+    return replace(_full(limit, share, ahead=len(book.waiting)), before=place)
+
+
+def tickets(book: Book) -> int:
+    """Return how many runs stand in line before their launch."""
+    return sum(each.process == WHOLE_RUN for each in book.waiting)
+
+
+def slots_given_back(case: RunCase) -> tuple[Action, ...]:
+    """Give back what a run holds that rests, or waits for something else than slots."""
+    given: tuple[Action, ...] = ()
+    for limit in case.observed.limits.values():
+        mine = {
+            each.key
+            for each in (*limit.book.holders, *limit.book.waiting)
+            # What is for a later attempt was taken by an operator that knows more than this one.
+            if _is_of_whole_run(each, case) and each.attempt <= max(1, case.status.attempt)
+        }
+        if mine:
+            book = hand_over(bury(limit.book, mine), limit.terms, now=case.now)
+            given = (*given, put_status(limit, book.written()))
+    return given
+
+
+def slot_that_came(case: RunCase) -> str | None:
+    """Say why a run that left its pod to wait for a slot goes on now; None while it waits."""
+    limits = case.observed.limits.values()
+    for limit in limits:
+        if any(each.suspended and _is_of_process(each, case) for each in limit.book.holders):
+            return f"It has got a slot of the ConcurrencyLimit {limit.metadata.name}."
+    due = slot_due(case)
+    if due is not None and case.now >= due:
+        return "The slots that it waited for have come back by decay."
+    known = (each for limit in limits for each in (*limit.book.holders, *limit.book.waiting))
+    if any(_is_of_process(each, case) for each in known):
+        return None
+    if not case.observed.limits_are_live:
+        raise NeedError(Look.LIMITS)
+    return "It has lost its place in the line for a slot, and asks anew."
+
+
+def slot_due(case: RunCase) -> datetime | None:
+    """Return when slots have come back by decay for which the run is the first in line."""
+    moments = []
+    for limit in case.observed.limits.values():
+        head = first_in_line(limit.book, limit.terms)
+        if head is not None and head.rate and _is_of_process(head, case):
+            left = seconds_until(head.occupy, limit.book, limit.terms, now=case.now)
+            if left != float("inf"):
+                moments.append(case.now + timedelta(seconds=left))
+    return min(moments, default=None)
+
+
+def _is_of_whole_run(entry: Entry, case: RunCase) -> bool:
+    return entry.process == WHOLE_RUN and entry.uid == case.run.metadata.uid
+
+
+def _is_of_process(entry: Entry, case: RunCase) -> bool:
+    return entry.process != WHOLE_RUN and entry.uid == case.run.metadata.uid
+
+
+def _full(limit: LimitView, share: SharedSlots, *, ahead: int) -> Hold:
+    name = share.name
+    if share.occupy > limit.terms.limit:
+        words = (
+            f"The run wants {share.occupy} slots of the ConcurrencyLimit {name}, which has"
+            f" {limit.terms.limit}. Raise its spec.limit, or lower occupy in the Flow."
+        )
+    else:
+        words = f"The run waits for a slot of the ConcurrencyLimit {name}; {line(ahead)}."
+    kind = WaitKind.CONCURRENCY_LIMIT
+    return Hold(Reason.WAITING_FOR_SLOT, kind, name, words, ahead=ahead)
+
+
+def _missing(name: str) -> Hold:
+    words = (
+        f"The ConcurrencyLimit {name}, which the Flow names, does not exist in this namespace."
+        " Create it; the run then starts by itself."
+    )
+    reason, kind = Reason.CONCURRENCY_LIMIT_NOT_FOUND, WaitKind.CONCURRENCY_LIMIT
+    return Hold(reason, kind, name, words, grace=SETTLING)
