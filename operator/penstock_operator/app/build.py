@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from penstock_operator.app import handlers
 from penstock_operator.app.health import Health, serve_health
 from penstock_operator.app.keys import Key, Kind
+from penstock_operator.app.limit_metrics import limits_of
 from penstock_operator.app.metrics import Metrics
 from penstock_operator.app.options import Options
 from penstock_operator.app.pool_metrics import pool_figures
@@ -106,6 +107,7 @@ class App:
             unfinished_runs=lambda: len(self.caches.runs),
             suspended_runs=self._count_suspended,
         )
+        self.metrics.watch_limits(lambda: limits_of(self.caches))
         self.metrics.watch_pools(lambda: pool_figures(self.caches, self._triggers.admission))
 
     async def run(

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from penstock_operator.app.limit_metrics import LimitCollector
 from penstock_operator.app.pool_metrics import PoolCollector, PoolFigures
+from penstock_operator.reconcile.observed import LimitView
 
 _RECONCILE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 _LAUNCH_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60, 300, 1800)
@@ -121,6 +123,10 @@ class Metrics:
     def watch_pools(self, figures: Callable[[], Iterable[PoolFigures]]) -> None:
         """Take how the WorkPools stand at the time of each scrape."""
         self.registry.register(PoolCollector(figures))
+
+    def watch_limits(self, limits: Callable[[], Iterable[LimitView]]) -> None:
+        """Take how the ConcurrencyLimits stand at the time of each scrape."""
+        self.registry.register(LimitCollector(limits))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -52,7 +52,8 @@ def _is_dead(entry: Entry, observed: ObservedLimit, *, now: datetime) -> bool:
     if entry.process == WHOLE_RUN:
         return False  # the plan of the run gives it back
     if entry.suspended:
-        return _is_forgotten(entry, run, observed, now=now)
+        # Nobody knows how long a run stays away that somebody has suspended: it asks anew then.
+        return run.rests_on_request or _is_forgotten(entry, run, observed, now=now)
     return run.attempt > entry.attempt or run.state == State.SUSPENDED
 
 

@@ -243,6 +243,8 @@ class RunView:
     attempt: int = 0
     reporting_since: datetime | None = None
     """When the runner of the current attempt began to report."""
+    rests_on_request: bool = False
+    """Whether somebody has suspended it, or its pool."""
 
 
 @dataclass(frozen=True, slots=True)

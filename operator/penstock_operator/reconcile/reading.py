@@ -14,7 +14,7 @@ from penstock_operator.model.limit import ConcurrencyLimit
 from penstock_operator.model.meta import Condition, ObjectMeta
 from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.schema import Part
-from penstock_operator.model.states import TERMINAL_STATES, SignalState
+from penstock_operator.model.states import TERMINAL_STATES, Reason, SignalState
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.names import (
     ATTEMPT_LABEL,
@@ -260,6 +260,7 @@ def read_relative(raw: Raw) -> RunView:
         continued_as=text(raw, "status", "continuedAs"),
         attempt=number(raw, "status", "attempt"),
         reporting_since=_reporting_since(raw),
+        rests_on_request=text(raw, "status", "reason") == Reason.SUSPEND_REQUESTED,
     )
 
 

@@ -16,7 +16,14 @@ from typing import Any
 from penstock_operator.reconcile import actions as do
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import pool_name, snapshot_name
-from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal, RunView, Slot
+from penstock_operator.reconcile.observed import (
+    LimitView,
+    Look,
+    ObservedRun,
+    Refusal,
+    RunView,
+    Slot,
+)
 from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
@@ -59,6 +66,7 @@ class Cluster:
     events: list[Object] = field(default_factory=list)
     config_maps: dict[str, Object] = field(default_factory=dict)
     signals: dict[str, Object] = field(default_factory=dict)
+    limits: dict[str, Object] = field(default_factory=dict)
     others: dict[str, Object] = field(default_factory=dict)
     """Runs that matter to the run: its parent, its children."""
     told: list[str] = field(default_factory=list)
@@ -131,6 +139,8 @@ class Cluster:
                 self.delete_job(name, uid=uid, foreground=propagation == "Foreground")
             case do.PatchSignalStatus(target, status):
                 self._write_signal(target, status.to_wire())
+            case do.PutLimitStatus(target, manifest):
+                self._put_limit(target, manifest)
             case do.CreateSnapshot(manifest):
                 self.config_maps.setdefault(manifest["metadata"]["name"], manifest)  # type: ignore[index,call-overload,arg-type]
             case do.TellEvent(manifest):
@@ -149,6 +159,12 @@ class Cluster:
         self.run["status"] = status | ({"execution": execution} if execution else {})
         self.states.append(self.state)
         self.touch()
+
+    def _put_limit(self, target: do.Target, limit: Object) -> None:
+        if target.resource_version != self.limits[target.name]["metadata"]["resourceVersion"]:
+            raise Conflict
+        meta = limit["metadata"] | {"resourceVersion": self.tick()}
+        self.limits[target.name] = limit | {"metadata": meta}
 
     def _write_signal(self, target: do.Target, status: Object) -> None:
         signal = self.signals.get(target.name)
@@ -415,7 +431,7 @@ class Operator:
     """Its caches: what `refresh` last copied."""
 
     def refresh(self) -> None:
-        names = ("run", "jobs", "flow", "pool", "signals", "others")
+        names = ("run", "jobs", "flow", "pool", "signals", "others", "limits")
         self.seen = {name: written(getattr(self.cluster, name)) for name in names}
 
     def observe(self) -> ObservedRun:
@@ -439,8 +455,12 @@ class Operator:
                 each.name: each for each in others if each.name in wanted and not each.is_over
             },
             heads=_heads(self.seen["others"]),
+            limits=self.limits(self.seen["limits"]),
             is_superseded=self.is_superseded,
         )
+
+    def limits(self, written: bytes) -> dict[str, LimitView]:
+        return {each.metadata.name: each for each in _read_all(reading.read_limit, written)}
 
     def look(self, observed: ObservedRun, need: frozenset[Look]) -> ObservedRun:
         cluster, status = self.cluster, observed.run.status
@@ -470,6 +490,9 @@ class Operator:
         if Look.SOURCE in need:
             found = cluster.config_maps.get("code")
             observed = replace(observed, source=reading.read_config_map(found) if found else None)
+        if Look.LIMITS in need:
+            limits = self.limits(written(cluster.limits))
+            observed = replace(observed, limits=limits, limits_are_live=True)
         if Look.SLOT in need:
             observed = replace(observed, slot=self.slot)
         if Look.RELATIVES in need:
