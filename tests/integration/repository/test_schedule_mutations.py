@@ -36,8 +36,8 @@ MUTATIONS = (
         name="runs-are-made-before-they-are-written-down",
         file="plans.py",
         old="            *_patched(schedule, status),\n"
-        "            *(_create(schedule, each) for each in starts),\n",
-        new="            *(_create(schedule, each) for each in starts),\n"
+        "            *(create_run(schedule, each) for each in starts),\n",
+        new="            *(create_run(schedule, each) for each in starts),\n"
         "            *_patched(schedule, status),\n",
     ),
     Mutation(

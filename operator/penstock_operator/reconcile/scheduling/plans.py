@@ -7,53 +7,37 @@ a run that a crash kept from being made is made by the next plan, and none is ma
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import islice, takewhile
+from datetime import datetime, timedelta
+from itertools import islice
 
-from pydantic import JsonValue
-
-from penstock.schedules import ScheduleError
 from penstock_operator.model.flow import Flow
-from penstock_operator.model.schedule import Schedule, ScheduleSpec, ScheduleStatus, Start
-from penstock_operator.model.schema import API_VERSION, JsonObject
-from penstock_operator.model.states import ReadyReason, State
+from penstock_operator.model.schedule import Schedule, ScheduleStatus, Start
+from penstock_operator.model.states import State
 from penstock_operator.reconcile.actions import (
     Action,
     CancelRun,
-    CreateRun,
     PatchScheduleStatus,
     Plan,
     target_of,
 )
-from penstock_operator.reconcile.code import Fault
-from penstock_operator.reconcile.names import (
-    BACKFILL_LABEL,
-    FLOW_LABEL,
-    MANAGED_BY,
-    MOMENT_ANNOTATION,
-    SCHEDULE_LABEL,
-)
 from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
-from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
-from penstock_operator.reconcile.readiness import readiness
-from penstock_operator.reconcile.scheduling.backfills import Progress, backfill_fault, go_on
+from penstock_operator.reconcile.scheduling.backfills import Progress, go_on
 from penstock_operator.reconcile.scheduling.course import Course
-from penstock_operator.reconcile.scheduling.missed import CHUNK, due_moments
-from penstock_operator.reconcile.scheduling.nominal import template_fault, with_moment
+from penstock_operator.reconcile.scheduling.creation import create_run
+from penstock_operator.reconcile.scheduling.missed import due_moments
 from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, listed_runs
+from penstock_operator.reconcile.scheduling.past import count_what_is_past
 from penstock_operator.reconcile.scheduling.rules import (
     due_at,
     in_a_line,
     rule_of,
-    rules_of,
     run_name,
     scheduled_after,
-    spec_by,
 )
+from penstock_operator.reconcile.scheduling.verdicts import fault_of, verdict_on, with_conditions
 
 _SHOWN_TICKS = 5
 _NOW = timedelta(0)
-_SKIPPED = "what is due is skipped, and counted"
 _TIDY_AFTER = timedelta(seconds=2)
 """How long a run may be listed as starting once it exists."""
 
@@ -63,11 +47,11 @@ def plan_schedule(observed: ObservedSchedule, *, now: datetime) -> Plan:
     schedule = observed.schedule
     if isinstance(schedule, Malformed) or schedule.metadata.deletion_timestamp is not None:
         return Plan()  # a status that cannot be read is not written over: it counts
-    fault = _fault(schedule, flow=observed.flow, now=now)
+    fault = fault_of(schedule, flow=observed.flow, now=now)
     if fault is not None:
         rule = schedule.status.rule or rule_of(schedule.spec)
         held = schedule.status.model_copy(update={"next_ticks": (), "rule": rule})
-        return Plan(actions=_patched(schedule, _with_conditions(schedule, held, fault, now=now)))
+        return Plan(actions=_patched(schedule, with_conditions(schedule, held, fault, now=now)))
     unseen = listed_runs(schedule) - {each.name for each in observed.runs}
     if unseen and isinstance(observed.outcomes, NotLooked):
         return Plan(need=frozenset({Look.OUTCOMES}))
@@ -85,7 +69,7 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
     rule = rule_of(schedule.spec)
     stopped = _stopped_at(schedule, course)
     paused = schedule.spec.suspend or stopped is not None
-    more = behind = _count_what_is_past(course, rule=rule, paused=paused)
+    more = behind = count_what_is_past(course, rule=rule, paused=paused)
     if not paused and not behind:
         if not _is_early(schedule, rule=rule, now=now):
             more = _decide_what_is_due(course, reason=_reason_to_skip(observed.flow))
@@ -107,16 +91,16 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
         starting=(*unmade, *starts),
         backfills=tuple(each.status for each in backfills),
     )
-    verdict = _verdict(schedule, flow=observed.flow, stopped=stopped)
-    status = _with_conditions(schedule, status, verdict, now=now)
+    verdict = verdict_on(schedule, flow=observed.flow, stopped=stopped)
+    status = with_conditions(schedule, status, verdict, now=now)
     again = _again(course, upcoming=upcoming, backfills=backfills, more=more)
     if _only_forgets_starts(status, schedule) and _is_fresh(starting, schedule, now=now):
         status, again = schedule.status, min(again or _TIDY_AFTER, _TIDY_AFTER)
     return Plan(
         actions=(
-            *(_create(schedule, each) for each in unmade),
+            *(create_run(schedule, each) for each in unmade),
             *_patched(schedule, status),
-            *(_create(schedule, each) for each in starts),
+            *(create_run(schedule, each) for each in starts),
             *(CancelRun(each.namespace, each.name, each.uid) for each in course.superseded()),
         ),
         requeue_after=again,
@@ -160,32 +144,6 @@ def _stopped_at(schedule: Schedule, course: Course) -> int | None:
     if limit is None or course.failures < limit:
         return None
     return generation
-
-
-def _count_what_is_past(course: Course, *, rule: str, paused: bool) -> bool:
-    """Count what is not to be made up: what a rule named that has been changed since, and what was
-    due while the schedule was paused. Return whether some is left to count."""
-    status, spec = course.schedule.status, course.schedule.spec
-    if status.rule is not None and status.rule != rule:
-        before = spec_by(status.rule, spec=spec)
-        if before is not None:
-            reason = "Suspended" if status.paused else "RuleChanged"
-            return _count_what_went_by(course, spec=before, reason=reason)
-        course.decided_through = max(course.decided_through, course.now)  # it was no rule
-    elif status.paused and not paused:
-        return _count_what_went_by(course, spec=spec, reason="Suspended")
-    return False
-
-
-def _count_what_went_by(course: Course, *, spec: ScheduleSpec, reason: str) -> bool:
-    moments = scheduled_after(course.decided_through, spec=spec)
-    missed = list(islice(takewhile(lambda moment: moment <= course.now, moments), CHUNK))
-    course.skip(len(missed), reason)
-    if len(missed) == CHUNK:
-        course.decided_through = missed[-1]
-        return True
-    course.decided_through = max(course.decided_through, course.now)
-    return False
 
 
 def _decide_what_is_due(course: Course, *, reason: str | None) -> bool:
@@ -251,98 +209,9 @@ def _again(
     return max(_NOW, min(moments) - course.now)
 
 
-def _fault(schedule: Schedule, *, flow: Flow | Malformed | None, now: datetime) -> Fault | None:
-    """Return what a person must mend before anything can be decided."""
-    try:
-        rules_of(schedule.spec)
-        sentence = backfill_fault(schedule)
-    except ScheduleError as error:
-        return Fault(ReadyReason.INVALID_RULE, str(error))
-    if sentence is not None:
-        return Fault(ReadyReason.BACKFILL_TOO_LARGE, sentence)
-    parameters: JsonObject = schedule.spec.parameters or {}
-    unknown = template_fault(parameters)
-    if unknown is not None:
-        return Fault(ReadyReason.INVALID_PARAMETERS, unknown)
-    if not isinstance(flow, Flow):
-        return None
-    filled = with_moment(parameters, now, zone=schedule.spec.time_zone)
-    problems = parameter_problems(
-        merged_parameters(flow.spec.parameters, run=filled), schema=flow.spec.parameter_schema
-    )
-    if not problems:
-        return None
-    said = "; ".join(problems)
-    return Fault(
-        ReadyReason.INVALID_PARAMETERS, f"The parameters do not fit the flow's schema: {said}."
-    )
-
-
-def _verdict(
-    schedule: Schedule, *, flow: Flow | Malformed | None, stopped: int | None
-) -> Fault | tuple[ReadyReason, str]:
-    if stopped is not None:
-        return Fault(
-            ReadyReason.TOO_MANY_FAILURES,
-            f"Its last {schedule.spec.suspend_after_failures} runs did not complete. Look at them;"
-            " any change of the Schedule lets it go on.",
-        )
-    if schedule.spec.suspend:
-        return ReadyReason.SUSPENDED, f"It is suspended: {_SKIPPED}."
-    if flow is None:
-        name = schedule.spec.flow_ref.name
-        return Fault(
-            ReadyReason.FLOW_NOT_FOUND,
-            f"There is no Flow {name} in its namespace; what is due meanwhile is skipped.",
-        )
-    if isinstance(flow, Flow) and flow.spec.suspend:
-        return ReadyReason.SUSPENDED, f"Its Flow {flow.metadata.name} is suspended: {_SKIPPED}."
-    return ReadyReason.READY, "Runs are created when they are due."
-
-
-def _with_conditions(
-    schedule: Schedule,
-    status: ScheduleStatus,
-    verdict: Fault | tuple[ReadyReason, str],
-    *,
-    now: datetime,
-) -> ScheduleStatus:
-    generation = schedule.metadata.generation
-    conditions = readiness(verdict, old=schedule.status.conditions, generation=generation, now=now)
-    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
-
-
 def _patched(schedule: Schedule, status: ScheduleStatus) -> tuple[Action, ...]:
     if status == schedule.status:
         return ()
     skipped = Counter(status.skipped)
     skipped.subtract(schedule.status.skipped)
     return (PatchScheduleStatus(target_of(schedule.metadata), status, +skipped),)
-
-
-def _create(schedule: Schedule, start: Start) -> CreateRun:
-    meta, spec, moment = schedule.metadata, schedule.spec, start.at
-    labels: dict[str, JsonValue] = {
-        **MANAGED_BY,
-        FLOW_LABEL: spec.flow_ref.name,
-        SCHEDULE_LABEL: meta.name,
-    }
-    if start.backfill:
-        labels[BACKFILL_LABEL] = start.backfill
-    run: dict[str, JsonValue] = {"flowRef": {"name": spec.flow_ref.name}}
-    if spec.parameters:
-        run["parameters"] = with_moment(spec.parameters, moment, zone=spec.time_zone)
-    return CreateRun(
-        manifest={
-            "apiVersion": API_VERSION,
-            "kind": "FlowRun",
-            "metadata": {
-                "name": run_name(meta.name, moment),
-                "namespace": meta.namespace,
-                "labels": labels,
-                "annotations": {MOMENT_ANNOTATION: f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"},
-            },
-            "spec": run,
-        },
-        due_at=None if start.backfill else due_at(moment, schedule=schedule),
-    )
