@@ -25,6 +25,7 @@ from penstock.cli.options import (
 )
 from penstock.cli.outcome import RunState
 from penstock.cli.output import Document, Format, print_documents, say
+from penstock.cli.pruning import prune
 from penstock.cli.render import ConcurrencyLimitStrategy
 from penstock.cli.replaying import export, replay
 from penstock.cli.retrying import retry
@@ -57,6 +58,7 @@ app.command()(run)
 app.command()(retry)
 app.command()(export)
 app.command()(replay)
+app.command()(prune)
 for command in (signal, update, approve, reject, suspend, resume):
     app.command(rich_help_panel="Runs that wait")(command)
 app.command(name="next")(next_runs)

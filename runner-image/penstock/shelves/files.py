@@ -18,7 +18,7 @@ from penstock.errors import UnreadableValue
 from penstock.filesystems import FileSystem
 from penstock.shelves.stored import Stored, checksum_of, verified
 
-_MAGIC = b"penstock-result/1"
+MAGIC = b"penstock-result/1"
 _PLAIN_KEY = re.compile(r"\w[\w.=,@+-]*(/\w[\w.=,@+-]*)*", re.ASCII)
 
 
@@ -45,7 +45,7 @@ class FileShelf:
             "expires_at": expires_at.isoformat() if expires_at else None,
             "sha256": checksum_of(stored.payload),
         }
-        parts = (_MAGIC, json.dumps(header).encode(), stored.payload)
+        parts = (MAGIC, json.dumps(header).encode(), stored.payload)
         self._filesystem.write_path(path_of(key), b"\n".join(parts))
 
 
@@ -59,7 +59,7 @@ def path_of(key: str) -> str:
 def _parsed(content: bytes) -> Stored:
     magic, _, rest = content.partition(b"\n")
     head, _, payload = rest.partition(b"\n")
-    if magic != _MAGIC:
+    if magic != MAGIC:
         raise UnreadableValue("its file is none of Penstock's results, or of a later version.")
     try:
         header = json.loads(head)
