@@ -94,7 +94,7 @@ class Admission:
             use = self._flow(flow)
             seat = Seat(
                 text_at(run, "spec", "queue") or use.queue,
-                place_of(run),
+                _place_of(run),
                 use.limit,
                 is_new=not at_work and not number(run, "status", "attempt"),
             )
@@ -208,7 +208,6 @@ def _flow_of(run: Object) -> Name:
     return Name(name_of(run).namespace, text_at(run, "spec", "flowRef", "name"))
 
 
-def place_of(run: Object) -> Place:
-    """Return where a run stands among those of its queue."""
+def _place_of(run: Object) -> Place:
     created = instant(run, "metadata", "creationTimestamp") or _LONG_AGO
     return Place(-number(run, "spec", "priority"), created, name_of(run).name)

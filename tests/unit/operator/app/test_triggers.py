@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, Name
-from penstock_operator.kube.resources import FLOWS, JOBS, POOLS, RUNS, SIGNALS
+from penstock_operator.kube.resources import FLOWS, JOBS, LIMITS, POOLS, RUNS, SIGNALS
 
 
 class Queued:
@@ -308,3 +310,79 @@ def test_an_object_of_any_shape_is_taken_in() -> None:
     noticed.notice(JOBS, "ADDED", obj("odd"))
 
     assert queue.keys == [key(Kind.RUN, "odd"), key(Kind.FLOW, "odd")]
+
+
+def shared(
+    version: int, *, holders: list[str], waiting: list[str], observed: int = 1
+) -> dict[str, Any]:
+    def entry(run: str) -> dict[str, Any]:
+        given = {"holder": run, "uid": f"uid-{run}", "attempt": 1, "process": "run"}
+        return given | {"occupy": 1, "expiresAt": "2026-01-01T00:00:00Z", "suspended": True}
+
+    status = {"holders": [*map(entry, holders)], "waiting": [*map(entry, waiting)]}
+    status |= {"observedGeneration": observed}
+    return obj("db", version, spec={"limit": 1}, status=status)
+
+
+def resting(name: str, *, priority: int = 0) -> dict[str, Any]:
+    wait = {"kind": "ConcurrencyLimit", "name": "db"}
+    status = {"state": "Scheduled", "reason": "WaitingForSlot", "waitingFor": wait}
+    return obj(name, spec={"flowRef": {"name": "daily"}, "priority": priority}, status=status)
+
+
+def queued_runs(queue: Queued) -> list[str]:
+    return [each.name for each in queue.keys if each.kind == Kind.RUN]
+
+
+def test_a_limit_concerns_who_has_got_a_slot_who_is_next_and_some_who_may_queue() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    for name in ("served", "first", "second"):
+        noticed.notice(RUNS, "ADDED", resting(name))
+    for number in range(30):
+        noticed.notice(RUNS, "ADDED", resting(f"beside-{number:02}", priority=number))
+    at_work = obj("at-work", spec={}, status={"state": "Running"})
+    noticed.notice(RUNS, "ADDED", at_work)
+    queue.keys.clear()
+
+    limit = shared(2, holders=["served", "at-work"], waiting=["first", "second"])
+    noticed.notice(LIMITS, "MODIFIED", limit)
+
+    others = [f"beside-{number:02}" for number in range(22, 30)]
+    assert queue.keys[0] == key(Kind.LIMIT, "db")
+    assert sorted(queued_runs(queue)) == sorted(["served", "first", *others])
+
+
+def test_a_long_line_concerns_none_of_those_beside_it() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(RUNS, "ADDED", resting("beside"))
+    queue.keys.clear()
+
+    line = [f"r{n}" for n in range(9)]
+    noticed.notice(LIMITS, "MODIFIED", shared(2, holders=[], waiting=line))
+
+    assert queued_runs(queue) == []
+
+
+@pytest.mark.parametrize("event", ["ADDED", "DELETED"])
+def test_a_limit_that_comes_or_goes_concerns_all_who_wait_for_it(event: str) -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(RUNS, "ADDED", resting("one"))
+    if event == "DELETED":
+        noticed.notice(LIMITS, "ADDED", shared(2, holders=[], waiting=[]))
+    queue.keys.clear()
+
+    noticed.notice(LIMITS, event, shared(3, holders=[], waiting=[], observed=-1))
+
+    assert queued_runs(queue) == ["one"]
+
+
+def test_a_run_that_waits_for_a_limit_has_no_turn_in_its_pool() -> None:
+    noticed, _ = triggers(Queued())
+    noticed.notice(POOLS, "ADDED", obj("default", spec={"concurrency": 1}))
+
+    noticed.notice(RUNS, "ADDED", resting("one"))
+
+    assert noticed.admission.use_of(Name("team", "default")).by_queue == {}
