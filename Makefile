@@ -36,7 +36,7 @@ format: venv ## Let ruff mend and format the code
 	$(BIN)/ruff format .
 
 unit: venv ## Unit tests: no cluster, no network
-	$(PYTEST) tests/unit $(ARGS)
+	$(PYTEST) -n auto tests/unit $(ARGS)
 
 integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare

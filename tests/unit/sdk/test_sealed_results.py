@@ -189,7 +189,9 @@ def test_an_exception_needs_no_pickle() -> None:
 
 @pytest.mark.usefixtures("no_pickle")
 @pytest.mark.parametrize(
-    "error", [ValueError(object()), FileNotFoundError(2, "gone", "file")], ids=repr
+    "error",
+    [ValueError(object()), FileNotFoundError(2, "gone", "file")],
+    ids=["an argument without a stored form", "more than its arguments"],
 )
 def test_an_exception_that_would_not_be_the_same_is_not_stored(error: Exception) -> None:
     with pytest.raises(UnstorableValue, match="can be stored as a pickle only"):
