@@ -11,6 +11,10 @@ def backlog() -> Backlog[str]:
     return Backlog(jitter=lambda: 1.0)
 
 
+async def no_work(_: str) -> None:
+    return None
+
+
 def drain(work: Backlog[str], *, now: float) -> list[str]:
     taken = []
     while (key := work.take(now=now)) is not None:
@@ -250,6 +254,21 @@ async def test_one_key_never_runs_twice_at_once() -> None:
     await asyncio.wait_for(queue.run(workers=4), timeout=5)
 
     assert most == 1
+
+
+async def test_ten_thousand_moments_take_one_heap_and_no_task_each() -> None:
+    queue: WorkQueue[str] = WorkQueue(no_work, on_error=lambda key, error: 0.0)
+    working = asyncio.create_task(queue.run(workers=2))
+    await asyncio.sleep(0)
+    before = len(asyncio.all_tasks())
+
+    for number in range(10_000):
+        queue.add_after(f"schedule-{number}", 60.0 + number, behind=False)
+    await asyncio.sleep(0)
+
+    assert len(asyncio.all_tasks()) == before
+    queue.stop()
+    await asyncio.wait_for(working, timeout=5)
 
 
 async def test_stopping_lets_the_work_in_hand_finish() -> None:
