@@ -19,7 +19,7 @@ from penstock_operator.kube.limits import patient
 
 K = TypeVar("K", bound=Hashable)
 
-MOST_BEHIND = 4
+MOST_BEHIND = 8
 """So many keys run at once for want of news. Each takes its share of the one loop, which is what
 news would wait for."""
 
