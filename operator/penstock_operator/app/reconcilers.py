@@ -320,7 +320,7 @@ class Reconcilers:
             history=flow.spec.history,
             now=self.now(),
             unfinished=unfinished,
-            wanted=self._wanted_runs(key.namespace),
+            wanted=self._wanted_runs(key.namespace) | self._counted_runs(key),
         )
         await self.executor.carry_out(plan.actions)
         if plan.actions:
@@ -334,6 +334,17 @@ class Reconcilers:
             text_at(run, "spec", "rerunOf", "name")
             for run in self.caches.runs
             if name_of(run).namespace == namespace
+        )
+
+    def _counted_runs(self, flow: Key) -> frozenset[str]:
+        """Name the runs of a flow whose ends its Schedules have yet to count: gone before that,
+        they would be made again."""
+        return frozenset(
+            run
+            for schedule in self.caches.schedules
+            if name_of(schedule).namespace == flow.namespace
+            and text_at(schedule, "spec", "flowRef", "name") == flow.name
+            for run in reading.runs_listed_by(schedule)
         )
 
     async def _collect_signals(self, key: Key) -> Plan | None:

@@ -20,6 +20,7 @@ from penstock_operator.kube.resources import (
     JOBS,
     POOLS,
     RUNS,
+    SCHEDULES,
     SIGNALS,
     Resource,
 )
@@ -197,6 +198,31 @@ async def test_the_end_of_a_run_concerns_its_flows_history() -> None:
     assert place.status()["state"] == "Completed"
     assert Key(Kind.HISTORY, "team", "daily") in place.queue.keys
     assert len(place.caches.runs) == 0
+
+
+async def test_a_run_that_its_schedule_has_yet_to_count_outlives_the_history() -> None:
+    """Gone while the schedule believes it to be starting, it would be made again."""
+    place = Place()
+    history = {"successfulRuns": 0, "failedRuns": 0}
+    place.put(FLOWS, "daily", spec={"entrypoint": "flow.py:daily", "history": history})
+    ended = {"state": "Completed", "finishedAt": NOW.isoformat()}
+    for hour in (10, 11, 12):
+        name = f"nightly-20261121{hour}0000"
+        place.put(RUNS, name, known=False, spec={"flowRef": {"name": "daily"}}, status=ended)
+    place.put(
+        SCHEDULES,
+        "nightly",
+        spec={"flowRef": {"name": "daily"}},
+        status={
+            "active": ["nightly-20261121110000"],
+            "starting": [{"at": "2026-11-21T12:00:00Z"}],
+        },
+    )
+
+    await place.reconcilers.reconcile(Key(Kind.HISTORY, "team", "daily"))
+
+    deleted = {request.path.rpartition("/")[2] for request in place.api.writes}
+    assert deleted == {"nightly-20261121100000"}
 
 
 async def test_a_finished_run_whose_job_lives_on_is_looked_at() -> None:
