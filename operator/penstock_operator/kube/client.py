@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from penstock_operator.kube.errors import ApiError, Unavailable, error_of
+from penstock_operator.kube.errors import Forbidden, Invalid, Unavailable, error_of
 from penstock_operator.kube.limits import Limiter
 from penstock_operator.kube.resources import Resource
 from penstock_operator.kube.transport import Request, Response, Transport
@@ -70,9 +70,7 @@ class Client:
         query = {**_STRICTLY, "dryRun": "All"}
         try:
             await self._call(Request("POST", path, resource.plural, query=query, body=body))
-        except Unavailable:
-            raise
-        except ApiError as error:
+        except (Invalid, Forbidden) as error:
             _, _, fault = error.message.partition(f" cannot be handled as a {resource.kind}: ")
             return fault
         return ""

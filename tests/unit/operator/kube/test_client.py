@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.operator.kube.fake_api import FakeApi
+from tests.unit.operator.kube.fake_api import FakeApi, refusal
 
 from penstock_operator.kube.client import Client
-from penstock_operator.kube.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from penstock_operator.kube.errors import AlreadyExists, Conflict, NotFound, Throttled, Unavailable
 from penstock_operator.kube.limits import Bucket
 from penstock_operator.kube.resources import CONFIG_MAPS, JOBS, RUNS
 from penstock_operator.kube.transport import Request, Response
@@ -51,6 +51,39 @@ async def test_a_status_is_applied_by_force_under_our_own_name() -> None:
     assert request.path == "/apis/penstock.dev/v1alpha1/namespaces/team/flowruns/daily/status"
     assert request.query == {"fieldManager": "penstock-operator", "force": "true"}
     assert request.content_type == "application/apply-patch+yaml"
+
+
+@pytest.mark.parametrize(
+    ("answer", "unreadable"),
+    [
+        pytest.param(
+            refusal(400, "BadRequest", 'Job in version "v1" cannot be handled as a Job: bad field'),
+            "bad field",
+            id="it cannot be read",
+        ),
+        pytest.param(refusal(422, "Invalid", "Job is invalid: no containers"), "", id="it lacks"),
+        pytest.param(refusal(403, "Forbidden", "exceeded quota"), "", id="there is no room"),
+    ],
+)
+async def test_an_object_is_tried_and_not_kept(answer: Response, unreadable: str) -> None:
+    api = FakeApi()
+    api.answers = [answer]
+
+    found = await Client(api).unreadable(JOBS, namespace="team", body=job("x"))
+
+    assert found == unreadable
+    assert (api.requests[0].query["dryRun"], api.requests[0].query["fieldValidation"]) == (
+        "All",
+        "Strict",
+    )
+
+
+async def test_a_try_that_nobody_answers_says_nothing() -> None:
+    api = FakeApi()
+    api.answers = [refusal(429, "TooManyRequests")]
+
+    with pytest.raises(Throttled):
+        await Client(api).unreadable(JOBS, namespace="team", body=job("x"))
 
 
 async def test_lists_come_page_by_page() -> None:
