@@ -24,7 +24,7 @@ from dateutil.tz import datetime_exists
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from penstock.schedules import Cron, Gap, Overlap, RRule, next_ticks
+from penstock.schedules import Cron, Gap, Interval, Overlap, RRule, next_ticks
 
 ZONES = sorted(zone for zone in available_timezones() if "/" in zone and "right/" not in zone)
 FIRST_YEAR, LAST_YEAR = 1938, 2038
@@ -313,3 +313,21 @@ def test_dateutil_finds_the_same_but_for_times_left_out(
     ticks = next_ticks(schedule, after, len(wanted))
 
     assert ticks == wanted
+
+
+@given(
+    seconds=st.integers(1, 40 * 86_400),
+    clock=clocks(),
+    anchor=st.datetimes(datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR, 1, 1)),
+)
+def test_an_interval_is_so_many_seconds_on_both_sides_of_its_anchor(
+    seconds: int, clock: tuple[str, datetime], anchor: datetime
+) -> None:
+    name, after = clock
+    begun = anchor.replace(tzinfo=ZoneInfo(name))
+
+    ticks = next_ticks(Interval(seconds, begun), after, 5)
+
+    assert timedelta(0) < ticks[0] - after <= seconds * SECOND
+    assert {later - tick for tick, later in pairwise(ticks)} == {seconds * SECOND}
+    assert (ticks[0] - begun.astimezone(UTC)) % (seconds * SECOND) == timedelta(0)

@@ -24,7 +24,7 @@ from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
 from penstock_operator.reconcile.scheduling.backfills import Progress, go_on
 from penstock_operator.reconcile.scheduling.course import Course
 from penstock_operator.reconcile.scheduling.creation import create_run
-from penstock_operator.reconcile.scheduling.missed import due_moments
+from penstock_operator.reconcile.scheduling.missed import PUNCTUAL, due_moments
 from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, listed_runs
 from penstock_operator.reconcile.scheduling.past import count_what_is_past
 from penstock_operator.reconcile.scheduling.rules import (
@@ -91,7 +91,8 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
         starting=(*unmade, *starts),
         backfills=tuple(each.status for each in backfills),
     )
-    verdict = verdict_on(schedule, flow=observed.flow, stopped=stopped)
+    ahead = course.decided_through if course.decided_through - now > PUNCTUAL else None
+    verdict = verdict_on(schedule, flow=observed.flow, stopped=stopped, ahead=ahead)
     status = with_conditions(schedule, status, verdict, now=now)
     again = _again(course, upcoming=upcoming, backfills=backfills, more=more)
     if _only_forgets_starts(status, schedule) and _is_fresh(starting, schedule, now=now):

@@ -46,7 +46,11 @@ def fault_of(schedule: Schedule, *, flow: Flow | Malformed | None, now: datetime
 
 
 def verdict_on(
-    schedule: Schedule, *, flow: Flow | Malformed | None, stopped: int | None
+    schedule: Schedule,
+    *,
+    flow: Flow | Malformed | None,
+    stopped: int | None,
+    ahead: datetime | None,
 ) -> Fault | tuple[ReadyReason, str]:
     """Say how a schedule stands whose rule can be followed."""
     if stopped is not None:
@@ -65,6 +69,11 @@ def verdict_on(
         )
     if isinstance(flow, Flow) and flow.spec.suspend:
         return ReadyReason.SUSPENDED, f"Its Flow {flow.metadata.name} is suspended: {_SKIPPED}."
+    if ahead is not None:
+        return ReadyReason.READY, (
+            f"Moments up to {ahead:%Y-%m-%dT%H:%M:%SZ} were decided by a clock that was ahead of"
+            " this one; nothing is due before. To begin anew, delete the Schedule and apply it."
+        )
     return ReadyReason.READY, "Runs are created when they are due."
 
 

@@ -341,8 +341,12 @@ def test_a_clock_that_is_put_back_fires_nothing_again(suspended: bool) -> None:
 
     world.now = START + timedelta(minutes=90)
     world.edit(suspend=False)
+    world.settle()
+    said = dict(world.condition("Ready"))
     world.run_until(START + 4 * HOUR)
 
+    assert said["message"].startswith("Moments up to 2026-01-01T03:00:00Z were decided by a clock")
+    assert world.condition("Ready")["message"] == "Runs are created when they are due."
     assert [moment.hour for moment in world.moments] == [1, 2, 3, 4]
     assert world.status["started"] == 4
 
