@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from inspect import isawaitable
 from typing import Any, Literal, TypeVar, cast, overload
@@ -36,6 +36,14 @@ LONGEST_NAME = 52
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A run that is started when it is waited for: not at all, if its end is known by then."""
+
+    order: Order
+    key: CallKey
+
+
+@dataclass(frozen=True, slots=True)
 class ChildRun:
     """A run that was started and not waited for, as ``run_flow(…, wait=False)`` returns it."""
 
@@ -46,6 +54,8 @@ class ChildRun:
     """Names the call that started it, the same whenever the parent is taken up again."""
     ended: State[Any] | None = field(default=None, compare=False)
     """How it ended, where it ran in this process."""
+    pending: Pending | None = field(default=None, compare=False, repr=False)
+    """What starts it, where that is left to whoever waits for it."""
 
     def __penstock_key__(self) -> tuple[str, str]:
         return self.flow, self.call
@@ -66,6 +76,26 @@ class ChildRun:
         if self.ended is not None:
             return _at_once(self.ended)
         return _waited(self, _end_of_async if _loop_runs() else _end_of, return_state=True)
+
+
+def child_of(flow: str, parameters: Mapping[str, Any], *, on_parent_close: ClosePolicy) -> ChildRun:
+    """Return the child that a call in a run of the cluster starts, once it is waited for."""
+    scope = enter_engine()
+    key = _drawn(flow, dict(parameters), scope=scope)
+    if scope is None or key is None:
+        raise ChildRunRefused("A run in the cluster alone has children.")
+    order = Order(
+        flow=_name_of(flow),
+        parameters=as_json(dict(parameters)),
+        close_policy=on_parent_close,
+        timeout_seconds=None,
+    )
+    return _named(order, key=key, scope=scope)
+
+
+def until_started(child: ChildRun) -> Any:
+    """Start a child that nobody waits for, once; awaited under a running event loop."""
+    return _waited(child, _begun_async if _loop_runs() else _begun, return_state=False)
 
 
 def until_over(child: ChildRun) -> Any:
@@ -154,11 +184,9 @@ def run_flow(
         timeout_seconds=timeout_seconds,
     )
     assert scope is not None
-    if _loop_runs():
-        return _start_async(order, key=key, scope=scope, wait=wait, return_state=return_state)
-    child = _start(order, key=key, scope=scope)
+    child = _named(order, key=key, scope=scope)
     if not wait:
-        return child
+        return _started_async(child, scope=scope) if _loop_runs() else _started(child, scope=scope)
     return child.wait() if return_state else child.result()
 
 
@@ -174,8 +202,8 @@ def _drawn(
     return scope.draw(identity=f"child {name}", digest=digest_of(given).hex())
 
 
-def _start(order: Order, *, key: CallKey, scope: Scope) -> ChildRun:
-    """Start the child of a call, or find the one that an earlier attempt has started."""
+def _named(order: Order, *, key: CallKey, scope: Scope) -> ChildRun:
+    """Return the child of a call, which an earlier attempt may have started."""
     assert scope.context is not None
     children, journal = scope.context.children, scope.context.journal
     assert children is not None
@@ -184,37 +212,48 @@ def _start(order: Order, *, key: CallKey, scope: Scope) -> ChildRun:
         while journal.noted(_failure(key.path, number)) not in (None, _epoch(scope)):
             number += 1  # a failure holds as long as nobody has begun anew
     call = f"{key.path}#{number}"
-    name = children.name_of(call)
-    child = ChildRun(name, order.flow, call)
-    if journal is not None:
-        started = key.beside(f"started {name}")
-        if journal.noted(started) == "yes":
-            return child
-        journal.note(key.beside(f"start {name}"), make=lambda: order.flow)  # fences, before it acts
-        children.start(order, name)
+    return ChildRun(children.name_of(call), order.flow, call, pending=Pending(order, key))
+
+
+def _started(child: ChildRun, *, scope: Scope) -> ChildRun:
+    """Start a child, unless an earlier attempt has."""
+    context, pending = scope.context, child.pending
+    if pending is None or context is None or context.children is None or context.journal is None:
+        return child
+    key, journal = pending.key, context.journal
+    started = key.beside(f"started {child.name}")
+    if journal.noted(started) != "yes":
+        flow = pending.order.flow
+        journal.note(key.beside(f"start {child.name}"), make=lambda: flow)  # fences, before it acts
+        context.children.start(pending.order, child.name)
         journal.note(started, make=lambda: "yes")
-    return child
+    return replace(child, pending=None)
 
 
-async def _start_async(
-    order: Order, *, key: CallKey, scope: Scope, wait: bool, return_state: bool
-) -> object:
+async def _started_async(child: ChildRun, *, scope: Scope) -> ChildRun:
     from asyncio import to_thread
 
-    child = await to_thread(_start, order, key=key, scope=scope)
-    if not wait:
-        return child
-    return await (child.wait() if return_state else child.result())
+    return await to_thread(_started, child, scope=scope)
+
+
+def _begun(child: ChildRun) -> None:
+    _started(child, scope=_waiting_scope()[0])
+
+
+async def _begun_async(child: ChildRun) -> None:
+    await _started_async(child, scope=_waiting_scope()[0])
 
 
 def _over(child: ChildRun) -> None:
     scope, children = _waiting_scope()
+    _started(child, scope=scope)
     if not children.has_ended(child.name):
         wait_for_end(child.name, scope=scope, children=children)
 
 
 async def _over_async(child: ChildRun) -> None:
     scope, children = _waiting_scope()
+    await _started_async(child, scope=scope)
     if not children.has_ended(child.name):
         await wait_for_end_async(child.name, scope=scope, children=children)
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from penstock import runtime
 from penstock.absent import refuse_absent, refusing_options
-from penstock.children import ChildRun, run_flow, until_over
+from penstock.children import ChildRun, child_of, until_over, until_started
 from penstock.deploying import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, deploy
 from penstock.drivers.children import ClosePolicy
 from penstock.drivers.scope import current_scope
@@ -105,19 +105,14 @@ def _name_of(flow: str, *, key: str) -> str:
 
 def _as_child(order: _Order) -> ClusterRun:
     """Start a child run, and let the run around wait for it without a pod."""
-    child = run_flow(order.flow, order.parameters, wait=False, on_parent_close=order.close_policy)
-    if order.timeout is None:
-        until_over(child)
+    child = child_of(order.flow, order.parameters, on_parent_close=order.close_policy)
+    (until_over if order.timeout is None else until_started)(child)
     return task(name=f"run {order.flow}")(_seen)(child)
 
 
 async def _as_async_child(order: _Order) -> ClusterRun:
-    starting: Any = run_flow(
-        order.flow, order.parameters, wait=False, on_parent_close=order.close_policy
-    )
-    child: ChildRun = await starting
-    if order.timeout is None:
-        await until_over(child)
+    child = child_of(order.flow, order.parameters, on_parent_close=order.close_policy)
+    await (until_over if order.timeout is None else until_started)(child)
     return await task(name=f"run {order.flow}")(_seen_async)(child)
 
 

@@ -380,3 +380,28 @@ def test_a_deployment_that_is_gone_before_it_is_looked_at_fails_the_flow() -> No
     outcome = cluster.run(parent)
 
     assert "was deleted before it could be looked at" in outcome.message
+
+
+@pytest.mark.parametrize(
+    "start",
+    [lambda: run_flow("load"), lambda: run_deployment("load").state.name],
+    ids=["run_flow", "run_deployment"],
+)
+def test_a_rerun_starts_no_child_whose_end_it_knows(start: Callable[[], object]) -> None:
+    launches = iter(["killed", "well"])
+
+    @flow
+    def parent() -> object:
+        found = start()
+        if next(launches) == "killed":
+            raise SystemExit(1)
+        return found
+
+    before = Cluster(lambda order: Completed(data="loaded"))
+    before.run(parent)
+    rerun = Cluster(lambda order: Completed(data="again"), uid="u-2")
+    rerun.chain, rerun._attempt = before.chain, 1
+    outcome = rerun.run(parent)
+
+    assert outcome.result in ("loaded", "Completed")
+    assert (len(before.starts), rerun.starts) == (1, [])
