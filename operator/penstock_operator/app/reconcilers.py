@@ -22,6 +22,7 @@ from penstock_operator.kube.caches import (
     Name,
     made_by,
     name_of,
+    reruns_of,
     successors_of,
     text_at,
 )
@@ -312,15 +313,18 @@ class Reconcilers:
         if not isinstance(flow, Flow):
             return None
         finished = await lookups.finished_runs(self.client, namespace=key.namespace, flow=key.name)
-        unfinished = frozenset(
-            name.name for name in self.caches.runs.names() if name.namespace == key.namespace
-        )
+        here, runs = key.namespace, self.caches.runs
+        parents = {each.parent for each in finished}
+
+        def rerun(name: str) -> bool:
+            return bool(runs.members(reruns_of(Name(here, name))))
+
         plan = plan_history(
             finished,
             history=flow.spec.history,
             now=self.now(),
-            unfinished=unfinished,
-            wanted=self._wanted_runs(key.namespace) | self._counted_runs(key),
+            unfinished=frozenset(each for each in parents if runs.get(Name(here, each))),
+            wanted=self._counted_runs(key) | {each.name for each in finished if rerun(each.name)},
         )
         await self.executor.carry_out(plan.actions)
         if plan.actions:
@@ -328,24 +332,11 @@ class Reconcilers:
             self.queue.add_after(Key(Kind.SIGNALS, namespace, ""), _HISTORY_DELAY_SECONDS)
         return plan
 
-    def _wanted_runs(self, namespace: str) -> frozenset[str]:
-        """Name the runs with which reruns begin that have not ended."""
-        return frozenset(
-            text_at(run, "spec", "rerunOf", "name")
-            for run in self.caches.runs
-            if name_of(run).namespace == namespace
-        )
-
     def _counted_runs(self, flow: Key) -> frozenset[str]:
         """Name the runs of a flow whose ends its Schedules have yet to count: gone before that,
         they would be made again."""
-        return frozenset(
-            run
-            for schedule in self.caches.schedules
-            if name_of(schedule).namespace == flow.namespace
-            and text_at(schedule, "spec", "flowRef", "name") == flow.name
-            for run in reading.runs_listed_by(schedule)
-        )
+        schedules = self.caches.schedules.members(Name(flow.namespace, flow.name))
+        return frozenset(run for each in schedules for run in reading.runs_listed_by(each))
 
     async def _collect_signals(self, key: Key) -> Plan | None:
         signals = await lookups.list_signals(self.client, namespace=key.namespace or None)

@@ -172,6 +172,11 @@ def waiting_for(limit: Name) -> Name:
     return Name(limit.namespace, f"limits/{limit.name}")
 
 
+def reruns_of(run: Name) -> Name:
+    """Return under what the runs are indexed that begin with what a run has stored."""
+    return Name(run.namespace, f"reruns/{run.name}")
+
+
 def made_by(schedule: Name) -> Name:
     """Return under what the runs of a Schedule are indexed."""
     return Name(schedule.namespace, f"schedules/{schedule.name}")
@@ -186,6 +191,8 @@ def _owners_of_run(run: Object) -> Iterable[str]:
     yield _flow_of(run)
     if parent := text_at(run, "spec", "parentRef", "name"):
         yield children_of(Name("", parent)).name
+    if before := text_at(run, "spec", "rerunOf", "name"):
+        yield reruns_of(Name("", before)).name
     for name in {text_at(run, "spec", "continuedFrom", each) for each in ("name", "first")}:
         if name:
             yield successors_of(Name("", name)).name
