@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
+from penstock.cli.moments import human_duration, parse_time
 from penstock.cli.output import Format, console, print_document, say
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ def artifact_table(entries: list[Entry], *, now: datetime) -> Table:
     """Return the artifacts as a table like kubectl's."""
     from rich.table import Table
     from rich.text import Text
-
-    from penstock.cli.view import human_duration, parse_time
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("KEY", "TYPE", "TASK RUN", "AGE"):

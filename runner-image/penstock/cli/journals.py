@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
 from penstock.cli.local_runs import LocalRuns
+from penstock.cli.output import listed
 from penstock.errors import JournalError, StoreUnusable
 from penstock.home import home
 from penstock.journal.chain import MemoryChain
@@ -55,7 +56,7 @@ def export_from_cluster(cluster: Cluster, run: str, *, store: str | None) -> dic
     items = _of_run(cluster.items(path, fieldSelector=f"spec.run={run}"), uid=uid)
     if not items:
         raise _no_journal(run)
-    return _listed(items)
+    return listed(items)
 
 
 def _records_in(store: str, *, run: Mapping[str, Any]) -> list[bytes]:
@@ -78,15 +79,11 @@ def _records_in(store: str, *, run: Mapping[str, Any]) -> list[bytes]:
 def _as_segments(records: Sequence[bytes], owner: Owner) -> dict[str, Any]:
     if not records:
         raise _no_journal(owner.name)
-    return _listed([each.manifest(owner, attempt=1) for each in _packed(records)])
+    return listed([each.manifest(owner, attempt=1) for each in _packed(records)])
 
 
 def _no_journal(run: str) -> CommandError:
     return CommandError(f"The run {run} has no journal: it has not begun, or it kept none.")
-
-
-def _listed(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "List", "items": list(items)}
 
 
 def _packed(records: Sequence[bytes]) -> Iterator[Segment]:

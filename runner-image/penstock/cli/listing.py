@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from penstock.cli.cluster import Cluster, Object, penstock_path
+from penstock.cli.moments import human_duration, parse_time
 from penstock.cli.outcome import state_of
-from penstock.cli.output import Format, console, print_document, say, without_bookkeeping
+from penstock.cli.output import Format, console, listed, print_document, say, without_bookkeeping
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,8 +37,7 @@ def print_runs(runs: list[Object], *, form: str, everywhere: bool, place: str) -
     """Print the runs in a format."""
     if form != Format.TABLE:
         kinds = {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun"}
-        items = [kinds | without_bookkeeping(run) for run in runs]
-        print_document({"apiVersion": "v1", "kind": "List", "items": items}, form=form)
+        print_document(listed(kinds | without_bookkeeping(run) for run in runs), form=form)
     elif not runs:
         say(f"No such runs in {'any namespace' if everywhere else f'the namespace {place}'}.")
     else:
@@ -50,7 +50,7 @@ def run_table(runs: list[Object], *, everywhere: bool, now: datetime) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from penstock.cli.view import STYLES, duration_of, human_duration, origin_of, parse_time
+    from penstock.cli.view import STYLES, duration_of, origin_of
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     columns = ("NAMESPACE",) if everywhere else ()

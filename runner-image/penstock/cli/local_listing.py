@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from penstock.cli.local_runs import LocalRuns, RunRow
+from penstock.cli.moments import human_duration, parse_time
 from penstock.cli.output import Format, console, print_document, say
 from penstock.home import home
 
@@ -51,7 +52,7 @@ def _print_table(states: list[tuple[RunRow, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from penstock.cli.view import STYLES, human_duration, parse_time
+    from penstock.cli.view import STYLES
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for column in ("NAME", "FLOW", "STATE", "TASKS", "ATTEMPT", "AGE"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,12 @@ def print_documents(values: list[dict[str, Any]], *, form: str) -> None:
         sys.stdout.write("---\n".join(map(to_yaml, values)))
         sys.stdout.flush()
     else:
-        print_document({"apiVersion": "v1", "kind": "List", "items": values}, form=form)
+        print_document(listed(values), form=form)
+
+
+def listed(items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return objects as one, as kubectl does."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(items)}
 
 
 def to_json(value: Any) -> str:

@@ -9,7 +9,7 @@ import typer
 from penstock.cli.connection import connect
 from penstock.cli.errors import CommandError
 from penstock.cli.options import Context, Kubeconfig, Namespace, RunName, target_of
-from penstock.cli.output import Document, print_object, say
+from penstock.cli.output import Document
 from penstock.cli.parameters import read_parameters
 
 FROM = "What to do again: failure, start, or a task by its name, with what came after it."
@@ -48,7 +48,7 @@ def retry(
     """Make a new run of what another one has left undone; what had finished is not done again."""
     from penstock.cli.reruns import create_rerun
     from penstock.cli.signals import suspend_runs
-    from penstock.cli.watch import watch_run
+    from penstock.cli.watch import show_created
 
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     if accept:
@@ -57,12 +57,4 @@ def retry(
         suspend_runs(cluster, [run], suspend=False, accept=True)
         return
     created = create_rerun(cluster, run, start=start, parameters=read_parameters(parameter or ()))
-    name = created["metadata"]["name"]
-    if output is None:
-        print(name, flush=True)
-    elif not follow:
-        print_object(created, form=output)
-    if follow:
-        if output is not None:
-            say(f"run {name}")
-        raise typer.Exit(watch_run(cluster, name, form=output, stderr=True))
+    raise typer.Exit(show_created(created, cluster, form=output, watch=follow))

@@ -11,7 +11,7 @@ from penstock.cli.completion import complete_flow
 from penstock.cli.connection import Target, connect
 from penstock.cli.errors import CommandError
 from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
-from penstock.cli.output import Document, print_object, say
+from penstock.cli.output import Document
 from penstock.cli.parameters import read_parameters
 
 HERE = "Runs on this machine"
@@ -150,19 +150,11 @@ def _run_in_cluster(
     form: Document | None,
 ) -> None:
     from penstock.cli.run_cluster import create_run
-    from penstock.cli.watch import watch_run
+    from penstock.cli.watch import show_created
 
     cluster = connect(target)
     created = create_run(cluster, flow, parameters=parameters, timeout_seconds=timeout_seconds)
-    name = created["metadata"]["name"]
-    if form is None:
-        print(name, flush=True)
-    elif not watch:
-        print_object(created, form=form)
-    if watch:
-        if form is not None:
-            say(f"run {name}")
-        raise typer.Exit(watch_run(cluster, name, form=form, stderr=True))
+    raise typer.Exit(show_created(created, cluster, form=form, watch=watch))
 
 
 def _is_local(flow: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
+from penstock.cli.moments import wire_time
 from penstock.schedules import Cron, Interval, RRule, ScheduleError
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def _interval(schedule: Interval) -> dict[str, Any]:
     length = given if isinstance(given, timedelta) else timedelta(seconds=given)
     if length % timedelta(seconds=1):
         raise CommandError(f"A Schedule's interval is of whole seconds, not {length}.")
-    anchor = schedule.anchor_date.astimezone(UTC)
-    return {"seconds": round(length.total_seconds()), "anchor": f"{anchor:%Y-%m-%dT%H:%M:%SZ}"}
+    return {"seconds": round(length.total_seconds()), "anchor": wire_time(schedule.anchor_date)}
 
 
 def _on_the_wall(schedule: Cron | RRule) -> dict[str, Any]:

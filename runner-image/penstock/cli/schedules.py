@@ -14,8 +14,9 @@ from penstock.cli.cluster import Cluster, Object
 from penstock.cli.completion import complete_schedule
 from penstock.cli.connection import connect
 from penstock.cli.errors import ApiError, CommandError
+from penstock.cli.moments import TYPED, wire_time
 from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
-from penstock.cli.output import Format, console, print_document, say, without_bookkeeping
+from penstock.cli.output import Format, console, listed, print_document, say, without_bookkeeping
 
 schedules = typer.Typer(
     no_args_is_help=True, help="See and change the schedules of the cluster: suspend, backfill, …"
@@ -28,7 +29,6 @@ ScheduleName = Annotated[
 ]
 _CONTENDED_SECONDS = 30.0
 """How long a list is read again and again: the operator writes a schedule while it makes runs."""
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 @schedules.command(name="list")
@@ -43,10 +43,7 @@ def list_schedules(
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     found = cluster.items(cluster.path("schedules"))
     if output != Format.TABLE:
-        print_document(
-            {"apiVersion": "v1", "kind": "List", "items": [*map(without_bookkeeping, found)]},
-            form=output,
-        )
+        print_document(listed(map(without_bookkeeping, found)), form=output)
     elif not found:
         say(f"No schedules in the namespace {cluster.namespace}.")
     else:
@@ -110,7 +107,7 @@ def trigger(
     """Make one run of a schedule now, whatever goes on."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     now = datetime.now(UTC)
-    _change(cluster, schedule, {"triggerAt": _wire(now)})
+    _change(cluster, schedule, {"triggerAt": wire_time(now)})
     print(f"{schedule}-{now:%Y%m%d%H%M%S} is being made")
 
 
@@ -119,10 +116,10 @@ def backfill(
     ctx: typer.Context,
     schedule: ScheduleName,
     start: Annotated[
-        datetime, typer.Option(formats=_FORMATS, metavar="MOMENT", help="The first, in UTC.")
+        datetime, typer.Option(formats=TYPED, metavar="MOMENT", help="The first, in UTC.")
     ],
     end: Annotated[
-        datetime, typer.Option(formats=_FORMATS, metavar="MOMENT", help="The last, in UTC.")
+        datetime, typer.Option(formats=TYPED, metavar="MOMENT", help="The last, in UTC.")
     ],
     name: Annotated[
         str | None, typer.Option(help="Its name, if not one made of start and end.")
@@ -137,8 +134,8 @@ def backfill(
     name = name or f"{start:%Y%m%d%H%M%S}-{end:%Y%m%d%H%M%S}"
     wanted = {
         "name": name,
-        "start": _wire(start),
-        "end": _wire(end),
+        "start": wire_time(start.replace(tzinfo=UTC)),
+        "end": wire_time(end.replace(tzinfo=UTC)),
         "overlapPolicy": "Allow" if at_once else "BufferAll",
     }
 
@@ -228,7 +225,3 @@ def _skipped(status: Object) -> str:
 def _ready(schedule: Object) -> dict[str, Any]:
     conditions = schedule.get("status", {}).get("conditions", [])
     return next((each for each in conditions if each["type"] == "Ready"), {})
-
-
-def _wire(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

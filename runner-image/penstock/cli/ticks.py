@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from penstock.cli.errors import CommandError
+from penstock.cli.moments import TYPED, human_duration, wire_time
 from penstock.cli.output import Document, console, print_document
 from penstock.errors import PenstockError
 from penstock.schedules import Cron, Gap, Overlap, RRule, ticks_after
@@ -32,7 +33,7 @@ def next_runs(
         typer.Option(
             "--from",
             metavar="MOMENT",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            formats=TYPED,
             help="Begin there, on the clock of that zone, instead of now.",
         ),
     ] = None,
@@ -66,7 +67,7 @@ def next_runs(
         raise CommandError(str(error)) from error
     meaning = _meaning(rule) if kind is Cron else None
     if output is not None:
-        moments = [f"{tick:%Y-%m-%dT%H:%M:%SZ}" for tick in ticks]
+        moments = [*map(wire_time, ticks)]
         print_document({"meaning": meaning, "timeZone": zone, "ticks": moments}, form=output)
         return
     _print(ticks, zone=ZoneInfo(zone), meaning=meaning, now=now)
@@ -104,20 +105,10 @@ def _row(tick: datetime, *, zone: ZoneInfo, now: datetime) -> tuple[str, ...]:
         f"{shown:%a %Y-%m-%d}",
         f"{shown:%H:%M:%S}",
         _offset(shown),
-        f"{tick:%Y-%m-%dT%H:%M:%SZ}",
-        _span(tick - now) if tick > now else "-",
+        wire_time(tick),
+        human_duration((tick - now).total_seconds()) if tick > now else "-",
     )
 
 
 def _offset(shown: datetime) -> str:
     return f"{shown:%z}"[:3] + ":" + f"{shown:%z}"[3:5]
-
-
-def _span(span: timedelta) -> str:
-    minutes = round(span.total_seconds()) // 60
-    if minutes < 1:
-        return f"{round(span.total_seconds())}s"
-    hours, days = minutes // 60, minutes // 1440
-    if days:
-        return f"{days}d{hours % 24}h"
-    return f"{hours}h{minutes % 60}m" if hours else f"{minutes}m"

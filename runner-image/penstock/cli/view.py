@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -17,6 +17,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from penstock.cli.moments import human_duration, parse_time
 from penstock.cli.outcome import is_final, state_of
 
 Run = Mapping[str, Any]
@@ -255,20 +256,3 @@ def duration_of(run: Run, *, now: datetime) -> str:
     finished = status.get("finishedAt")
     end = parse_time(finished) if finished else now
     return human_duration((end - parse_time(started)).total_seconds())
-
-
-def human_duration(seconds: float) -> str:
-    """Return a duration in its two largest units: `4s`, `3m 20s`, `2h 5m`, `3d 4h`."""
-    whole = max(0, int(seconds))
-    for size, larger, smaller in ((86400, "d", "h"), (3600, "h", "m"), (60, "m", "s")):
-        if whole >= size:
-            count, rest = divmod(whole, size)
-            rest //= {"h": 3600, "m": 60, "s": 1}[smaller]
-            return f"{count}{larger} {rest}{smaller}" if rest else f"{count}{larger}"
-    return f"{whole}s"
-
-
-def parse_time(text: str) -> datetime:
-    """Return a moment as the API server writes it."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -38,6 +38,23 @@ def watch_run(cluster: Cluster, name: str, *, form: str | None, stderr: bool = F
     return exit_code(run)
 
 
+def show_created(created: Object, cluster: Cluster, *, form: str | None, watch: bool) -> int:
+    """Print a run that was created: its name, or all of it; return the command's exit code.
+
+    With ``watch`` the run is shown to its end, and the code is its own.
+    """
+    name = created["metadata"]["name"]
+    if form is None:
+        print(name, flush=True)
+    elif not watch:
+        print_object(created, form=form)
+    if not watch:
+        return 0
+    if form is not None:
+        say(f"run {name}")
+    return watch_run(cluster, name, form=form, stderr=True)
+
+
 def _show(cluster: Cluster, name: str, *, screen: Console) -> Object:
     if screen.is_terminal and not screen.is_dumb_terminal:
         return _draw(cluster, name, screen=screen)

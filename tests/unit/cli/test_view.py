@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from penstock.cli.view import RunView, human_duration, plain_line, waiting_words
+from penstock.cli.moments import human_duration
+from penstock.cli.view import RunView, plain_line, waiting_words
 from penstock.cli.watch import Frame
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
