@@ -112,7 +112,8 @@ def run(
                 f"{flow or resume} runs here and is shown while it runs; leave --watch, "
                 "--namespace, --context and --kubeconfig out."
             )
-        from penstock.cli.run_local import Order, run_here
+        from penstock.cli.orders import Order
+        from penstock.cli.run_local import run_here
 
         if start is not None and resume is None:
             raise CommandError("--from says where a run begins that is resumed: --resume ID.")
