@@ -120,7 +120,7 @@ def test_a_job_holds_what_the_pool_and_the_flow_have_said(world: World, operator
     assert [each["maxSkew"] for each in spec["topologySpreadConstraints"]] == [2]
     assert {each["key"]: each.get("tolerationSeconds") for each in spec["tolerations"]} == {
         "node.kubernetes.io/not-ready": 300,
-        "node.kubernetes.io/unreachable": 10,
+        "node.kubernetes.io/unreachable": 5,
         "gpu": None,
         "spot": None,
     }

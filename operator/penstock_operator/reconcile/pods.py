@@ -30,6 +30,9 @@ from penstock_operator.reconcile.wire import child, children, number, text
 
 CREDENTIALS_PATH = "/var/run/secrets/penstock.dev/serviceaccount"
 SNAPSHOT_PATH = "/var/run/penstock/flow"
+NODE_LOSS_TOLERANCE = 5
+"""Seconds that a pod stays on a node which counts as lost: the node's monitor has waited for some
+forty before, and a run is to go on ten seconds later, its next pod's start included."""
 _SCRATCH = "/tmp"  # noqa: S108  # in the pod, where it is an empty volume of its own
 _CLOSED: JsonObject = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -112,7 +115,12 @@ def _defaults(launch: Launch) -> JsonObject:
 
 
 def _leaves_soon(taint: str) -> JsonObject:
-    return {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 10}
+    return {
+        "key": taint,
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": NODE_LOSS_TOLERANCE,
+    }
 
 
 def _confined(spec: JsonObject) -> JsonObject:
