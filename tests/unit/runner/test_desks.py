@@ -82,8 +82,8 @@ class Place:
             if write is not None and self.stored.replace(write):
                 self.desk.written(write, self.stored.object, at=self.at)
             elif write is not None:
-                self.desk.refused(write, at=self.at)
-                self.at += 1.0
+                self.desk.refused(write, at=self.at, took=0.01)
+                self.at += 5.0
         raise AssertionError("it never comes to rest")
 
     @property
@@ -146,7 +146,7 @@ def test_an_answer_that_was_lost_takes_no_second_slot() -> None:
     assert write is not None
     assert stored.replace(write)
 
-    place.desk.refused(write, at=0.0)
+    place.desk.refused(write, at=0.0, took=0.01)
     place.at = 10.0
     place.work()
 

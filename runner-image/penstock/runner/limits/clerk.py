@@ -12,7 +12,7 @@ from penstock.runner.apiserver import ApiServer, UnreachableError
 from penstock.runner.limits.desk import LONGEST_PAUSE, NEVER, Desk, Write
 
 _LONGEST_REST = 5.0
-"""Seconds between looks at the desks, and between tries while the API server is away."""
+"""Seconds between looks at the desks."""
 
 
 class Clerk:
@@ -80,24 +80,29 @@ class Clerk:
 
     def _carry_out(self, write: Write, *, name: str, desk: Desk) -> bool:
         """Write; tell whether that is done, or need not be done any more."""
+        began = time.monotonic()
         try:
-            answer = self._server.replace(f"{self._path}/{name}/status", write.body)
+            path = f"{self._path}/{name}/status"
+            if write.joins:
+                answer = self._server.patch(path, write.joins)
+            else:
+                answer = self._server.replace(path, write.body)
         except UnreachableError as error:
-            self._refuse(write, desk=desk, why=str(error))
+            self._refuse(write, began=began, desk=desk, why=str(error))
             return False
         if answer.ok:
             desk.written(write, answer.body, at=time.monotonic())
         elif answer.status == 404:
             desk.meet(None, at=time.monotonic())
         elif answer.status == 409:
-            desk.refused(write, at=time.monotonic())
+            desk.refused(write, at=time.monotonic(), took=time.monotonic() - began)
         else:
-            self._refuse(write, desk=desk, why=answer.sentence)
+            self._refuse(write, began=began, desk=desk, why=answer.sentence)
         return answer.ok or answer.status == 404
 
-    def _refuse(self, write: Write, *, desk: Desk, why: str) -> None:
+    def _refuse(self, write: Write, *, began: float, desk: Desk, why: str) -> None:
         """Try again later, and say once for each cause why that is needed."""
-        desk.refused(write, at=time.monotonic(), longest=_LONGEST_REST)
+        desk.refused(write, at=time.monotonic(), took=time.monotonic() - began)
         if why != self._complaint:
             self._complaint = why
             exits.say(f"Slots of a ConcurrencyLimit can be neither taken nor given back: {why}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -33,8 +33,8 @@ NEVER = float("inf")
 _TURN = 0.2
 """Seconds that each in line leaves those before it to do what anybody may do."""
 _FIRST_PAUSE = 0.01
-LONGEST_PAUSE = 0.5
-"""Seconds at most before a write is tried again that somebody else's came before."""
+LONGEST_PAUSE = 5.0
+"""Seconds at most before a write is tried again."""
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +54,11 @@ class Write:
     body: Object
     served: Sequence[Ask] = ()
     returned: int = 0
+    joins: Sequence[Object] = ()
+    """A JSON patch that does the same, where all that is done is to stand at the end of the line.
+
+    It needs no particular version of the object, so that many who come at once are in nobody's way.
+    """
 
 
 class Desk:
@@ -70,6 +75,9 @@ class Desk:
         self._object: Object | None = None
         self._terms = Terms(limit=0)
         self._book = Book()
+        self._is_read = True
+        """Whether the book is that of the object: most of what others do concerns nobody here."""
+        self._read_at = 0.0
         self._line: list[Ask] = []
         self._used = 0
         self._returned = 0
@@ -111,25 +119,24 @@ class Desk:
                 slots = min(ask.wish.occupy, self._used)
                 self._used, self._returned = self._used - slots, self._returned + slots
 
-    def meet(self, limit: Object | None, *, at: float) -> None:
-        """Take note of what the limit is now, unless something newer is known; None: it is gone."""
+    def meet(self, limit: Object | None, *, at: float) -> bool:
+        """Take note of what the limit is now, unless something newer is known; None: it is gone.
+
+        Return whether there is something to do.
+        """
         with self._lock:
-            self._has_news = True
             if limit is None:
-                self._object, self._seen = None, {}
+                self._object, self._is_read, self._seen = None, True, {}
                 self._accept(self._line, returned=0)
                 self._used = self._returned = 0
             elif self._object is None or _version(limit) > _version(self._object):
-                self._object, self._terms = limit, Terms.read(limit["spec"])
-                self._book = Book.read(limit.get("status") or {})
-                self._seen = sight(self._book, self._seen, at=at)
-                for ask in self._line[:1]:
-                    ask.ring()  # there may be too few slots for it now
-
-    def is_idle(self) -> bool:
-        """Tell whether nothing of this process stands here, or is to."""
-        with self._lock:
-            return not (self._line or self._used or self._returned)
+                before, self._object, self._is_read = self._object, limit, False
+                self._has_news = self._has_news or self._concerns_us(limit, before)
+                if before is None or limit["spec"] != before["spec"]:
+                    self._terms = Terms.read(limit["spec"])
+                    for ask in self._line[:1]:
+                        ask.ring()  # there may be too few slots for it now
+            return self._has_news
 
     def next_write(self, *, at: float, now: datetime) -> Write | None:
         """Let those go on who may; return what has to be written for that, if anything has."""
@@ -137,6 +144,7 @@ class Desk:
             self._has_news = False
             if self._object is None:
                 return None
+            self._read(self._object, at=at)
             self._count_lost()
             settled = settle(
                 bury(self._book, self._dead(at)),
@@ -158,12 +166,16 @@ class Desk:
                 return None
             until = now + timedelta(seconds=self._terms.lease_seconds)
             book = renew(settled.book, self._me.key, until=until)
-            return Write(_replaced(self._object, book), served, self._returned)
+            joins = _joining(self._object, self._book, book)
+            return Write(_replaced(self._object, book), served, self._returned, joins)
 
     def last_write(self, *, suspended: bool, now: datetime) -> Write | None:
         """Return what has to be written when this process ends."""
         with self._lock:
-            if self._object is None or not _of(self._book, self._me.key):
+            if self._object is None:
+                return None
+            self._read(self._object, at=self._read_at)
+            if not _of(self._book, self._me.key):
                 return None
             used = self._used + self._returned
             book = leave(
@@ -179,11 +191,14 @@ class Desk:
             self._renewed_at, self._undone_since = at, None
             self._accept(write.served, returned=write.returned)
 
-    def refused(self, write: Write, *, at: float, longest: float = LONGEST_PAUSE) -> None:
-        """Take note that somebody else wrote before, or that the API server could not."""
+    def refused(self, write: Write, *, at: float, took: float) -> None:
+        """Take note that somebody else wrote before, or that the API server could not.
+
+        The more who write at once, the longer it takes, and the longer each waits to try again.
+        """
         with self._lock:
             self._conflicts += 1
-            longest = min(longest, _FIRST_PAUSE * 2 ** min(self._conflicts, 10))
+            longest = min(LONGEST_PAUSE, max(_FIRST_PAUSE, took) * 2 ** min(self._conflicts, 10))
             self._not_before = at + self._random.uniform(0, longest)
             self._refused = write.body
             self._has_news = True
@@ -205,6 +220,8 @@ class Desk:
             if self._has_news:
                 return self._not_before
             moments = [self._renewal()]
+            if not self._is_read and (self._line or self._used):
+                moments.append(self._read_at + self._terms.lease_seconds / 6)
             if self._undone_since is not None:
                 moments.append(self._undone_since + self._patience())
             elif self._line:
@@ -215,6 +232,25 @@ class Desk:
             if head is not None and head.rate and head.key == self._me.key:
                 moments.append(at + seconds_until(head.occupy, self._book, self._terms, now=now))
             return max(self._not_before, min(moments))
+
+    def _concerns_us(self, limit: Object, before: Object | None) -> bool:
+        """Tell, without reading all of it, whether a change may let somebody here go on."""
+        if before is None or limit["spec"] != before["spec"] or not (self._line or self._used):
+            return True
+        status = limit.get("status") or {}
+        first = (status.get("waiting") or ())[:1]
+        holders = status.get("holders") or ()
+        held = sum(entry["occupy"] for entry in holders if self._is_me(entry))
+        return any(map(self._is_me, first)) or bool(held != self._used)
+
+    def _is_me(self, entry: Object) -> bool:
+        return bool(entry["process"] == self._me.process and entry["uid"] == self._me.uid)
+
+    def _read(self, limit: Object, *, at: float) -> None:
+        if not self._is_read:
+            self._book = Book.read(limit.get("status") or {})
+            self._seen = sight(self._book, self._seen, at=at)
+            self._is_read, self._read_at = True, at
 
     def _count_lost(self) -> None:
         """Say that others have been given what is used here: nobody could know that it is."""
@@ -272,6 +308,19 @@ def _of(book: Book, key: Key) -> list[Entry]:
 
 def _version(limit: Object) -> int:
     return int(limit["metadata"]["resourceVersion"])
+
+
+def _joining(limit: Object, before: Book, after: Book) -> Sequence[Object]:
+    """Return the JSON patch that makes one book of the other, if that takes one more in line."""
+    if after.waiting[:-1] != before.waiting or "waiting" not in (limit.get("status") or {}):
+        return ()
+    if replace(after, waiting=before.waiting) != before:
+        return ()
+    last = after.waiting[-1].written()
+    return (
+        {"op": "add", "path": "/status/waiting/-", "value": last},
+        {"op": "add", "path": "/status/queued", "value": len(after.waiting)},
+    )
 
 
 def _replaced(limit: Object, book: Book) -> Object:

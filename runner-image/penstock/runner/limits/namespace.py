@@ -102,8 +102,7 @@ class NamespaceLimits:
             tag = limit["spec"].get("tag") if limit is not None else None
             others = {each: of for each, of in self._tags.items() if each != name}
             self._tags = {**others, name: tag} if tag else others
-        self._desks[name].meet(limit, at=time.monotonic())
-        if not self._desks[name].is_idle():
+        if self._desks[name].meet(limit, at=time.monotonic()):
             self._clerk.wake()
 
     def _new_desk(self, name: str) -> Desk:
