@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 APPLY = "application/apply-patch+yaml"
 """Server-side apply. JSON is YAML, so the body is JSON."""
 JSON = "application/json"
-JSON_PATCH = "application/json-patch+json"
 
 
 class UnreachableError(Exception):
@@ -84,10 +83,6 @@ class ApiServer:
         """
         return self._request("PUT", path, sends=JSON, body=body, timeout=None)
 
-    def patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Answer:
-        """Change an object by a JSON patch, whatever else was changed meanwhile."""
-        return self._request("PATCH", path, sends=JSON_PATCH, body=operations, timeout=None)
-
     def stream(self, path: str, *, silence: float) -> Iterator[Mapping[str, Any]]:
         """Yield the events of a watch until the server ends it, on a connection of their own.
 
@@ -123,7 +118,7 @@ class ApiServer:
         timeout: float | None,
         accept: str = JSON,
         sends: str = "",
-        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> Answer:
         headers = {"Accept": accept, "User-Agent": "penstock-runner"}
         encoded = None

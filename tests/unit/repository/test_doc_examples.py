@@ -17,6 +17,7 @@ PAGES = [
     "transactions",
     "caching",
     "child-runs",
+    "limits",
     "stores",
 ]
 

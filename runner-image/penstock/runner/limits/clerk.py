@@ -82,11 +82,7 @@ class Clerk:
         """Write; tell whether that is done, or need not be done any more."""
         began = time.monotonic()
         try:
-            path = f"{self._path}/{name}/status"
-            if write.joins:
-                answer = self._server.patch(path, write.joins)
-            else:
-                answer = self._server.replace(path, write.body)
+            answer = self._server.replace(f"{self._path}/{name}/status", write.body)
         except UnreachableError as error:
             self._refuse(write, began=began, desk=desk, why=str(error))
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -54,11 +54,6 @@ class Write:
     body: Object
     served: Sequence[Ask] = ()
     returned: int = 0
-    joins: Sequence[Object] = ()
-    """A JSON patch that does the same, where all that is done is to stand at the end of the line.
-
-    It needs no particular version of the object, so that many who come at once are in nobody's way.
-    """
 
 
 class Desk:
@@ -166,8 +161,7 @@ class Desk:
                 return None
             until = now + timedelta(seconds=self._terms.lease_seconds)
             book = renew(settled.book, self._me.key, until=until)
-            joins = _joining(self._object, self._book, book)
-            return Write(_replaced(self._object, book), served, self._returned, joins)
+            return Write(_replaced(self._object, book), served, self._returned)
 
     def last_write(self, *, suspended: bool, now: datetime) -> Write | None:
         """Return what has to be written when this process ends."""
@@ -194,11 +188,13 @@ class Desk:
     def refused(self, write: Write, *, at: float, took: float) -> None:
         """Take note that somebody else wrote before, or that the API server could not.
 
-        The more who write at once, the longer it takes, and the longer each waits to try again.
+        Where many write at once, and each write takes long, the next try waits long: whoever
+        stands in a long line is in no hurry.
         """
         with self._lock:
             self._conflicts += 1
-            longest = min(LONGEST_PAUSE, max(_FIRST_PAUSE, took) * 2 ** min(self._conflicts, 10))
+            longest = max(took, _FIRST_PAUSE * (1 + len(self._book.waiting)))
+            longest = min(LONGEST_PAUSE, longest * 2 ** min(self._conflicts - 1, 10))
             self._not_before = at + self._random.uniform(0, longest)
             self._refused = write.body
             self._has_news = True
@@ -308,19 +304,6 @@ def _of(book: Book, key: Key) -> list[Entry]:
 
 def _version(limit: Object) -> int:
     return int(limit["metadata"]["resourceVersion"])
-
-
-def _joining(limit: Object, before: Book, after: Book) -> Sequence[Object]:
-    """Return the JSON patch that makes one book of the other, if that takes one more in line."""
-    if after.waiting[:-1] != before.waiting or "waiting" not in (limit.get("status") or {}):
-        return ()
-    if replace(after, waiting=before.waiting) != before:
-        return ()
-    last = after.waiting[-1].written()
-    return (
-        {"op": "add", "path": "/status/waiting/-", "value": last},
-        {"op": "add", "path": "/status/queued", "value": len(after.waiting)},
-    )
 
 
 def _replaced(limit: Object, book: Book) -> Object:
