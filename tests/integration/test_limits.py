@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -20,7 +21,9 @@ from tests.integration.forgery import admit_runners, start_pod
 from tests.integration.nodes import Node, place_of
 from tests.integration.runner.processes import environment_of
 from tests.integration.world import Operator, World, eventually
+from typer.testing import CliRunner
 
+from penstock.cli.app import app
 from penstock_operator.reconcile.settings import Settings
 
 PRELUDE = """
@@ -357,6 +360,28 @@ say(time.monotonic() - began)
     # Ten of two that were there and four a second.
     assert max(float(process.line()) for process in processes) >= 1.8
     assert status(world, "api")["waiting"] == []
+
+
+def test_limits_are_set_listed_and_deleted_by_the_command_line(
+    world: World, kubeconfig: Path
+) -> None:
+    place = ("-n", world.namespace, "--kubeconfig", str(kubeconfig))
+
+    def penstock(*words: str) -> Any:
+        return CliRunner().invoke(app, ["limit", *words, *place])
+
+    said = [penstock("set", "db", "5").stdout, penstock("set", "tag:heavy", "1").stdout]
+    penstock("set", "api", "10", "--decay", "0.5")
+    listed = json.loads(penstock("list", "-o", "json").stdout)
+    deleted = [penstock("delete", "tag:heavy").exit_code, penstock("delete", "tag:heavy").exit_code]
+
+    assert said == ["concurrencylimit/db is set\n", "concurrencylimit/tag-heavy is set\n"]
+    assert [(row["name"], row["limit"], row["decay"]) for row in listed] == [
+        ("api", 10, 0.5),
+        ("db", 5, 0.0),
+        ("tag-heavy", 1, 0.0),
+    ]
+    assert deleted == [0, 2]
 
 
 UNLIMITED = (

@@ -74,6 +74,10 @@ class Cluster:
         query = {"fieldManager": "penstock-deploy", "force": "true", "fieldValidation": "Strict"}
         return self._request("PATCH", path, query=query, body=body, content_type=APPLY_PATCH)
 
+    def delete(self, path: str) -> Object:
+        """Delete an object."""
+        return self._request("DELETE", path)
+
     @contextmanager
     def stream(
         self, path: str, *, silence: float | None, **query: str

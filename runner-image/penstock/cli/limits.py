@@ -1,24 +1,30 @@
-"""`penstock limit`: the limits of `concurrency` and `rate_limit` on this machine."""
+"""`penstock limit`: the limits of `concurrency` and `rate_limit`, here or in a namespace."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from penstock.cli.cluster import Cluster
+from penstock.cli.connection import Target
 from penstock.cli.errors import CommandError
+from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
 from penstock.cli.output import Document, console, print_document
 
 limits = typer.Typer(
-    no_args_is_help=True, help="Limit what flows on this machine do at once, or how often."
+    no_args_is_help=True,
+    help="Limit what flows do at once, or how often: on this machine, or in the cluster by "
+    "`kubectl penstock limit` and wherever a namespace, context or kubeconfig is named.",
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As in concurrency('NAME').")]
 
 
 @limits.command(name="set")
 def set_limit(
+    ctx: typer.Context,
     name: Name,
     slots: Annotated[int, typer.Argument(metavar="NUMBER", min=0, help="How many slots it has.")],
     decay: Annotated[
@@ -27,39 +33,42 @@ def set_limit(
             metavar="SLOTS", min=0.0, help="Slots that come back each second, for rate_limit."
         ),
     ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> None:
     """Set a limit, in the place of one of the same name."""
     from penstock.concurrency.limits import Limit
     from penstock.concurrency.limits import set_limit as keep
 
     with _sentences():
-        keep(Limit(name=name, slots=slots, decay=decay or 0.0))
+        limit = Limit(name=name, slots=slots, decay=decay or 0.0)
+        if (cluster := _cluster(ctx, namespace, context, kubeconfig)) is None:
+            keep(limit)
+            return
+    from penstock.cli import cluster_limits
+
+    print(f"concurrencylimit/{cluster_limits.set_limit(cluster, limit)} is set")
 
 
 @limits.command(name="list")
 def list_limits(
+    ctx: typer.Context,
     output: Annotated[
         Document | None, typer.Option("-o", "--output", help="Format, if not a table.")
     ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> None:
     """List the limits, what is taken of them, and how many wait."""
-    from penstock.concurrency.limits import limits_file, read_limits
-    from penstock.concurrency.slots import SlotStore
+    cluster = _cluster(ctx, namespace, context, kubeconfig)
+    if cluster is None:
+        rows = _local_rows()
+    else:
+        from penstock.cli.cluster_limits import limit_rows
 
-    with _sentences():
-        known = read_limits()
-    store = SlotStore(limits_file().with_name("slots.db"))
-    taken, waiting = store.taken(known), store.waiting(known)
-    rows = [
-        {
-            "name": limit.name,
-            "limit": limit.slots,
-            "taken": round(taken[limit.name], 3),
-            "waiting": waiting[limit.name],
-            "decay": limit.decay,
-        }
-        for limit in known.values()
-    ]
+        rows = limit_rows(cluster)
     if output is not None:
         print_document(rows, form=output)
         return
@@ -75,14 +84,57 @@ def list_limits(
 
 
 @limits.command()
-def delete(name: Name) -> None:
+def delete(
+    ctx: typer.Context,
+    name: Name,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
     """Delete a limit; nothing waits for its name any more."""
+    from penstock.cli import cluster_limits
     from penstock.concurrency.limits import delete_limit
 
-    with _sentences():
-        known = delete_limit(name)
+    if (cluster := _cluster(ctx, namespace, context, kubeconfig)) is not None:
+        known = cluster_limits.delete_limit(cluster, name)
+    else:
+        with _sentences():
+            known = delete_limit(name)
     if not known:
         raise CommandError(f"There is no limit {name}; see: penstock limit list")
+
+
+def _cluster(
+    ctx: typer.Context, namespace: str | None, context: str | None, kubeconfig: str | None
+) -> Cluster | None:
+    """Return the cluster that is meant, or none where the limits of this machine are."""
+    target = target_of(ctx, namespace, context, kubeconfig)
+    is_plugin = (ctx.find_root().info_name or "").startswith("kubectl")
+    if not is_plugin and target == Target():
+        return None
+    from penstock.cli.connection import connect
+
+    return connect(target)
+
+
+def _local_rows() -> list[dict[str, Any]]:
+    from penstock.concurrency.limits import limits_file, read_limits
+    from penstock.concurrency.slots import SlotStore
+
+    with _sentences():
+        known = read_limits()
+    store = SlotStore(limits_file().with_name("slots.db"))
+    taken, waiting = store.taken(known), store.waiting(known)
+    return [
+        {
+            "name": limit.name,
+            "limit": limit.slots,
+            "taken": round(taken[limit.name], 3),
+            "waiting": waiting[limit.name],
+            "decay": limit.decay,
+        }
+        for limit in known.values()
+    ]
 
 
 @contextmanager
