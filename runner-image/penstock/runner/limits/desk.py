@@ -33,8 +33,8 @@ NEVER = float("inf")
 _TURN = 0.2
 """Seconds that each in line leaves those before it to do what anybody may do."""
 _FIRST_PAUSE = 0.01
-LONGEST_PAUSE = 5.0
-"""Seconds at most before a write is tried again."""
+LONGEST_PAUSE = 2.0
+"""Seconds at most before a write is tried again: no longer, or the unlucky would starve."""
 
 
 @dataclass(eq=False, slots=True)
@@ -188,13 +188,11 @@ class Desk:
     def refused(self, write: Write, *, at: float, took: float) -> None:
         """Take note that somebody else wrote before, or that the API server could not.
 
-        Where many write at once, and each write takes long, the next try waits long: whoever
-        stands in a long line is in no hurry.
+        Where many write at once, each write takes long, and so do the pauses between tries.
         """
         with self._lock:
             self._conflicts += 1
-            longest = max(took, _FIRST_PAUSE * (1 + len(self._book.waiting)))
-            longest = min(LONGEST_PAUSE, longest * 2 ** min(self._conflicts - 1, 10))
+            longest = min(LONGEST_PAUSE, max(took, _FIRST_PAUSE) * 2 ** min(self._conflicts, 8))
             self._not_before = at + self._random.uniform(0, longest)
             self._refused = write.body
             self._has_news = True
