@@ -88,6 +88,8 @@ class Reconcilers:
     clock: Callable[[], float] = time.monotonic
     sightings: dict[Name, Sightings] = field(default_factory=dict)
     """When the processes that hold slots have given a sign of life, by ConcurrencyLimit."""
+    limits: dict[Name, tuple[Object, LimitView | Malformed]] = field(default_factory=dict)
+    """ConcurrencyLimits as they were read last, with what they were read from."""
 
     async def reconcile(self, key: Key) -> None:
         reconcile = {
@@ -271,9 +273,10 @@ class Reconcilers:
 
     async def _reconcile_limit(self, key: Key) -> Plan | None:
         name = Name(key.namespace, key.name)
-        limit = _read(reading.read_limit, self.caches.limits, *name)
+        limit = self._limit(name)
         if limit is None:
             self.sightings.pop(name, None)
+            self.limits.pop(name, None)
             return None
         if isinstance(limit, Malformed):
             logger.error("%s", limit.sentence, extra={"key": str(key)})
@@ -297,9 +300,20 @@ class Reconcilers:
     def _limits_of(self, run: Name, *, flow: Flow | Malformed | None) -> dict[str, LimitView]:
         """Return the limits that a flow names, and those in whose status the run is."""
         named = flow.spec.concurrency_limits if isinstance(flow, Flow) else ()
-        found = [self.caches.limits.get(Name(run.namespace, each.name)) for each in named]
-        read = map(reading.read_limit, filter(None, [*found, *self.caches.limits.members(run)]))
-        return {each.metadata.name: each for each in read if isinstance(each, LimitView)}
+        names = {Name(run.namespace, each.name) for each in named}
+        names |= {name_of(each) for each in self.caches.limits.members(run)}
+        read = {name.name: self._limit(name) for name in names}
+        return {name: each for name, each in read.items() if isinstance(each, LimitView)}
+
+    def _limit(self, name: Name) -> LimitView | Malformed | None:
+        """Return a limit as it is now; it is read once, as each of its runs asks for it."""
+        raw = self.caches.limits.get(name)
+        if raw is None:
+            return None
+        known = self.limits.get(name)
+        if known is None or known[0] is not raw:
+            known = self.limits[name] = (raw, reading.read_limit(raw))
+        return known[1]
 
     async def _carry_out_unless_gone(self, plan: Plan, cache: Cache, key: Key) -> None:
         try:

@@ -83,5 +83,6 @@ def _next_look(book: Book, limit: LimitView, *, now: datetime) -> timedelta | No
         looks.append(limit.terms.lease_seconds / 2)
     head = first_in_line(book, limit.terms)
     if head is not None and not head.rate:
-        looks.append(max(0.1, seconds_until(head.occupy, book, limit.terms, now=now)))
+        left = seconds_until(head.occupy, book, limit.terms, now=now)
+        looks += [left] if left > 0 else []
     return timedelta(seconds=min(looks)) if looks else None

@@ -142,6 +142,20 @@ def test_what_is_written_is_not_written_again() -> None:
     assert again.requeue_after is not None
 
 
+def test_slots_that_come_back_by_decay_are_handed_over_then() -> None:
+    taken = {"filled": 1, "filledAt": NOW.isoformat()}
+    seen = observed([], run("b"), waiting=(entry("b"),), slotDecayPerSecond=0.1)
+    limit = {**seen.limit.manifest, "status": taken | {"waiting": [entry("b")]}}  # type: ignore[union-attr]
+    decaying = ObservedLimit(read_limit(limit), runs=seen.runs)
+
+    plan = plan_limit(decaying, now=NOW)
+    later = plan_limit(decaying, now=NOW + timedelta(seconds=10)).actions[0]
+
+    assert plan.requeue_after == timedelta(seconds=10)
+    assert isinstance(later, PutLimitStatus)
+    assert names(later.manifest["status"]["holders"]) == ["b"]  # type: ignore[index,call-overload]
+
+
 def test_a_status_that_nobody_can_read_stops_nothing() -> None:
     plan = plan_limit(observed([{"holder": 3}]), now=NOW)
 
