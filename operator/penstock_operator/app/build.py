@@ -154,7 +154,7 @@ class App:
     ) -> None:
         """Watch and work until told to stop, then finish what is in hand."""
         self._triggers.fill_admission()
-        self._triggers.queue_everything()
+        self._triggers.queue_everything(now=datetime.now(UTC))
         self.health.synced = True
         logger.info("Acting on %d unfinished runs.", len(self.caches.runs))
         stop_watch = asyncio.Event()

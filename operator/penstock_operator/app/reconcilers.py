@@ -330,7 +330,7 @@ class Reconcilers:
         here, runs = key.namespace, self.caches.runs
         parents = {each.parent for each in finished}
 
-        def rerun(name: str) -> bool:
+        def is_begun_from(name: str) -> bool:
             return bool(runs.members(reruns_of(Name(here, name))))
 
         plan = plan_history(
@@ -338,7 +338,8 @@ class Reconcilers:
             history=flow.spec.history,
             now=self.now(),
             unfinished=frozenset(each for each in parents if runs.get(Name(here, each))),
-            wanted=self._counted_runs(key) | {each.name for each in finished if rerun(each.name)},
+            wanted=self._counted_runs(key)
+            | {each.name for each in finished if is_begun_from(each.name)},
         )
         await self.executor.carry_out(plan.actions)
         if plan.actions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Protocol
 
 from penstock.concurrency.book import Book
@@ -106,10 +107,10 @@ class Triggers:
         else:
             self._queue.add(key)
 
-    def queue_everything(self) -> None:
+    def queue_everything(self, *, now: datetime) -> None:
         """Queue every object there is, in the order of dependence, and behind all news.
 
-        A run that no operator has looked at yet is news.
+        A run that no operator has looked at yet is news, and so is a Schedule's next moment.
         """
         for kind, cache in (
             (Kind.POOL, self._caches.pools),
@@ -123,6 +124,10 @@ class Triggers:
         for run in self._caches.runs:
             if not text_at(run, "status", "state"):
                 self._queue_run(run)
+        for schedule in self._caches.schedules:
+            if due := reading.next_tick_of(schedule):
+                key = Key(Kind.SCHEDULE, *name_of(schedule))
+                self._queue.add_after(key, (due - now).total_seconds(), behind=False)
 
     def _admit(self, resource: Resource, obj: Object) -> None:
         """Let runs start that may by what has become of a run or a pool."""

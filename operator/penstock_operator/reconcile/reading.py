@@ -56,6 +56,12 @@ def read_schedule(raw: Raw) -> Schedule | Malformed:
     return _read(Schedule, raw)
 
 
+def next_tick_of(schedule: Raw) -> datetime | None:
+    """Read the next moment that a Schedule's status shows."""
+    ticks = field(schedule, "status", "nextTicks")
+    return instant({"first": ticks[0]}, "first") if isinstance(ticks, list) and ticks else None
+
+
 def read_scheduled_run(raw: Raw) -> ScheduledRun:
     """Read what matters of a run to the Schedule that made it."""
     return ScheduledRun(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, Name
-from penstock_operator.kube.resources import FLOWS, JOBS, LIMITS, POOLS, RUNS, SIGNALS
+from penstock_operator.kube.resources import FLOWS, JOBS, LIMITS, POOLS, RUNS, SCHEDULES, SIGNALS
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 class Queued:
@@ -16,6 +19,8 @@ class Queued:
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self.behind: list[Key] = []
+        self.later: dict[Key, float] = {}
+        """After how many seconds, those that let nobody go ahead."""
 
     def add(self, key: Key) -> None:
         self.keys.append(key)
@@ -26,6 +31,8 @@ class Queued:
 
     def add_after(self, key: Key, seconds: float, *, behind: bool = True) -> None:
         self.keys.append(key)
+        if not behind:
+            self.later[key] = seconds
 
 
 def obj(name: str, version: int = 1, *, labels: Any = None, **more: Any) -> dict[str, Any]:
@@ -279,7 +286,7 @@ def test_everything_is_queued_in_the_order_of_dependence() -> None:
     noticed.notice(POOLS, None, obj("default"))
     queue.keys.clear()
 
-    noticed.queue_everything()
+    noticed.queue_everything(now=NOW)
 
     assert queue.keys == [
         key(Kind.POOL, "default"),
@@ -295,10 +302,22 @@ def test_a_run_that_nobody_has_looked_at_goes_ahead_at_a_start() -> None:
     queue.keys.clear()
     queue.behind.clear()
 
-    noticed.queue_everything()
+    noticed.queue_everything(now=NOW)
 
     assert queue.behind == [key(Kind.RUN, "new")]
     assert queue.keys == [key(Kind.RUN, "new"), key(Kind.RUN, "new")]
+
+
+def test_a_schedule_has_its_next_moment_in_time_although_the_masses_are_looked_at_first() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    status = {"nextTicks": ["2026-11-21T12:00:05Z", "2026-11-21T12:15:05Z"]}
+    noticed.notice(SCHEDULES, None, obj("often", status=status))
+    noticed.notice(SCHEDULES, None, obj("odd", status={"nextTicks": [7]}))
+
+    noticed.queue_everything(now=NOW)
+
+    assert queue.later == {key(Kind.SCHEDULE, "often"): 5.0}
 
 
 def test_an_object_of_any_shape_is_taken_in() -> None:
