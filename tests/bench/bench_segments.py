@@ -10,28 +10,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from pathlib import Path
 
 from tests.bench.figures import Figure
+from tests.bench.results import rate_together, store_result
 from tests.bench.stage import NAME, api_server, namespace
 from tests.integration import charts
 from tests.integration.forgery import admit_runners
 from tests.integration.journals import Journal, create_journal
 from tests.integration.world import World
 
-from penstock.engine.identity import CallKey
 from penstock.journal.run_journal import RunJournal, open_journal
 from penstock.journal.writing import Holder
 from penstock.runner.segments import SegmentChain
-from penstock.states import State, StateType
 
 SEQUENTIAL = 1000
-THREADS = 32
-TOGETHER = 10_000
-RESULT = "x" * 250
 READ_METRICS = (
     "import urllib.request as r; print(r.urlopen('http://127.0.0.1:2379/metrics').read().decode())"
 )
@@ -57,7 +52,7 @@ def _one_after_the_other(journal: Journal) -> None:
     times = []
     for number in range(SEQUENTIAL):
         began = time.perf_counter()
-        _record(run, number)
+        store_result(run, number)
         times.append((time.perf_counter() - began) * 1000)
     assert chain.finish(within=60)
     chain.close()
@@ -77,7 +72,7 @@ def _running_ahead(journal: Journal) -> None:
     began = time.perf_counter()
     for number in range(SEQUENTIAL):
         before = time.perf_counter()
-        _record(run, number)
+        store_result(run, number)
         times.append((time.perf_counter() - before) * 1000)
     run.flush()
     seconds = time.perf_counter() - began
@@ -90,19 +85,7 @@ def _running_ahead(journal: Journal) -> None:
 def _many_at_once(journal: Journal) -> None:
     chain = journal.chain()
     run = _opened(chain)
-    numbers = iter(range(TOGETHER))
-
-    def work() -> None:
-        for number in numbers:
-            _record(run, number)
-
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    rate = TOGETHER / (time.perf_counter() - began)
+    rate = rate_together(run)
     assert chain.finish(within=60)
     chain.close()
     Figure("group commit, 32 threads", rate, "results/s", 2000, better="more").print()
@@ -116,11 +99,6 @@ def _many_at_once(journal: Journal) -> None:
 
 def _opened(chain: SegmentChain) -> RunJournal:
     return open_journal(chain, holder=Holder(attempt=1, process=uuid.uuid4().hex))
-
-
-def _record(run: RunJournal, number: int) -> None:
-    key = CallKey("daily", identity="load(load)", digest=f"{number:032x}", occurrence=0)
-    run.record(key, state=State(StateType.COMPLETED, data=RESULT), epoch=lambda: "0")
 
 
 def _journal(world: World, name: str, folder: str) -> Journal:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer
+from tests.integration.forgery import admit_runners
+from tests.integration.journals import Journal, create_journal
 from tests.integration.world import Operator, World
 
 ROOT = Path(__file__).parents[2]
@@ -126,3 +128,13 @@ def _wait_until_served(server: ApiServer) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("The API server does not serve the kinds of penstock.dev.")
+
+
+@pytest.fixture
+def journal(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Iterator[Journal]:
+    """The empty journal of the run `daily` at its first attempt, with the policies in force."""
+    admit_runners(api, namespace, release=release)
+    journal = create_journal(api, namespace, "daily", tmp_path)
+    journal.wait_until_in_force()
+    yield journal
+    journal.close()

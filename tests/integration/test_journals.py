@@ -4,15 +4,13 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
-from tests.integration.forgery import account_without_pod, admit_runners
+from tests.integration.apiserver import GROUP, Object, Refused
+from tests.integration.forgery import account_without_pod
 from tests.integration.journals import (
     Journal,
-    create_journal,
     entries,
     fence,
     finished,
@@ -24,16 +22,6 @@ from tests.unit.journal.conformance import CONFORMANCE, OpenChain
 from penstock.errors import CorruptJournal, JournalFenced
 from penstock.journal.chain import ChainConflict
 from penstock.runner.merging import MERGE_RECORDS
-
-
-@pytest.fixture
-def journal(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Iterator[Journal]:
-    """The empty journal of the run `daily` at its first attempt, with the policies in force."""
-    admit_runners(api, namespace, release=release)
-    journal = create_journal(api, namespace, "daily", tmp_path)
-    journal.wait_until_in_force()
-    yield journal
-    journal.close()
 
 
 @pytest.mark.parametrize("demand", CONFORMANCE, ids=lambda demand: demand.__name__)

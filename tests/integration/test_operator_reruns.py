@@ -10,21 +10,10 @@ from tests.integration.world import Operator, World, eventually
 from penstock_operator.reconcile.settings import Settings
 
 
-def start(world: World, run: str = "one", **spec: object) -> None:
-    """Make a run whose first attempt has reported."""
-    world.create_pool()
-    world.create_flow()
-    world.create_run(run, **spec)
-    world.wait_for_job(f"{run}-1")
-    world.start_job(f"{run}-1")
-    world.report(run, attempt=1)
-    world.wait_for_state(run, "Running")
-
-
 def test_a_rerun_starts_when_the_run_that_it_names_has_ended(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
     world.create_run("two", rerunOf={"name": "one"})
     waiting = world.wait_for_reason("two", "WaitingForRun")
 
@@ -49,7 +38,7 @@ def test_a_rerun_of_nothing_fails_with_a_sentence(world: World, operator: Operat
 def test_a_run_that_waits_for_a_person_goes_on_at_their_word(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
     world.leave(
         "one",
         "Person",
@@ -71,7 +60,7 @@ def test_a_run_that_waits_for_a_person_goes_on_at_their_word(
 def test_a_run_without_a_pod_is_rolled_back_by_one_last_launch(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
     world.leave("one", attempt=1, seconds=3600, journal={"entries": 2, "rollbacksOwed": True})
     world.wait_for_state("one", "Suspended")
 
@@ -90,7 +79,7 @@ def test_a_run_without_a_pod_is_rolled_back_by_one_last_launch(
 def test_a_result_that_is_not_stored_is_a_condition_of_the_run(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
 
     world.report("one", attempt=1, journal={"entries": 1, "unstored": 1, "unstoredTask": "load"})
 
@@ -98,7 +87,7 @@ def test_a_result_that_is_not_stored_is_a_condition_of_the_run(
 
 
 def test_changed_code_is_told_in_an_event(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
 
     world.report("one", attempt=1, journal={"entries": 1, "codeChanged": True})
 
@@ -122,7 +111,7 @@ def test_a_namespace_whose_journals_are_full_is_measured_and_its_launches_are_to
         resync_seconds=1.0,
     )
     with operator:
-        start(world)
+        world.start_run()
         world.report("one", attempt=1, journal={"entries": 9, "bytes": 4000})
         world.create_run("two")
         before = world.wait_for_job("two-1")

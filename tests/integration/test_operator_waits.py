@@ -10,17 +10,6 @@ import pytest
 from tests.integration.world import Operator, World, eventually
 
 
-def start(world: World, run: str = "one", **spec: object) -> None:
-    """Make a run whose first attempt has reported."""
-    world.create_pool()
-    world.create_flow()
-    world.create_run(run, **spec)
-    world.wait_for_job(f"{run}-1")
-    world.start_job(f"{run}-1")
-    world.report(run, attempt=1)
-    world.wait_for_state(run, "Running")
-
-
 def finish(world: World, run: str, *, attempt: int, **execution: object) -> None:
     world.wait_for_job(f"{run}-{attempt}")
     world.report_outcome(run, attempt=attempt, **execution)
@@ -30,7 +19,7 @@ def finish(world: World, run: str, *, attempt: int, **execution: object) -> None
 def test_a_run_sleeps_without_a_pod_and_goes_on_when_it_is_due(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
 
     world.leave("one", attempt=1, seconds=3)
     status = world.wait_for_state("one", "Suspended")
@@ -46,7 +35,7 @@ def test_a_run_sleeps_without_a_pod_and_goes_on_when_it_is_due(
 def test_what_a_run_published_can_be_read_while_it_has_no_pod(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
     world.leave("one", "Signal", attempt=1, name="approve", values={"stage": "asked", "of": [None]})
 
     status = world.wait_for_reason("one", "WaitingForSignal")
@@ -55,7 +44,7 @@ def test_what_a_run_published_can_be_read_while_it_has_no_pod(
 
 
 def test_a_sleep_takes_four_writes(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
     assert operator.calls is not None
     operator.calls.requests.clear()
 
@@ -74,7 +63,7 @@ def test_a_sleep_takes_four_writes(world: World, operator: Operator) -> None:
 
 
 def test_a_signal_wakes_the_run_that_waits_for_it(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
     world.leave("one", "Signal", attempt=1, name="approve")
     world.wait_for_reason("one", "WaitingForSignal")
 
@@ -87,7 +76,7 @@ def test_a_signal_wakes_the_run_that_waits_for_it(world: World, operator: Operat
 
 
 def test_an_update_gets_its_answer(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
     schema = {"type": "integer", "default": None}
     world.leave("one", "Signal", attempt=1, name="limit", payloadSchema=schema)
     waiting = world.wait_for_reason("one", "WaitingForSignal")["waitingFor"]
@@ -112,7 +101,7 @@ def test_an_update_gets_its_answer(world: World, operator: Operator) -> None:
 
 @pytest.mark.parametrize("answer", ["yes", 5, True, 1.5, [1, None]], ids=repr)
 def test_an_answer_is_any_json(world: World, operator: Operator, answer: object) -> None:
-    start(world)
+    world.start_run()
     world.send("one", "limit")
 
     world.report_outcome(
@@ -125,7 +114,7 @@ def test_an_answer_is_any_json(world: World, operator: Operator, answer: object)
 
 def test_a_signal_that_came_first_is_not_lost(world: World, operator: Operator) -> None:
     world.send("one", "approve")
-    start(world)
+    world.start_run()
 
     world.leave("one", "Signal", attempt=1, name="approve")
 
@@ -133,7 +122,7 @@ def test_a_signal_that_came_first_is_not_lost(world: World, operator: Operator) 
 
 
 def test_signals_that_came_too_late_are_refused(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
     world.send("one", "approve", name="during")
     world.report_outcome("one", attempt=1)
     world.wait_for_state("one", "Completed")
@@ -146,7 +135,7 @@ def test_signals_that_came_too_late_are_refused(world: World, operator: Operator
 
 
 def test_a_payload_beyond_the_limit_is_refused(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
 
     world.send("one", "approve", payload={"rows": ["x" * 1000] * 20})
 
@@ -160,7 +149,7 @@ def _settled(world: World, name: str) -> dict[str, object] | None:
 
 
 def test_a_running_run_is_suspended_and_resumed(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
 
     world.suspend("one")
     world.wait_for_reason("one", "SuspendRequested")
@@ -178,7 +167,7 @@ def test_a_running_run_is_suspended_and_resumed(world: World, operator: Operator
 
 
 def test_a_pool_is_suspended_with_what_runs_in_it(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
 
     world.change("workpools", "default", {"suspend": "Running"})
     world.wait_for_reason("one", "SuspendRequested", within=60)
@@ -197,7 +186,7 @@ def test_a_pool_is_suspended_with_what_runs_in_it(world: World, operator: Operat
 def test_a_pod_that_leaves_without_a_word_when_it_is_suspended_is_no_loss(
     world: World, operator: Operator
 ) -> None:
-    start(world)
+    world.start_run()
     world.suspend("one")
     eventually(lambda: (world.get("jobs", "one-1") or {})["metadata"].get("deletionTimestamp"))
 
@@ -225,7 +214,7 @@ def test_a_run_that_is_created_suspended_waits_for_its_release(
 
 
 def test_a_sleeping_run_is_cancelled_at_once(world: World, operator: Operator) -> None:
-    start(world)
+    world.start_run()
     world.leave("one", attempt=1, seconds=3600)
     world.wait_for_state("one", "Suspended")
 
@@ -236,7 +225,7 @@ def test_a_sleeping_run_is_cancelled_at_once(world: World, operator: Operator) -
 
 
 def test_the_timeout_ends_a_run_that_sleeps(world: World, operator: Operator) -> None:
-    start(world, timeoutSeconds=3)
+    world.start_run(timeoutSeconds=3)
     world.leave("one", attempt=1, seconds=3600)
     world.wait_for_state("one", "Suspended")
 
@@ -247,7 +236,7 @@ def test_the_timeout_ends_a_run_that_sleeps(world: World, operator: Operator) ->
 
 def test_an_operator_that_starts_late_wakes_what_is_due(world: World, kubeconfig: Path) -> None:
     with Operator(kubeconfig, world.namespace):
-        start(world)
+        world.start_run()
         world.leave("one", attempt=1, seconds=2)
     time.sleep(2.5)
     jobs = [job["metadata"]["name"] for job in world.jobs_of("one")]
@@ -261,7 +250,7 @@ def test_an_operator_that_starts_late_wakes_what_is_due(world: World, kubeconfig
 
 def test_signals_go_with_their_run(world: World, kubeconfig: Path) -> None:
     with Operator(kubeconfig, world.namespace, first_resync_seconds=0.5, resync_seconds=1.0):
-        start(world)
+        world.start_run()
         world.send("one", "approve")
         world.send("two", "approve", name="early")
         eventually(lambda: _bound(world, "hello"))

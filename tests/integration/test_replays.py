@@ -1,13 +1,10 @@
 """The journal that a pod has written, and other code than it ran: replayed, or in the next pod."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.apiserver import ApiServer
-from tests.integration.forgery import admit_runners
-from tests.integration.journals import Journal, create_journal, start_attempt
+from tests.integration.journals import Journal, start_attempt
 from tests.integration.large import start_runner
 
 from penstock.errors import NonDeterminism
@@ -26,16 +23,6 @@ def days(count: int) -> list[str]:
     when = str(now())
     return load.map([f"day {number}" for number in range(count)], when).result()
 """
-
-
-@pytest.fixture
-def journal(api: ApiServer, namespace: str, release: str, tmp_path: Path) -> Iterator[Journal]:
-    """The empty journal of the run `daily` at its first attempt, with the policies in force."""
-    admit_runners(api, namespace, release=release)
-    journal = create_journal(api, namespace, "daily", tmp_path)
-    journal.wait_until_in_force()
-    yield journal
-    journal.close()
 
 
 def test_what_kubectl_prints_of_a_journal_is_replayed(journal: Journal, tmp_path: Path) -> None:

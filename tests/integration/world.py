@@ -113,6 +113,16 @@ class World:
     def create_run(self, name: str, flow: str = "daily", **spec: Any) -> Object:
         return self.create("flowruns", "FlowRun", name, {"flowRef": {"name": flow}, **spec})
 
+    def start_run(self, run: str = "one", **spec: Any) -> None:
+        """Make a run whose first attempt has reported."""
+        self.create_pool()
+        self.create_flow()
+        self.create_run(run, **spec)
+        self.wait_for_job(f"{run}-1")
+        self.start_job(f"{run}-1")
+        self.report(run, attempt=1)
+        self.wait_for_state(run, "Running")
+
     def change(self, plural: str, name: str, spec: Object) -> Object:
         return self.api.merge(self.path(plural, name), {"spec": spec})
 

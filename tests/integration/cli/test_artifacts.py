@@ -102,7 +102,8 @@ def test_a_run_on_this_machine_has_its_data_in_files(
     table = penstock("artifacts", "--local", "daily-1").stdout
 
     assert (orders["data"], loading["data"]) == ("# All 7 orders", 100.0)
-    assert table.splitlines()[1].split() == ["orders", "markdown", "load-1", "0s", "daily"]
+    row = table.splitlines()[1].split()
+    assert [*row[:3], *row[4:]] == ["orders", "markdown", "load-1", "daily"]
 
 
 def test_a_run_that_never_was_here_says_where_it_was_looked_for(
