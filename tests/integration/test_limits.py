@@ -92,7 +92,7 @@ def pod(world: World, release: str, tmp_path: Path) -> Iterator[Pods]:
     def pod(code: str, *, run: str = "", attempt: int = 1) -> Process:
         run = run or f"run-{len(processes)}"
         if world.get("flowruns", run) is None:
-            world.create_run(run)
+            world.create_run(run, flow="nowhere")
         name = f"{run}-{attempt}-bcdfg"
         speaker = start_pod(world.api, world.namespace, name)
         folder = tmp_path / name
@@ -465,6 +465,33 @@ def daily():
     assert node.errors == []
 
 
+def test_bodies_in_worker_processes_share_the_slots_too(
+    world: World, cluster: Cluster, observer: Observer
+) -> None:
+    limit(world, "db", 1)
+    node = cluster(
+        daily="""
+from penstock.task_runners import ProcessPoolTaskRunner
+
+@task
+def query(number):
+    with concurrency("db", strict=True):
+        time.sleep(0.05)
+    return number
+
+@flow(task_runner=ProcessPoolTaskRunner(max_workers=2))
+def daily():
+    return sum(query.map(range(4)).result())
+"""
+    )
+
+    world.create_run("one")
+    world.wait_for_state("one", "Completed")
+
+    assert observer.most_held() == 1
+    assert node.errors == []
+
+
 SUSPENDING = """
 @task
 def before():
@@ -504,4 +531,7 @@ def test_a_run_that_waits_for_long_keeps_its_place_without_a_pod(
     ]
     eventually(lambda: node.running == [])
     holder.tell()
-    eventually(lambda: [e["holder"] for e in status(world, "db")["holders"]] == ["one"])
+    world.wait_for_state("one", "Completed")
+    assert node.started == ["one-1", "one-2"]
+    eventually(lambda: len(printed(node, "inside")) == 1)
+    assert len(printed(node, "before")) == 1
