@@ -287,8 +287,11 @@ def _what_was_cut_short_is_undone(story: Story) -> Iterator[str]:
     done = {fact["step"] for fact in story.of("end") if not fact["failed"]}
     committed = {fact["step"] for fact in story.of("commit")}
     undone = {fact["step"] for fact in story.of("undo")}
-    for step in sorted(committed & undone):
-        yield f"{step} was told to commit and to undo"
+    for step in sorted(committed & (undone | story.expected.undone)):
+        yield f"{step} was told to commit, and was to be undone"
+    for block in story.expected.blocks:
+        if committed.intersection(block) and not done.issuperset(block):
+            yield f"of {block} a part was committed that was cut short"
     if was_only_cancelled:
         staged = story.expected.committed | story.expected.undone
         for step in sorted((done & staged) - committed - undone):

@@ -51,6 +51,8 @@ class Expected:
     """Seconds until a signal that does not come is given up."""
     committed: frozenset[str]
     """Steps, as are those below."""
+    blocks: tuple[tuple[str, ...], ...]
+    """Those that are committed together."""
     undone: frozenset[str]
     children: dict[str, int]
     """How many runs each statement made, by name: one, or one for each attempt if it fails."""
@@ -81,6 +83,7 @@ def expected_of(program: Program) -> Expected:
         answers=world.answers,
         missed=world.missed,
         committed=frozenset(world.committed),
+        blocks=tuple(world.blocks),
         undone=frozenset(world.undone),
         children={name: len(epochs) for name, epochs in world.children.items()},
         failing_children=frozenset(world.failing_children),
@@ -111,6 +114,7 @@ class _World:
     answers: dict[str, str] = field(default_factory=dict)
     missed: dict[str, float] = field(default_factory=dict)
     committed: set[str] = field(default_factory=set)
+    blocks: list[tuple[str, ...]] = field(default_factory=list)
     undone: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
     children: dict[str, set[Epoch]] = field(default_factory=lambda: defaultdict(set))
@@ -170,6 +174,7 @@ class _World:
         for step in steps:
             self.call(step, 0, fails=0, retries=0, epoch=epoch)
         (self.undone if fails else self.committed).update(steps)
+        self.blocks += () if fails else [tuple(steps)]
         if fails:
             self.done.difference_update((step, 0) for step in steps)
 

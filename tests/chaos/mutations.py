@@ -48,6 +48,17 @@ CALLS = tuple(Call(f"c{number}") for number in range(8))
 
 MUTATIONS = (
     Mutation(
+        name="a-cancel-commits",
+        file="drivers/transaction_block.py",
+        old="            failed = error is not None or transaction.is_rolled_back()\n"
+        "            drive(transaction.ending(",
+        new="            failed = isinstance(error, Exception) or transaction.is_rolled_back()\n"
+        "            drive(transaction.ending(",
+        caught_by="work_was_committed_or_undone",
+        program=Program("cancels", (Block("t0", tuple(f"b{n}" for n in range(60))),)),
+        kind="cancel",
+    ),
+    Mutation(
         name="fencing-is-off",
         file="journal/writing.py",
         old="                    self._stop(found)\n",

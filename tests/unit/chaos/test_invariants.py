@@ -180,6 +180,14 @@ BROKEN: dict[str, tuple[str, list[Told]]] = {
         "work_was_committed_or_undone",
         [each for each in CANCELLED if each[0] != "undo"],
     ),
+    "what was to be undone is committed as it was cut short": (
+        "work_was_committed_or_undone",
+        [
+            *(each for each in CANCELLED[:-1] if each[0] != "undo"),
+            ("commit", by(1, step="b")),
+            CANCELLED[-1],
+        ],
+    ),
     "work that was cut short is committed and undone": (
         "work_was_committed_or_undone",
         [*CANCELLED[:-1], ("commit", by(1, step="b")), CANCELLED[-1]],
