@@ -37,7 +37,8 @@ class Backlog(Generic[K]):
         self._in_front: set[K] = set()
         self._running: set[K] = set()
         self._running_behind: set[K] = set()
-        self._due: dict[K, float] = {}
+        self._due: dict[tuple[K, bool], float] = {}
+        """When a key is due, and when behind all news: such a look must not replace the other."""
         self._timers: list[tuple[float, int, K, bool]] = []
         self._serial = 0
         self._failures: dict[K, int] = {}
@@ -49,7 +50,7 @@ class Backlog(Generic[K]):
     @property
     def waiting(self) -> int:
         """How many keys wait for their time."""
-        return len(self._due)
+        return len({key for key, _ in self._due})
 
     def add(self, key: K) -> None:
         """Let a key run as soon as a worker is free and it is not running already."""
@@ -74,9 +75,12 @@ class Backlog(Generic[K]):
 
     def add_at(self, key: K, when: float, *, behind: bool = False) -> None:
         """Let a key run at a time, unless it is to run earlier anyway."""
-        if when >= self._due.get(key, float("inf")):
+        soonest = self._due.get((key, False), float("inf"))
+        if behind:
+            soonest = min(soonest, self._due.get((key, True), float("inf")))
+        if when >= soonest:
             return
-        self._due[key] = when
+        self._due[key, behind] = when
         self._serial += 1
         heapq.heappush(self._timers, (when, self._serial, key, behind))
         if len(self._timers) > 2 * len(self._due) + _FEW:
@@ -120,7 +124,8 @@ class Backlog(Generic[K]):
         self._in_front.discard(key)
         self._running.add(key)
         # The reconcile at hand sees everything that was to be looked at later.
-        self._due.pop(key, None)
+        self._due.pop((key, False), None)
+        self._due.pop((key, True), None)
         return key
 
     def done(self, key: K) -> None:
@@ -138,7 +143,7 @@ class Backlog(Generic[K]):
         self._drop_stale()
         while self._timers and self._timers[0][0] <= now:
             _, _, key, behind = heapq.heappop(self._timers)
-            del self._due[key]
+            del self._due[key, behind]
             if behind:
                 self.add_behind(key)
             else:
@@ -146,13 +151,17 @@ class Backlog(Generic[K]):
             self._drop_stale()
 
     def _drop_stale(self) -> None:
-        while self._timers and self._due.get(self._timers[0][2]) != self._timers[0][0]:
+        while self._timers and not self._holds(self._timers[0]):
             heapq.heappop(self._timers)
+
+    def _holds(self, timer: tuple[float, int, K, bool]) -> bool:
+        when, _, key, behind = timer
+        return self._due.get((key, behind)) == when
 
     def _drop_all_stale(self) -> None:
         """Forget what was put off or has run meanwhile: a run that sleeps for a month is looked at
         at each resync, and each look notes its date again."""
-        self._timers = [each for each in self._timers if self._due.get(each[2]) == each[0]]
+        self._timers = [each for each in self._timers if self._holds(each)]
         heapq.heapify(self._timers)
 
 

@@ -145,6 +145,23 @@ def test_the_masses_never_take_all_workers() -> None:
     assert work.take(now=0) == f"mass-{MOST_BEHIND}"
 
 
+def test_a_look_behind_all_others_does_not_take_the_place_of_a_moment_that_counts() -> None:
+    work = backlog()
+    work.add_at("tick", 2.0)
+    work.add_at("tick", 1.0, behind=True)
+    work.take(now=1.5)
+    work.done("tick")
+    work.add_at("tick", 4.0)
+    work.add_at("tick", 3.0, behind=True)
+    for number in range(MOST_BEHIND):
+        work.add_behind(f"mass-{number}")
+        work.take(now=1.5)
+
+    before, after = work.take(now=3.5), work.take(now=4.0)
+
+    assert (before, after) == (None, "tick")
+
+
 def test_the_earliest_time_holds() -> None:
     work = backlog()
     work.add_at("a", 5.0)
