@@ -252,6 +252,52 @@ def test_a_rule_of_minutes_needs_no_count_of_all_that_have_been() -> None:
     assert (ticks, time.process_time() - began < 1) == ([clock(2040, 1, 1, 0, 1)], True)
 
 
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ("FREQ=SECONDLY", clock(2040, 1, 1, 0, 0, 1)),
+        ("FREQ=SECONDLY;BYHOUR=9", clock(2040, 1, 1, 9)),
+        ("FREQ=MINUTELY;BYMONTH=3", clock(2040, 3, 1)),
+        ("DTSTART:19000101T000000\nRRULE:FREQ=WEEKLY", clock(2040, 1, 2)),
+        (
+            "DTSTART:19000101T000000\nRRULE:FREQ=MINUTELY\nEXDATE:20400101T000100",
+            clock(2040, 1, 1, 0, 2),
+        ),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", clock(2044, 2, 29)),
+    ],
+)
+def test_a_rule_is_found_soon_wherever_it_began(rule: str, first: datetime) -> None:
+    began = time.process_time()
+
+    ticks = next_ticks(RRule(rule), clock(2040, 1, 1), 1)
+
+    assert (ticks, time.process_time() - began < 2) == ([first], True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "not due in 100 years"),
+        ("FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=30", "not due in 100 years"),
+        ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", "not due in 100 years"),
+        ("FREQ=MINUTELY;INTERVAL=10080;BYDAY=TU", "not due in 100 years"),
+        ("FREQ=MINUTELY;COUNT=100000000", "say UNTIL instead"),
+        (
+            "DTSTART:20200101T000000\nRRULE:FREQ=SECONDLY\nEXRULE:FREQ=SECONDLY",
+            "write EXDATE",
+        ),
+        ("FREQ=SECONDLY;COUNT=9000;BYHOUR=3;BYMINUTE=1;BYSECOND=1", "say UNTIL instead"),
+    ],
+)
+def test_a_rule_that_would_be_looked_for_without_end_is_refused(rule: str, words: str) -> None:
+    began = time.process_time()
+
+    with pytest.raises(ScheduleError, match=words):
+        RRule(rule)
+
+    assert time.process_time() - began < 2
+
+
 def test_a_rule_keeps_the_clock_on_the_wall_over_an_edge() -> None:
     rule = RRule("FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0", timezone="Europe/Berlin")
 

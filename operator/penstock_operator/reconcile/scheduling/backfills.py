@@ -24,17 +24,19 @@ class Progress:
 
 
 def backfill_fault(schedule: Schedule) -> str | None:
-    """Return a sentence about the first backfill that asks for too much."""
-    begun = {each.name: each for each in schedule.status.backfills}
+    """Return a sentence about the first backfill that asks for too much; all else goes on."""
     for each in schedule.spec.backfills:
-        known = begun.get(each.name)
-        is_new = known is None or not _is_same(known, each)
-        if is_new and _count(each, schedule=schedule) > MOST_RUNS:
+        if _is_too_large(each, schedule=schedule):
             return (
-                f"The backfill {each.name} asks for more than {MOST_RUNS} runs; split it into"
-                " shorter ones."
+                f"The backfill {each.name} asks for more than {MOST_RUNS} runs and is not begun;"
+                " split it into shorter ones."
             )
     return None
+
+
+def _is_too_large(backfill: Backfill, *, schedule: Schedule) -> bool:
+    begun = any(_is_same(each, backfill) for each in schedule.status.backfills)
+    return not begun and _count(backfill, schedule=schedule) > MOST_RUNS
 
 
 def go_on(
@@ -52,6 +54,7 @@ def go_on(
             now=now,
         )
         for each in schedule.spec.backfills
+        if not _is_too_large(each, schedule=schedule)
     ]
 
 
@@ -87,7 +90,8 @@ def _standing(
 
 
 def _is_same(status: BackfillStatus, backfill: Backfill) -> bool:
-    return (status.start, status.end) == (backfill.start, backfill.end)
+    begun = (status.name, status.start, status.end)
+    return begun == (backfill.name, backfill.start, backfill.end)
 
 
 def _count(backfill: Backfill, *, schedule: Schedule) -> int:

@@ -22,11 +22,8 @@ def fault_of(schedule: Schedule, *, flow: Flow | Malformed | None, now: datetime
     """Return what a person must mend before anything can be decided."""
     try:
         rules_of(schedule.spec)
-        sentence = backfill_fault(schedule)
     except ScheduleError as error:
         return Fault(ReadyReason.INVALID_RULE, str(error))
-    if sentence is not None:
-        return Fault(ReadyReason.BACKFILL_TOO_LARGE, sentence)
     parameters: JsonObject = schedule.spec.parameters or {}
     unknown = template_fault(parameters)
     if unknown is not None:
@@ -69,6 +66,9 @@ def verdict_on(
         )
     if isinstance(flow, Flow) and flow.spec.suspend:
         return ReadyReason.SUSPENDED, f"Its Flow {flow.metadata.name} is suspended: {_SKIPPED}."
+    too_large = backfill_fault(schedule)
+    if too_large is not None:
+        return Fault(ReadyReason.BACKFILL_TOO_LARGE, too_large)
     if ahead is not None:
         return ReadyReason.READY, (
             f"Moments up to {ahead:%Y-%m-%dT%H:%M:%SZ} were decided by a clock that was ahead of"

@@ -294,15 +294,6 @@ def test_a_missing_flow_skips_and_says_so_until_it_appears() -> None:
         ({"rrule": "FREQ=SOMETIMES"}, "is no recurrence rule"),
         ({"cron": "0 0 * * *", "timeZone": "Mars/Phobos"}, "no time zone 'Mars/Phobos'"),
         ({**HOURLY, "parameters": {"day": "{{ yesterday }}"}}, "{{ yesterday }}"),
-        (
-            {
-                "interval": {"seconds": 60},
-                "backfills": [
-                    {"name": "all", "start": "2025-01-01T00:00:00Z", "end": "2025-12-31T00:00:00Z"}
-                ],
-            },
-            "more than 10000 runs",
-        ),
     ],
 )
 def test_what_cannot_be_followed_says_what_to_mend_and_goes_on_when_it_is(
@@ -481,3 +472,18 @@ def test_many_moments_of_a_changed_rule_are_counted_in_pieces() -> None:
 
     assert world.skipped == {"RuleChanged": 2 * 24 * 60}
     assert world.made == []
+
+
+def test_a_backfill_that_asks_for_too_much_is_told_and_stops_nothing_else() -> None:
+    year = {"start": "2025-01-01T00:00:00Z", "end": "2025-12-31T00:00:00Z"}
+    world = World({"interval": {"seconds": 60}, "backfills": [{"name": "all", **year}]})
+
+    world.run_until(START + timedelta(minutes=2))
+    stalled = dict(world.condition("Stalled"))
+    world.edit(backfills=None)
+    world.run_until(START + timedelta(minutes=3))
+
+    assert (stalled["status"], stalled["reason"]) == ("True", "BackfillTooLarge")
+    assert "The backfill all asks for more than 10000 runs" in stalled["message"]
+    assert [moment.minute for moment in world.moments] == [1, 2, 3]
+    assert world.condition("Stalled")["status"] == "False"
