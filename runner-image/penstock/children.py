@@ -6,7 +6,6 @@ waits without a pod. Elsewhere it is a sub-flow of the same process.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,13 +25,13 @@ from penstock.engine.identity import CallKey
 from penstock.errors import ChildRunFailed, ChildRunRefused, FlowLoadError
 from penstock.flows import Flow
 from penstock.inline import run_here
+from penstock.object_names import nearest_name
 from penstock.parameters import as_json
 from penstock.states import State
 
 __all__ = ["ChildRun", "run_flow"]
 
 T = TypeVar("T")
-LONGEST_NAME = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +373,7 @@ def _plain(name: str) -> str:
 def _name_of(flow: str | Flow[..., Any]) -> str:
     """Return the name of the Flow in the cluster: that of a deployment follows its flow's."""
     name = flow.name if isinstance(flow, Flow) else flow.rpartition("/")[2]
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME]
+    return nearest_name(name)
 
 
 def _loop_runs() -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from penstock.engine.runs import Deployed
 from penstock.execution import RunContext, execute
 from penstock.flows import Flow
 from penstock.logging import show_by_default
+from penstock.object_names import LONGEST, nearest_name
 from penstock.schedules import Cron, Interval, RRule, Schedule, ScheduleError, next_ticks
 
 __all__ = ["Deployment", "Server", "deployment_of", "serve"]
@@ -259,8 +259,8 @@ def _ticks(deployment: Deployment, after: datetime) -> Iterator[datetime]:
 
 def run_id(deployment: Deployment, tick: datetime) -> str:
     """Return the name of a tick's run, of which there is one: the deployment and the moment."""
-    stem = re.sub(r"[^a-z0-9]+", "-", deployment.name.lower()).strip("-")
-    return f"{stem[:37] or deployment.flow.name}-{tick:%Y%m%d%H%M%S}"
+    stem = nearest_name(deployment.name, longest=LONGEST - len("-20261121090000"))
+    return f"{stem or deployment.flow.name}-{tick:%Y%m%d%H%M%S}"
 
 
 def _listed(value: str | Sequence[str] | None) -> Sequence[str]:

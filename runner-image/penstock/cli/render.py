@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
+from penstock.object_names import nearest_name
 
 if TYPE_CHECKING:
     from penstock.flows import Flow
 
-LONGEST_NAME = 52
 LONGEST_INLINE = 128 * 1024
 DOCKERFILES = ("Dockerfile", "Containerfile")
 
@@ -122,7 +121,7 @@ def without_derived_titles(schema: Any) -> Any:
 
 def object_name(text: str) -> str:
     """Return the name of a Kubernetes object that comes nearest to a flow's name."""
-    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].rstrip("-")
+    name = nearest_name(text)
     if not name:
         raise CommandError(f"The flow's name {text!r} cannot name an object; give one by --name.")
     return name
