@@ -188,11 +188,13 @@ class Desk:
     def refused(self, write: Write, *, at: float, took: float) -> None:
         """Take note that somebody else wrote before, or that the API server could not.
 
-        Where many write at once, each write takes long, and so do the pauses between tries.
+        Where many write at once, each write takes long, and so do the pauses between tries. Those
+        who give slots back go first: who joins the line is in no such hurry.
         """
         with self._lock:
             self._conflicts += 1
-            longest = min(LONGEST_PAUSE, max(took, _FIRST_PAUSE) * 2 ** min(self._conflicts, 8))
+            doublings = min(self._conflicts, 1 if write.returned else 8)
+            longest = min(LONGEST_PAUSE, max(took, _FIRST_PAUSE) * 2**doublings)
             self._not_before = at + self._random.uniform(0, longest)
             self._refused = write.body
             self._has_news = True
