@@ -255,9 +255,13 @@ def render(
         ),
     ] = None,
     collision: Annotated[
-        ConcurrencyLimitStrategy,
-        typer.Option("--collision-strategy", help="What becomes of one run more than the limit."),
-    ] = ConcurrencyLimitStrategy.ENQUEUE,
+        ConcurrencyLimitStrategy | None,
+        typer.Option(
+            "--collision-strategy",
+            case_sensitive=False,
+            help="What becomes of one run more than the limit: it waits (Enqueue), if not said.",
+        ),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(
@@ -279,8 +283,11 @@ def render(
         float | None, typer.Option(metavar="SECONDS", help="Likewise: a run each so often.")
     ] = None,
     timezone: Annotated[
-        str, typer.Option("--tz", "--timezone", metavar="ZONE", help="Whose clock they mean.")
-    ] = "UTC",
+        str | None,
+        typer.Option(
+            "--tz", "--timezone", metavar="ZONE", help="Whose clock they mean, if not UTC."
+        ),
+    ] = None,
     output: Annotated[Document, typer.Option("-o", "--output", help="Format.")] = Document.YAML,
 ) -> None:
     """Write the Flow object of a Python flow, and its Schedules, for `kubectl apply` and git."""
@@ -295,20 +302,30 @@ def render(
         )
     if at and inline:
         raise CommandError("With --inline the file is in the Flow itself; leave --entrypoint out.")
+    if collision is not None and limit is None:
+        raise CommandError(
+            "--collision-strategy is about runs beyond a limit; say it by --concurrency-limit N."
+        )
+    if timezone is not None and not (cron or rrule):
+        raise CommandError(
+            "--tz says whose clock --cron and --rrule mean; give one of these, or leave it out."
+        )
     options = Rendering(
         image=image,
         name=name,
         namespace=namespace,
         pool=pool,
         queue=queue,
-        concurrency=None if limit is None else ConcurrencyLimitConfig(limit, collision),
+        concurrency=None
+        if limit is None
+        else ConcurrencyLimitConfig(limit, collision or ConcurrencyLimitStrategy.ENQUEUE),
         entrypoint=at,
         inline=inline,
     )
     with redirect_stdout(sys.stderr):  # what the file prints when it is imported is no YAML
         flow = load(entrypoint)
     manifest = flow_manifest(flow, typed=entrypoint, options=options)
-    wanted = read_schedules(cron or (), rrule or (), interval, zone=timezone)
+    wanted = read_schedules(cron or (), rrule or (), interval, zone=timezone or "UTC")
     print_documents([manifest, *schedule_manifests(wanted, flow=manifest["metadata"])], form=output)
 
 

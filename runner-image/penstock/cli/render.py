@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.cli.errors import CommandError
-from penstock.object_names import nearest_name
+from penstock.object_names import LONGEST, nearest_name
 
 if TYPE_CHECKING:
     from penstock.flows import Flow
@@ -128,12 +129,23 @@ def object_name(text: str) -> str:
 
 
 def _metadata(flow: Flow[..., Any], *, options: Rendering) -> dict[str, Any]:
+    if options.name:
+        _require_object_name(options.name)
     metadata: dict[str, Any] = {"name": options.name or object_name(flow.name)}
     if options.namespace:
         metadata["namespace"] = options.namespace
     if flow.description:
         metadata["annotations"] = {"kubernetes.io/description": flow.description.strip()}
     return metadata
+
+
+def _require_object_name(name: str) -> None:
+    if len(name) > LONGEST or not re.fullmatch("[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
+        valid = f", such as {near}" if (near := nearest_name(name)) else ""
+        raise CommandError(
+            f"{name!r} cannot name a Flow: a name has at most {LONGEST} lower-case letters, "
+            f"digits and '-', and begins and ends with a letter or digit{valid}."
+        )
 
 
 def _retries(flow: Flow[..., Any]) -> dict[str, Any]:

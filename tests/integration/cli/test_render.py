@@ -179,3 +179,41 @@ def test_a_rule_that_cannot_be_read_is_said_before_anything_is_written(
 
     assert (done.exit_code, done.stdout) == (2, "")
     assert "'soon' is no cron line" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        pytest.param(["--tz", "Europe/Zurich"], "--cron", id="a zone without a rule"),
+        pytest.param(
+            ["--tz", "Europe/Zurich", "--interval", "60"], "--cron", id="a zone of an interval"
+        ),
+        pytest.param(
+            ["--collision-strategy", "CancelNew"], "--concurrency-limit", id="a strategy alone"
+        ),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    penstock: Penstock, flow_file: Path, words: list[str], missing: str
+) -> None:
+    done = penstock("render", "sums.py:doubled_sum", "--image", "i", *words)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert missing in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        pytest.param("Foo_Bar", "such as foo-bar.", id="letters and signs"),
+        pytest.param("x" * 53, f"such as {'x' * 52}.", id="too long"),
+        pytest.param("___", "begins and ends with a letter or digit.", id="nothing to keep"),
+    ],
+)
+def test_a_name_that_no_flow_can_have_is_refused_with_one_that_it_can(
+    penstock: Penstock, flow_file: Path, name: str, told: str
+) -> None:
+    done = penstock("render", "sums.py:doubled_sum", "--image", "i", "--name", name)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in done.stderr.replace("\n", " ")
