@@ -76,7 +76,7 @@ def test_a_run_that_waits_says_for_what_and_how_many_are_ahead(
         "name": "default",
         "ahead": 1,
     }
-    assert "1 run is ahead of it" in status["message"]
+    assert "1 run was ahead of it" in status["message"]
     assert not world.jobs_of("r2")
 
 

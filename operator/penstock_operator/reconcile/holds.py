@@ -27,7 +27,7 @@ class Hold:
 
 
 def line(ahead: int) -> str:
-    """Say how many are to be served before."""
-    if ahead == 0:
-        return "it is the next"
-    return f"{ahead} {'run is' if ahead == 1 else 'runs are'} ahead of it"
+    """Say how many were to be served before. More urgent ones may come in front of it later, and
+    telling it each time would be a write for each that waits."""
+    who = "nobody was" if ahead == 0 else "1 run was" if ahead == 1 else f"{ahead} runs were"
+    return f"{who} ahead of it when this was written"

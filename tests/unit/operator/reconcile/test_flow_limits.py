@@ -24,7 +24,7 @@ def test_a_run_that_its_flow_holds_waits_for_it_and_starts_in_its_turn(strategy:
 
     assert (held["state"], held["reason"]) == ("Scheduled", "WaitingForSlot")
     assert (held["waitingFor"]["kind"], held["waitingFor"]["name"]) == ("Flow", "daily")
-    assert "its Flow daily lets 2 runs be at work at once; 3 runs are ahead" in held["message"]
+    assert "its Flow daily lets 2 runs be at work at once; 3 runs were ahead" in held["message"]
     assert cluster.created_jobs == ["one-1"]
 
 

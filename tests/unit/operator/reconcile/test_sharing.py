@@ -54,7 +54,7 @@ def test_a_run_stands_in_line_and_starts_when_it_is_served() -> None:
 
     assert line == [("one", WHOLE_RUN, 2)]
     assert waits["waitingFor"]["kind"] == "ConcurrencyLimit"
-    assert "it is the next" in waits["message"]
+    assert "nobody was ahead of it" in waits["message"]
     assert cluster.created_jobs == ["one-1"]
 
 
