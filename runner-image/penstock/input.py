@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from penstock.absent import refuse_absent
+from penstock.complaints import complaints
 from penstock.drivers.answering import Update
 from penstock.drivers.inbox import Message, current_inbox
 from penstock.drivers.receiving import Expected, receive, receive_async
@@ -190,9 +191,12 @@ def _acceptance(
             return payload
         if kind is Approval and isinstance(payload, dict):
             payload = {**payload, "by": message.sender}
-        from pydantic import TypeAdapter
+        from pydantic import TypeAdapter, ValidationError
 
-        return TypeAdapter(kind).validate_python(payload)
+        try:
+            return TypeAdapter(kind).validate_python(payload)
+        except ValidationError as error:
+            raise ValueError("; ".join(complaints(error))) from None
 
     return accept
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+from penstock.complaints import complaints
 from penstock.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -95,16 +96,7 @@ def coerce(function: Function, bound: inspect.BoundArguments, *, flow_name: str)
 
 
 def _complaint(error: ValidationError, *, flow_name: str) -> str:
-    lines = [f"The parameters do not fit the flow {flow_name}:"]
-    for problem in error.errors(include_url=False):
-        place = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"  {place}: {problem['msg']} (got {_short(problem['input'])})")
-    return "\n".join(lines)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 80 else text[:77] + '...'}, a {type(value).__name__}"
+    return "\n  ".join((f"The parameters do not fit the flow {flow_name}:", *complaints(error)))
 
 
 def type_hints(function: Function) -> dict[str, object]:

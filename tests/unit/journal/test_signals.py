@@ -111,6 +111,28 @@ def test_a_payload_that_does_not_fit_is_rejected_and_the_wait_goes_on() -> None:
     assert "valid integer" in mail.settled["a"][1]
 
 
+def test_a_refusal_names_all_that_is_wrong_in_one_line() -> None:
+    @dataclass
+    class Delivery:
+        number: int
+        urgent: bool
+
+    @flow
+    def asking() -> int:
+        return wait_for_input(Delivery).number
+
+    wrong, right = {"number": "many", "urgent": "may\nbe"}, {"number": 7, "urgent": True}
+    mail = Mail(message("input", wrong, id="a"), message("input", right, id="b"))
+    mail.run(asking)
+
+    state, why = mail.settled["a"]
+    assert state == "Rejected"
+    assert why.startswith("number: Input should be a valid integer")
+    assert "(got 'many', a str); urgent: Input should be a valid boolean" in why
+    assert "\n" not in why
+    assert "pydantic" not in why
+
+
 def test_only_those_who_may_answer_do() -> None:
     @flow
     def asking() -> tuple[bool, str]:
