@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 from tests.integration.apiserver import GROUP, ApiServer, Object
+from tests.integration.journals import entries
 from typer.testing import CliRunner
 
 from penstock.cli.app import app
+from penstock.runner.segment import Owner, Segment
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = {
@@ -54,6 +56,12 @@ class Play:
     def report(self, run: str, **report: Any) -> None:
         claim = {"protocol": 1, "attempt": 1, "podName": f"{run}-1-abcde", "podUID": "u"}
         self._apply(run, {"execution": {**claim, **report}}, manager="penstock-runner")
+
+    def journal(self, run: str, *lines: str) -> None:
+        uid = self.api.get(f"{self.path}/flowruns/{run}")["metadata"]["uid"]
+        owner = Owner(self.path.rpartition("/")[2], name=run, uid=uid)
+        segment = Segment(0, records=(entries(*lines),))
+        self.api.create(owner.collection, segment.manifest(owner, attempt=1))
 
     def await_run(self) -> str:
         """Return the name of the first run as soon as there is one."""
@@ -298,6 +306,26 @@ def test_retry_makes_a_run_that_begins_with_another(
     assert made["spec"]["flowRef"] == {"name": "daily"}
     assert made["spec"]["parameters"] == {"limit": 5}
     assert made["spec"]["rerunOf"] == {"name": "daily-1"} | rerun_of
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        pytest.param(['done aa {"name":"ship(ship)","json":1}'], True, id="other tasks"),
+        pytest.param(['done aa {"name":"shipp(ship)","json":1}'], False, id="that task"),
+    ],
+)
+def test_a_retry_from_a_task_that_the_run_never_called_is_refused(
+    penstock: Penstock, play: Play, lines: list[str], refused: bool
+) -> None:
+    play.enter(play.run("daily-1"), "Failed", reason="FlowFailed")
+    play.journal("daily-1", *lines)
+
+    done = penstock("retry", "daily-1", "--from", "shipp")
+
+    assert done.exit_code == (2 if refused else 0), done.stderr
+    assert ("It has entries of: ship." in done.stderr) is refused
+    assert len(play.runs()) == (1 if refused else 2)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from penstock.cli.output import listed
 from penstock.errors import JournalError, StoreUnusable
 from penstock.home import home
 from penstock.journal.chain import MemoryChain
+from penstock.journal.records import lines_in
 from penstock.journal.sealed import SealedChain
 from penstock.runner.segment import Owner, Segment, assemble, read_segments
 from penstock.sealing import present_seal
@@ -57,6 +58,20 @@ def export_from_cluster(cluster: Cluster, run: str, *, store: str | None) -> dic
     if not items:
         raise _no_journal(run)
     return listed(items)
+
+
+def entries_in_segments(cluster: Cluster, run: Mapping[str, Any]) -> list[str]:
+    """Return the entries of a run's journal; none where it is elsewhere or cannot be read here."""
+    if (place := run.get("status", {}).get("store")) and holds_journals(place):
+        return []
+    name, uid = run["metadata"]["name"], run["metadata"]["uid"]
+    owner = Owner("", name=name, uid=uid)
+    try:
+        items = cluster.items(cluster.path("journalsegments"), fieldSelector=f"spec.run={name}")
+        records = assemble(read_segments(items, owner=owner), run=name).records
+        return lines_in(_unsealed(records, owner))
+    except (CommandError, JournalError):
+        return []
 
 
 def _records_in(store: str, *, run: Mapping[str, Any]) -> list[bytes]:
