@@ -88,13 +88,29 @@ def resume(case: RunCase) -> Plan | None:
     job = case.job
     if job is not None and not job.is_finished and not is_overdue(job, now=case.now):
         if job.deletion_requested_at is not None:
-            return after(last_moment(job) - case.now)
+            return _await_leaving(case, job)
         if case.report is not None:
             return None
         return Plan(actions=case.patch(status_with(launching(case), run=case.run, now=case.now)))
     if job is None and case.status.state != State.SUSPENDED:
         _look_for_jobs(case)
     return wake(case, cause="Resumed", words="The run is no longer suspended.")
+
+
+def _await_leaving(case: RunCase, job: JobView) -> Plan:
+    """Say that a run which is resumed goes on as soon as the pod is gone that was told to leave."""
+    words = (
+        f"The run goes on by itself when its pod of attempt {case.status.attempt} has left, which"
+        " was told to before the run was resumed."
+    )
+    standing = _leaving(case, words)
+    status = status_with(standing, run=case.run, now=case.now, started_at=case.started_at)
+    return after(last_moment(job) - case.now, *case.patch(status))
+
+
+def _leaving(case: RunCase, words: str) -> Standing:
+    state = State.RUNNING if case.report is not None else State.PENDING
+    return Standing(state, Reason.SUSPEND_REQUESTED, words)
 
 
 def _unfinished(case: RunCase) -> tuple[JobView, ...]:
@@ -109,13 +125,8 @@ def _end_pods(case: RunCase, jobs: tuple[JobView, ...]) -> Plan:
         "The run is being suspended; its pod has its grace period to finish what it is doing."
         " Set spec.suspend, its own or its WorkPool's, to false to let the run go on."
     )
-    state = State.RUNNING if case.report is not None else State.PENDING
-    status = status_with(
-        Standing(state, Reason.SUSPEND_REQUESTED, words),
-        run=case.run,
-        now=case.now,
-        started_at=case.started_at,
-    )
+    standing = _leaving(case, words)
+    status = status_with(standing, run=case.run, now=case.now, started_at=case.started_at)
     due = [last_moment(each) for each in jobs if each.deletion_requested_at is not None]
     wait = min(due) - case.now if due else PATIENCE
     deletions = case.deletions(jobs, propagation=Propagation.FOREGROUND)

@@ -12,7 +12,6 @@ from penstock.states import StateType
 from penstock.tracebacks import report_error
 
 PREVIEW = 1024
-CANCELLED_BEFORE_START = "The run was cancelled before its flow began."
 
 
 def conclude_outcome(outcome: Outcome, *, preview: bool) -> Conclusion:
@@ -62,12 +61,13 @@ def conclude_unusable_journal(error: JournalError) -> Conclusion:
     )
 
 
-def conclude_cancelled_before_start() -> Conclusion:
-    """Tell that nothing was run, because nobody wants it any more."""
+def conclude_cancelled_before_start(*, attempt: int) -> Conclusion:
+    """Tell that this attempt has run nothing, because nobody wants the run any more."""
+    words = "its flow began" if attempt == 1 else f"its flow went on in attempt {attempt}"
     return Conclusion(
         state="Cancelled",
         reason="CancelRequested",
-        message=CANCELLED_BEFORE_START,
+        message=f"The run was cancelled before {words}.",
         finished_at=datetime.now(UTC),
     )
 

@@ -516,11 +516,12 @@ def test_a_run_that_is_resumed_while_its_pod_leaves_waits_for_that_and_uses_no_r
 
     cluster.resume()
     operator.settle()
-    leaving = list(cluster.created_jobs)
+    leaving, said = list(cluster.created_jobs), cluster.status["message"]
     cluster.crash_pod(1, exit_code=143)
     operator.settle()
 
     assert leaving == ["one-1"]
+    assert said.startswith("The run goes on by itself when its pod of attempt 1 has left")
     assert (cluster.status["attempt"], cluster.status["recoveries"]) == (2, 0)
 
 
