@@ -9,9 +9,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("quick", max_examples=6, deadline=None)
+settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile(
-    "thorough", max_examples=600, deadline=None, suppress_health_check=list(HealthCheck)
+    "thorough", max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile(os.environ.get("PENSTOCK_HYPOTHESIS", "quick"))
 
