@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from penstock_operator.model.pods import FLOW_POD_FIELDS
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.reconcile.names import FLOW_CONTAINER
+from penstock_operator.reconcile.quantities import quantity_faults
 from penstock_operator.reconcile.wire import child, children, field, text
 
 RESERVED_PREFIX = "penstock-"
@@ -168,6 +169,7 @@ def _shape_faults(spec: JsonObject, *, at: str) -> Iterator[str]:
             yield f"{at}.{group} has an item without a name; give it one"
         if len(set(names)) < len(names):
             yield f"{at}.{group} has two items of one name; {_CHOOSE}"
+    yield from quantity_faults(spec, at=at)
 
 
 def _directive_faults(value: JsonValue, *, at: str) -> Iterator[str]:

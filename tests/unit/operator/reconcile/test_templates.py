@@ -213,6 +213,44 @@ def test_what_a_flow_may_hold_is_not_refused() -> None:
     assert flow_template_fault(ALLOWED) is None
 
 
+NO_QUANTITIES = ["lots", "1 Gi", "1gi", "1e", "", True, {}]
+
+
+@pytest.mark.parametrize("wrong", NO_QUANTITIES, ids=repr)
+def test_a_quantity_that_is_none_is_refused_by_its_path(wrong: object) -> None:
+    spec = flow(resources={"limits": {"cpu": wrong}})
+
+    found = pool_template_fault(spec) or ""
+
+    assert found.startswith("spec.podTemplate.spec.containers[flow].resources.limits.cpu is ")
+
+
+def test_a_quantity_is_found_wherever_a_pod_has_one() -> None:
+    claim = {"spec": {"resources": {"requests": {"storage": "big"}}}}
+    divisor = {"name": "CPU", "valueFrom": {"resourceFieldRef": {"divisor": "big"}}}
+    templates: list[dict[str, Any]] = [
+        {"overhead": {"cpu": "big"}},
+        {"resources": {"requests": {"cpu": "big"}}},
+        {"volumes": [{"name": "a", "emptyDir": {"sizeLimit": "big"}}]},
+        {"volumes": [{"name": "a", "ephemeral": {"volumeClaimTemplate": claim}}]},
+        flow(env=[divisor]),
+    ]
+
+    found = [pool_template_fault(each) or "" for each in templates]
+
+    assert all("'big', which is no quantity" in each for each in found), found
+
+
+RIGHT = ["2", 2, 0.5, "0.5", ".5", "5.", "-1", "500m", "1Gi", "1e3", "1E3", "1E", "12e-3", None]
+
+
+@pytest.mark.parametrize("right", RIGHT, ids=repr)
+def test_what_is_a_quantity_is_left_alone(right: object) -> None:
+    spec = flow(resources={"limits": {"cpu": right}}, env=[{"name": "limits", "value": "lots"}])
+
+    assert pool_template_fault({**spec, "nodeSelector": {"divisor": "big"}}) is None
+
+
 POOL = {
     "hostNetwork": True,
     "containers": [{"name": "flow"}, {"name": "agent", "securityContext": {"privileged": True}}],
