@@ -122,6 +122,13 @@ def test_failures_in_a_row_stop_it(world: World, operator: Operator) -> None:
 
     assert ready["status"] == "False"
     assert len(_runs(world)) == 2
+    assert eventually(lambda: "TooManyFailures" in _told(world))
+
+
+def _told(world: World) -> set[str]:
+    """Return the reasons of the events about the Schedule."""
+    events = world.list("events")
+    return {each["reason"] for each in events if each["involvedObject"]["kind"] == "Schedule"}
 
 
 def test_a_backfill_makes_the_runs_of_a_stretch(world: World, operator: Operator) -> None:

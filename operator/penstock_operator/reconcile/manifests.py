@@ -1,8 +1,13 @@
 """The objects that Penstock creates, as dict literals."""
 
+from datetime import datetime
+from typing import Literal
+
+from penstock_operator.model.meta import ObjectMeta
 from penstock_operator.model.schema import API_VERSION, JsonObject
 from penstock_operator.reconcile.names import FLOW_CONTAINER, MANAGED_BY, QUEUE_LABEL, job_name
 from penstock_operator.reconcile.pods import Launch, launch_labels, pod_template
+from penstock_operator.reconcile.status import second
 
 
 def job_manifest(launch: Launch) -> JsonObject:
@@ -78,4 +83,37 @@ def role_binding_manifest(name: str, *, namespace: str, account: str, role: str)
         "metadata": {"name": name, "namespace": namespace, "labels": {**MANAGED_BY}},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
+
+
+def event_manifest(
+    about: ObjectMeta,
+    *,
+    kind: str,
+    name: str,
+    type_: Literal["Normal", "Warning"],
+    reason: str,
+    message: str,
+    now: datetime,
+) -> JsonObject:
+    """Write an Event about one of Penstock's objects; its name makes it one."""
+    moment = second(now).isoformat().replace("+00:00", "Z")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": about.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": kind,
+            "namespace": about.namespace,
+            "name": about.name,
+            "uid": about.uid,
+        },
+        "type": type_,
+        "reason": reason,
+        "message": message,
+        "source": {"component": "penstock-operator"},
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
     }

@@ -6,8 +6,8 @@ from penstock_operator.model.flow import Flow
 from penstock_operator.reconcile.actions import Action, PatchRunStatus, TellEvent
 from penstock_operator.reconcile.case import RunCase
 from penstock_operator.reconcile.images import has_changed
+from penstock_operator.reconcile.manifests import event_manifest
 from penstock_operator.reconcile.names import job_name
-from penstock_operator.reconcile.status import second
 
 
 def tell_of_changed_code(case: RunCase) -> tuple[Action, ...]:
@@ -56,27 +56,14 @@ def tell_of_changed_flow(case: RunCase) -> tuple[Action, ...]:
 
 def _event(case: RunCase, *, reason: str, message: str, attempt: int) -> Action:
     """Write an Event down; its name makes it one for each attempt."""
-    meta = case.run.metadata
-    moment = second(case.now).isoformat().replace("+00:00", "Z")
-    name = f"{job_name(case.name, attempt=attempt)}.{reason.lower()}"
     return TellEvent(
-        {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": name, "namespace": meta.namespace},
-            "involvedObject": {
-                "apiVersion": "penstock.dev/v1alpha1",
-                "kind": "FlowRun",
-                "namespace": meta.namespace,
-                "name": meta.name,
-                "uid": meta.uid,
-            },
-            "type": "Normal",
-            "reason": reason,
-            "message": message,
-            "source": {"component": "penstock-operator"},
-            "firstTimestamp": moment,
-            "lastTimestamp": moment,
-            "count": 1,
-        }
+        event_manifest(
+            case.run.metadata,
+            kind="FlowRun",
+            name=f"{job_name(case.name, attempt=attempt)}.{reason.lower()}",
+            type_="Normal",
+            reason=reason,
+            message=message,
+            now=case.now,
+        )
     )

@@ -5,7 +5,6 @@ counts what was skipped. It is written before the runs are made, by whoever knew
 a run that a crash kept from being made is made by the next plan, and none is made twice.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -33,6 +32,11 @@ from penstock_operator.reconcile.scheduling.rules import (
     rule_of,
     run_name,
     scheduled_after,
+)
+from penstock_operator.reconcile.scheduling.telling import (
+    newly_skipped,
+    tell_of_halt,
+    tell_of_skipped,
 )
 from penstock_operator.reconcile.scheduling.verdicts import fault_of, verdict_on, with_conditions
 
@@ -103,6 +107,8 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
             *_patched(schedule, status),
             *(create_run(schedule, each) for each in starts),
             *(CancelRun(each.namespace, each.name, each.uid) for each in course.superseded()),
+            *tell_of_skipped(schedule, status, now=now),
+            *tell_of_halt(schedule, status, now=now),
         ),
         requeue_after=again,
         punctual=True,
@@ -213,6 +219,5 @@ def _again(
 def _patched(schedule: Schedule, status: ScheduleStatus) -> tuple[Action, ...]:
     if status == schedule.status:
         return ()
-    skipped = Counter(status.skipped)
-    skipped.subtract(schedule.status.skipped)
-    return (PatchScheduleStatus(target_of(schedule.metadata), status, +skipped),)
+    skipped = newly_skipped(schedule, status)
+    return (PatchScheduleStatus(target_of(schedule.metadata), status, skipped),)

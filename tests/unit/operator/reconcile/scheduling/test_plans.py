@@ -172,6 +172,23 @@ def test_what_is_due_while_it_is_suspended_is_counted_when_it_goes_on() -> None:
     assert [moment.hour for moment in world.moments] == [1, 4]
 
 
+def test_moments_without_a_run_are_told_by_an_event_an_hour() -> None:
+    world = World({"cron": "*/20 * * * *", "overlapPolicy": "Skip"})
+
+    world.run_until(START + 2 * HOUR)
+
+    told = list(world.events.values())
+    assert world.skipped == {"Overlap": 5}
+    assert [each["lastTimestamp"] for each in told] == [
+        "2026-01-01T00:40:00Z",
+        "2026-01-01T01:00:00Z",
+        "2026-01-01T02:00:00Z",
+    ]
+    assert told[0]["type"] == "Warning"
+    assert told[0]["involvedObject"]["kind"] == "Schedule"
+    assert told[0]["message"].startswith("A moment got no run: an earlier run still went on.")
+
+
 def test_failures_in_a_row_stop_it_until_it_is_changed() -> None:
     world = World({**HOURLY, "suspendAfterFailures": 2})
     for hour, state in ((1, State.FAILED), (2, State.COMPLETED), (3, State.CRASHED)):
@@ -186,6 +203,7 @@ def test_failures_in_a_row_stop_it_until_it_is_changed() -> None:
     world.run_until(START + 7 * HOUR)
 
     assert (stopped["status"], stopped["reason"]) == ("True", "TooManyFailures")
+    assert [each["reason"] for each in world.events.values()] == ["TooManyFailures"]
     assert [moment.hour for moment in world.moments] == [1, 2, 3, 4, 7]
     assert world.skipped == {"Suspended": 2}
     assert world.condition("Ready")["status"] == "True"

@@ -15,6 +15,7 @@ from penstock_operator.reconcile.actions import (
     CreateRun,
     PatchScheduleStatus,
     Plan,
+    TellEvent,
 )
 from penstock_operator.reconcile.names import BACKFILL_LABEL, MOMENT_ANNOTATION
 from penstock_operator.reconcile.observed import NOT_LOOKED
@@ -59,6 +60,9 @@ class World:
     status_writes: int = 0
     decided: list[tuple[str, datetime]] = field(default_factory=list)
     """Under which rule what was decided up to where, one after another."""
+
+    events: dict[str, Any] = field(default_factory=dict)
+    """By their names, of which there can be one each."""
 
     @property
     def moments(self) -> list[datetime]:
@@ -156,6 +160,9 @@ class World:
                     self.version += 1
                     self.status_writes += 1
                     self._note_what_is_decided()
+                case TellEvent(manifest=manifest):
+                    event = json.loads(json.dumps(manifest))
+                    self.events.setdefault(event["metadata"]["name"], event)
                 case _:
                     raise AssertionError(action)
 
