@@ -336,7 +336,9 @@ def test_the_operator_keeps_one_lease_and_no_other(
         ("edit", "patch flows", "patch flowruns:status"),
         ("view", "watch signals", "create signals"),
         ("edit", "create signals", "patch signals:status"),
+        ("edit", "patch concurrencylimits:scale", "patch workpools:scale"),
         ("admin", "create workpools", "patch workpools:status"),
+        ("admin", "patch workpools:scale", "patch flows:status"),
     ],
 )
 def test_people_get_the_kinds_with_the_clusters_own_roles(

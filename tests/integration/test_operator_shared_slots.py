@@ -112,6 +112,19 @@ def test_a_run_holds_its_flows_slots_from_its_launch_to_its_end(
     eventually(lambda: _book(world) and not _book(world).holders, within=60)
 
 
+def test_kubectl_scales_a_limit(world: World, operator: Operator) -> None:
+    world.create_pool()
+    _limit(world, limit=0)
+    _flow(world)
+    world.create_run("r0")
+    world.wait_for_reason("r0", "WaitingForSlot", within=60)
+
+    done = world.api.kubectl("-n", world.namespace, "scale", "concurrencylimit/db", "--replicas=1")
+
+    assert done.returncode == 0, done.stderr
+    world.wait_for_job("r0-1", within=60)
+
+
 def test_a_run_that_waits_for_a_limit_leaves_the_pools_slot_to_others(
     world: World, operator: Operator
 ) -> None:

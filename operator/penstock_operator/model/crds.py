@@ -157,6 +157,7 @@ KINDS = (
             Column("Tag", ".spec.tag", wide=True),
             _WHY,
         ),
+        scale=(".spec.limit", ".status.active"),
     ),
     Kind(
         model=Signal,
