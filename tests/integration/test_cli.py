@@ -193,6 +193,15 @@ def test_the_flows_own_parameters_count(penstock: Penstock, play: Play) -> None:
     assert penstock("run", "daily").exit_code == 0
 
 
+def test_a_run_is_put_in_a_queue_with_a_priority(penstock: Penstock, play: Play) -> None:
+    play.flow()
+
+    penstock("run", "daily", "--queue", "urgent", "--priority", "7")
+
+    (run,) = play.runs()
+    assert (run["spec"]["queue"], run["spec"]["priority"]) == ("urgent", 7)
+
+
 def test_a_namespace_without_flows_says_how_to_apply_one(penstock: Penstock) -> None:
     done = penstock("run", "daily")
 

@@ -47,11 +47,22 @@ def _spec(world: World) -> dict[str, Any]:
 def test_schedules_are_listed_with_what_comes_next(penstock: Penstock, nightly: str) -> None:
     table = penstock("list").stdout.splitlines()
     listed = json.loads(penstock("list", "-o", "json").stdout)["items"]
-    upcoming = penstock("next", nightly).stdout.splitlines()
 
     assert "30 2 * * *" in table[1]
-    assert upcoming == listed[0]["status"]["nextTicks"]
-    assert len(upcoming) == 5
+    assert len(listed[0]["status"]["nextTicks"]) == 5
+
+
+def test_the_next_moments_are_on_the_clock_of_the_schedule_and_in_utc(
+    penstock: Penstock, world: World, nightly: str
+) -> None:
+    title, _, heading, *rows = penstock("next", nightly).stdout.splitlines()
+    listed = json.loads(penstock("next", nightly, "-o", "json").stdout)
+
+    assert title == "30 2 * * * (Europe/Zurich)"
+    assert heading.split() == ["DAY", "TIME", "OFFSET", "UTC", "IN"]
+    assert {row.split()[2] for row in rows} == {"02:30:00"}
+    assert listed == {"timeZone": "Europe/Zurich", "ticks": [row.split()[4] for row in rows]}
+    assert len(rows) == 5
 
 
 def test_a_schedule_is_suspended_and_goes_on(
@@ -86,6 +97,27 @@ def test_a_stretch_is_backfilled_and_given_up(
     assert _spec(world)["backfills"] == []
 
 
+def test_a_day_of_a_backfill_counts_whole_and_on_the_clock_of_the_schedule(
+    penstock: Penstock, world: World, nightly: str
+) -> None:
+    done = penstock("backfill", nightly, "--start", "2026-02-01", "--end", "2026-02-03")
+
+    (asked,) = _spec(world)["backfills"]
+    assert (asked["start"], asked["end"]) == ("2026-01-31T23:00:00Z", "2026-02-03T22:59:59Z")
+    assert "from 2026-02-01 00:00:00+01:00 to 2026-02-03 23:59:59+01:00" in done.stderr
+    assert done.exit_code == 0
+
+
+def test_a_backfill_that_ends_before_it_starts_is_refused(
+    penstock: Penstock, world: World, nightly: str
+) -> None:
+    done = penstock("backfill", nightly, "--start", "2026-02-03", "--end", "2026-02-01")
+
+    assert done.exit_code == 2
+    assert "--end 2026-02-01 is before 2026-02-03" in done.stderr
+    assert not _spec(world).get("backfills")
+
+
 def test_a_backfill_is_asked_for_while_others_write_the_schedule(
     penstock: Penstock, world: World, nightly: str
 ) -> None:
@@ -109,8 +141,33 @@ def test_a_backfill_is_asked_for_while_others_write_the_schedule(
     assert len(_spec(world)["backfills"]) == 10
 
 
-def test_a_schedule_that_is_not_there_is_named(penstock: Penstock) -> None:
-    done = penstock("suspend", "weekly")
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["suspend", "nihgtly"], id="suspend"),
+        pytest.param(["trigger", "nihgtly"], id="trigger"),
+        pytest.param(["next", "nihgtly"], id="next"),
+        pytest.param(["give-up", "nihgtly", "x"], id="give-up"),
+        pytest.param(
+            ["backfill", "nihgtly", "--start", "2026-01-01", "--end", "2026-01-02"], id="backfill"
+        ),
+    ],
+)
+def test_a_schedule_that_is_not_there_is_named_with_its_nearest(
+    penstock: Penstock, world: World, words: list[str]
+) -> None:
+    spec = {"flowRef": {"name": "daily"}, "cron": "30 2 * * *"}
+    world.create("schedules", "Schedule", "nightly", spec)
+
+    done = penstock(*words)
 
     assert done.exit_code == 2
-    assert "weekly" in done.stderr
+    assert "There is no schedule 'nihgtly'" in done.stderr
+    assert "did you mean nightly?" in done.stderr
+
+
+def test_a_namespace_without_schedules_says_how_to_write_one(penstock: Penstock) -> None:
+    done = penstock("resume", "nightly")
+
+    assert done.exit_code == 2
+    assert "penstock render FILE:FLOW --image IMAGE --cron" in done.stderr

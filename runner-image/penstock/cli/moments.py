@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from penstock.cli.errors import CommandError
 
 TYPED = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 """What an option takes for a moment."""
@@ -23,6 +26,28 @@ def parse_time(text: str) -> datetime:
     """Return a moment as the API server writes it."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def typed_moment(text: str, *, zone: ZoneInfo, option: str, ends_day: bool = False) -> datetime:
+    """Return a moment as a person types it, on the clock of the zone unless it has an offset.
+
+    A date alone is the first second of its day, or, where it ``ends_day``, the last one.
+    """
+    try:
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            typed = datetime.fromisoformat(text)
+            return (typed if typed.tzinfo else typed.replace(tzinfo=zone)).astimezone(UTC)
+        if not ends_day:
+            return datetime.combine(day, time(), zone).astimezone(UTC)
+        next_day = datetime.combine(day + timedelta(days=1), time(), zone)
+        return next_day.astimezone(UTC) - timedelta(seconds=1)
+    except (ValueError, OverflowError) as error:
+        raise CommandError(
+            f"{option} is a day or a moment, such as 2026-02-03, 2026-02-03T09:30 or "
+            f"2026-02-03T09:30:00+01:00, not {text!r}."
+        ) from error
 
 
 def wire_time(moment: datetime) -> str:

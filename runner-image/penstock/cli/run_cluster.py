@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
+from penstock.cli.absence import named
 from penstock.cli.cluster import Cluster, Object
-from penstock.cli.errors import ApiError, CommandError
 from penstock.cli.schema import require_fit
 
 LONGEST_STEM = 46
@@ -20,6 +19,8 @@ def create_run(
     parameters: dict[str, Any],
     timeout_seconds: int | None,
     name: str | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
 ) -> Object:
     """Create a FlowRun and return it; without a name it is named after its flow."""
     spec = read_flow(cluster, flow)["spec"]
@@ -31,6 +32,10 @@ def create_run(
     body = run_manifest(flow, parameters=parameters, timeout_seconds=timeout_seconds)
     if name is not None:
         body["metadata"] = {"name": name}
+    if queue is not None:
+        body["spec"]["queue"] = queue
+    if priority is not None:
+        body["spec"]["priority"] = priority
     return cluster.create(cluster.path("flowruns"), body)
 
 
@@ -53,22 +58,9 @@ def run_manifest(
 
 def read_flow(cluster: Cluster, name: str) -> Object:
     """Return a Flow, or say which there are."""
-    try:
+    first = (
+        "Apply one first: penstock render FILE:FLOW --image IMAGE "
+        f"| kubectl apply -n {cluster.namespace} -f -"
+    )
+    with named(cluster, "flows", name, first=first):
         return cluster.get(cluster.path("flows", name))
-    except ApiError as error:
-        if error.status == 404 and name in error.message:
-            raise CommandError(_no_such_flow(cluster, name)) from error
-        raise
-
-
-def _no_such_flow(cluster: Cluster, name: str) -> str:
-    names = [flow["metadata"]["name"] for flow in cluster.items(cluster.path("flows"))]
-    sentence = f"There is no flow {name!r} in the namespace {cluster.namespace}"
-    if not names:
-        return (
-            f"{sentence}, nor any other. Apply one first: penstock render FILE:FLOW --image IMAGE "
-            f"| kubectl apply -n {cluster.namespace} -f -"
-        )
-    if near := get_close_matches(name, names, cutoff=0.5):
-        return f"{sentence}; did you mean {' or '.join(near)}?"
-    return f"{sentence}; there are: {', '.join(sorted(names)[:10])}."

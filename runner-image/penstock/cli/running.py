@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from penstock.cli.completion import complete_flow
-from penstock.cli.connection import Target, connect
+from penstock.cli.connection import connect
 from penstock.cli.errors import CommandError
 from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
 from penstock.cli.output import Document
 from penstock.cli.parameters import read_parameters
 
 HERE = "Runs on this machine"
+THERE = "Runs in the cluster"
 
 
 def run(
@@ -50,8 +51,24 @@ def run(
         int | None, typer.Option(metavar="SECONDS", min=1, help="How long the run may take.")
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Watch the run in the cluster to its end.")
+        bool, typer.Option("--watch", help="Watch the run to its end.", rich_help_panel=THERE)
     ] = False,
+    queue: Annotated[
+        str | None,
+        typer.Option(
+            help="Queue of the pool in which it waits, if not its flow's.", rich_help_panel=THERE
+        ),
+    ] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            min=-1000,
+            max=1000,
+            help="Runs of a higher one go first in their queue; 0, if not said.",
+            rich_help_panel=THERE,
+        ),
+    ] = None,
     run_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Name of a new run here.", rich_help_panel=HERE)
     ] = None,
@@ -107,10 +124,10 @@ def run(
     parameters = read_parameters(parameter or (), document=params)
     target = target_of(ctx, namespace, context, kubeconfig)
     if resume is not None or (flow is not None and _is_local(flow)):
-        if watch or target.is_named:
+        if watch or queue or priority is not None or target.is_named:
             raise CommandError(
-                f"{flow or resume} runs here and is shown while it runs; leave --watch, "
-                "--namespace, --context and --kubeconfig out."
+                f"{flow or resume} runs here and is shown while it runs; leave --watch, --queue, "
+                "--priority, --namespace, --context and --kubeconfig out."
             )
         from penstock.cli.orders import Order
         from penstock.cli.run_local import run_here
@@ -138,24 +155,20 @@ def run(
             "--run-id, --force, --accept, --from and --exit-on-wait are of runs here: penstock "
             "run FILE:FLOW."
         )
-    _run_in_cluster(target, flow, parameters, timeout_seconds=timeout, watch=watch, form=output)
 
-
-def _run_in_cluster(
-    target: Target,
-    flow: str,
-    parameters: dict[str, Any],
-    *,
-    timeout_seconds: int | None,
-    watch: bool,
-    form: Document | None,
-) -> None:
     from penstock.cli.run_cluster import create_run
     from penstock.cli.watch import show_created
 
     cluster = connect(target)
-    created = create_run(cluster, flow, parameters=parameters, timeout_seconds=timeout_seconds)
-    raise typer.Exit(show_created(created, cluster, form=form, watch=watch))
+    created = create_run(
+        cluster,
+        flow,
+        parameters=parameters,
+        timeout_seconds=timeout,
+        queue=queue,
+        priority=priority,
+    )
+    raise typer.Exit(show_created(created, cluster, form=output, watch=watch))
 
 
 def _is_local(flow: str) -> bool:

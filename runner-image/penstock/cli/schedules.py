@@ -7,16 +7,28 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
+from penstock.cli.absence import named
 from penstock.cli.cluster import Cluster, Object
 from penstock.cli.completion import complete_schedule
 from penstock.cli.connection import connect
 from penstock.cli.errors import ApiError, CommandError
-from penstock.cli.moments import TYPED, wire_time
+from penstock.cli.moments import parse_time, typed_moment, wire_time
 from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
-from penstock.cli.output import Format, console, listed, print_document, say, without_bookkeeping
+from penstock.cli.output import (
+    Document,
+    Format,
+    console,
+    listed,
+    print_document,
+    say,
+    without_bookkeeping,
+)
+from penstock.cli.ticks import print_ticks
+from penstock.schedules import ScheduleError, zone_of
 
 schedules = typer.Typer(
     no_args_is_help=True, help="See and change the schedules of the cluster: suspend, backfill, …"
@@ -29,6 +41,10 @@ ScheduleName = Annotated[
 ]
 _CONTENDED_SECONDS = 30.0
 """How long a list is read again and again: the operator writes a schedule while it makes runs."""
+_FIRST = (
+    "Write one: penstock render FILE:FLOW --image IMAGE --cron '0 6 * * *' --tz ZONE | kubectl "
+    "apply -f -"
+)
 
 
 @schedules.command(name="list")
@@ -54,6 +70,9 @@ def list_schedules(
 def next_of_schedule(
     ctx: typer.Context,
     schedule: ScheduleName,
+    output: Annotated[
+        Document | None, typer.Option("-o", "--output", help="Format, if not a table.")
+    ] = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -61,11 +80,15 @@ def next_of_schedule(
     """Print the next moments of a schedule, as the operator sees them."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     found = _get(cluster, schedule)
-    upcoming = found.get("status", {}).get("nextTicks", [])
-    if not upcoming:
+    status = found.get("status", {})
+    upcoming, zone = status.get("nextTicks", []), _zone(found)
+    if output is not None:
+        print_document({"timeZone": zone.key, "ticks": upcoming}, form=output)
+    elif not upcoming:
         say(f"No run of {schedule} is due: {_ready(found).get('message', 'nobody looked yet')}")
-    for moment in upcoming:
-        print(moment)
+    else:
+        title = f"{status.get('schedule', schedule)} ({zone.key})"
+        print_ticks(map(parse_time, upcoming), zone=zone, title=title, now=datetime.now(UTC))
 
 
 @schedules.command()
@@ -116,10 +139,15 @@ def backfill(
     ctx: typer.Context,
     schedule: ScheduleName,
     start: Annotated[
-        datetime, typer.Option(formats=TYPED, metavar="MOMENT", help="The first, in UTC.")
+        str,
+        typer.Option(
+            metavar="MOMENT",
+            help="The first: a day, or a time of a day (2026-02-03T09:30) on the schedule's clock, "
+            "or with an offset (…Z).",
+        ),
     ],
     end: Annotated[
-        datetime, typer.Option(formats=TYPED, metavar="MOMENT", help="The last, in UTC.")
+        str, typer.Option(metavar="MOMENT", help="The last, likewise; a day counts to its end.")
     ],
     name: Annotated[
         str | None, typer.Option(help="Its name, if not one made of start and end.")
@@ -131,11 +159,16 @@ def backfill(
 ) -> None:
     """Make the runs of a stretch of time that has passed."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    name = name or f"{start:%Y%m%d%H%M%S}-{end:%Y%m%d%H%M%S}"
+    zone = _zone(_get(cluster, schedule))
+    first = typed_moment(start, zone=zone, option="--start")
+    last = typed_moment(end, zone=zone, option="--end", ends_day=True)
+    if last < first:
+        raise CommandError(f"A backfill ends after it starts: --end {end} is before {start}.")
+    name = name or f"{first:%Y%m%d%H%M%S}-{last:%Y%m%d%H%M%S}"
     wanted = {
         "name": name,
-        "start": wire_time(start.replace(tzinfo=UTC)),
-        "end": wire_time(end.replace(tzinfo=UTC)),
+        "start": wire_time(first),
+        "end": wire_time(last),
         "overlapPolicy": "Allow" if at_once else "BufferAll",
     }
 
@@ -143,6 +176,7 @@ def backfill(
         return [*(each for each in known if each["name"] != name), wanted]
 
     _change_backfills(cluster, schedule, added)
+    say(f"from {_shown(first, zone)} to {_shown(last, zone)}")
     print(f"{schedule} is being backfilled: {name}")
 
 
@@ -170,11 +204,24 @@ def give_up(
 
 
 def _get(cluster: Cluster, name: str) -> Object:
-    return cluster.get(cluster.path("schedules", name))
+    with named(cluster, "schedules", name, first=_FIRST):
+        return cluster.get(cluster.path("schedules", name))
 
 
 def _change(cluster: Cluster, name: str, spec: Object) -> Object:
-    return cluster.merge(cluster.path("schedules", name), {"spec": spec})
+    with named(cluster, "schedules", name, first=_FIRST):
+        return cluster.merge(cluster.path("schedules", name), {"spec": spec})
+
+
+def _zone(schedule: Object) -> ZoneInfo:
+    try:
+        return zone_of(schedule["spec"].get("timeZone", "UTC"))
+    except ScheduleError as error:
+        raise CommandError(str(error)) from error
+
+
+def _shown(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).isoformat(sep=" ")
 
 
 def _change_backfills(

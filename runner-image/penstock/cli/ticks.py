@@ -70,7 +70,8 @@ def next_runs(
         moments = [*map(wire_time, ticks)]
         print_document({"meaning": meaning, "timeZone": zone, "ticks": moments}, form=output)
         return
-    _print(ticks, zone=ZoneInfo(zone), meaning=meaning, now=now)
+    title = f"{meaning} ({zone})" if meaning else None
+    print_ticks(ticks, zone=ZoneInfo(zone), title=title, now=now)
 
 
 def _meaning(line: str) -> str | None:
@@ -84,14 +85,15 @@ def _meaning(line: str) -> str | None:
     return meaning
 
 
-def _print(
-    ticks: Iterable[datetime], *, zone: ZoneInfo, meaning: str | None, now: datetime
+def print_ticks(
+    ticks: Iterable[datetime], *, zone: ZoneInfo, title: str | None, now: datetime
 ) -> None:
+    """Print moments on the clock of a zone, and in UTC."""
     from rich.table import Table
 
     out = console()
-    if meaning:
-        out.print(f"{meaning} ({zone.key})\n")
+    if title:
+        out.print(f"{title}\n", markup=False)
     rows = [_row(tick, zone=zone, now=now) for tick in ticks]
     table = Table("DAY", "TIME", "OFFSET", "UTC", "IN", box=None, pad_edge=False)
     for row in rows:

@@ -69,7 +69,7 @@ def rrule_walls(rule: str, start: datetime) -> Iterator[datetime]:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ScheduleError(
             f"{rule!r} is no recurrence rule: {error}. Write 'FREQ=DAILY;BYHOUR=6;"
-            "BYMINUTE=0;BYSECOND=0', say, with times on the wall (no Z), and the zone by timezone=."
+            "BYMINUTE=0;BYSECOND=0', say, with times on the wall (no Z) and the zone apart from it."
         ) from error
     return _until_long_after(rules, start)
 
