@@ -23,6 +23,14 @@ MOST_YEARS = 100
 _HOURLY, _MINUTELY = 4, 5
 _HOUR = timedelta(hours=1)
 _EACH_HOUR = ("*", "*/1", "0-23")
+_FIELDS = (
+    "second (0-59)",
+    "minute (0-59)",
+    "hour (0-23)",
+    "day of a month (1-31)",
+    "month (1-12)",
+    "weekday (0-7, 0 and 7 are Sunday)",
+)
 _NAMES = re.compile(r"[a-z]+", re.IGNORECASE)
 _KNOWN = {
     *("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
@@ -47,7 +55,8 @@ def cron_walls(line: str, start: datetime, *, day_or: bool) -> Iterator[datetime
     try:
         lines = croniter.croniter(stripped, start, day_or=day_or, second_at_beginning=True)
     except (croniter.CroniterError, ValueError) as error:
-        raise ScheduleError(f"{line!r} is no cron line: {error}") from error
+        wrong = _wrong_field(stripped) or error
+        raise ScheduleError(f"{line!r} is no cron line: {wrong}") from error
     return _until_none(lines, croniter.CroniterBadDateError)
 
 
@@ -94,6 +103,18 @@ def _refuse_other_than_cron(line: str) -> None:
     for word in _NAMES.findall(line):
         if word.lower() not in _KNOWN:
             raise ScheduleError(f"{line!r} is no cron line: {word!r} means nothing.")
+
+
+def _wrong_field(line: str) -> str | None:
+    """Say which field cannot be read even where all others are ``*``."""
+    if line.startswith("@"):
+        return "write @hourly, @daily, @weekly, @monthly or @yearly."
+    fields = line.split()
+    for number, (field, name) in enumerate(zip(fields, _FIELDS[-len(fields) :], strict=True)):
+        alone = ["*"] * number + [field] + ["*"] * (len(fields) - number - 1)
+        if not _library("croniter").croniter.is_valid(" ".join(alone), second_at_beginning=True):
+            return f"{field!r} is no {name}."
+    return None
 
 
 def _until_none(lines: Any, ends: type[Exception]) -> Iterator[datetime]:

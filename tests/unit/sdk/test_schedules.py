@@ -328,9 +328,10 @@ def test_asking_again_from_the_last_tick_goes_on_where_it_was(
     ("make", "words"),
     [
         (lambda: Cron("0 6 * *"), "five fields"),
-        (lambda: Cron("61 6 * * *"), "no cron line"),
+        (lambda: Cron("61 6 * * *"), r"no cron line: '61' is no minute \(0-59\)"),
+        (lambda: Cron("0 0 6 32 * *"), "'32' is no day of a month"),
         (lambda: Cron("0 R * * *"), "'R' means nothing"),
-        (lambda: Cron("@sometimes"), "no cron line"),
+        (lambda: Cron("@sometimes"), "no cron line: write @hourly, @daily"),
         (lambda: Cron("0 6 * * *", timezone="Mars/Olympus"), "'Europe/Berlin' or 'UTC'"),
         (lambda: Cron("0 6 * * *", timezone="../etc"), "no time zone"),
         (lambda: Interval(0), "at least one second"),
