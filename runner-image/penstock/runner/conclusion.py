@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from penstock.engine.outcome import Outcome
 from penstock.errors import ChildRunRefused, JournalError, RerunImpossible
@@ -61,9 +63,13 @@ def conclude_unusable_journal(error: JournalError) -> Conclusion:
     )
 
 
-def conclude_cancelled_before_start(*, attempt: int) -> Conclusion:
-    """Tell that this attempt has run nothing, because nobody wants the run any more."""
+def conclude_cancelled_before_start(run: Mapping[str, Any], *, attempt: int) -> Conclusion:
+    """Tell that this attempt has run nothing, because nobody wants the run any more; ``run`` has
+    what the attempt before reported."""
     words = "its flow began" if attempt == 1 else f"its flow went on in attempt {attempt}"
+    report = (run.get("status") or {}).get("execution") or {}
+    if report.get("attempt", attempt) < attempt and (progress := report.get("progress")):
+        words += f"; {progress} task runs were done by then"
     return Conclusion(
         state="Cancelled",
         reason="CancelRequested",

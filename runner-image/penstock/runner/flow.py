@@ -47,7 +47,7 @@ def run_flow(
     run = publisher.claimed()
     context.scheduled_at = scheduled_time(run)
     if publisher.cancelling:
-        return conclude_cancelled_before_start(attempt=environment.attempt)
+        return conclude_cancelled_before_start(run, attempt=environment.attempt)
     enter_sources(environment.snapshot)
     try:
         chain = make_durable(

@@ -60,16 +60,21 @@ def test_an_import_error_is_told_with_the_user_s_traceback() -> None:
 
 
 def test_a_run_cancelled_before_it_began_is_cancelled() -> None:
-    conclusion = conclude_cancelled_before_start(attempt=1)
+    conclusion = conclude_cancelled_before_start({}, attempt=1)
 
     assert conclusion.reason == "CancelRequested"
     assert conclusion.message == "The run was cancelled before its flow began."
 
 
 def test_a_later_attempt_that_is_cancelled_does_not_deny_the_work_of_the_earlier_ones() -> None:
-    conclusion = conclude_cancelled_before_start(attempt=2)
+    run = {"status": {"execution": {"attempt": 1, "progress": "4/5"}}}
 
-    assert conclusion.message == "The run was cancelled before its flow went on in attempt 2."
+    conclusion = conclude_cancelled_before_start(run, attempt=2)
+
+    assert conclusion.message == (
+        "The run was cancelled before its flow went on in attempt 2; 4/5 task runs were done by"
+        " then."
+    )
 
 
 @pytest.mark.parametrize(
