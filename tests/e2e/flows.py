@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from penstock import flow, run_flow, sleep, task, wait_for_update
+from penstock import concurrency, flow, run_flow, sleep, task, wait_for_update
 from penstock.artifacts import create_markdown_artifact
 from penstock.events import emit_event
 
@@ -97,6 +97,16 @@ def attempt_of(number: int, seconds: float = 0.3) -> int:
 @flow
 def attempts(count: int = 20) -> list[int]:
     return [attempt_of(number) for number in range(count)]
+
+
+@flow
+def exclusive(seconds: float) -> list[float]:
+    """Hold a slot for so long; return when it was had and when it was given back."""
+    with concurrency("database", strict=True):
+        began = time.time()
+        step(1, 0)
+        step(2, seconds)
+        return [began, time.time()]
 
 
 @task

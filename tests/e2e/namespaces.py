@@ -106,6 +106,10 @@ class Namespace:
         self._post("flows", "Flow", name, body)
         return name
 
+    def limit(self, name: str, *, limit: int) -> None:
+        """Create a ConcurrencyLimit."""
+        self._post("concurrencylimits", "ConcurrencyLimit", name, {"limit": limit})
+
     def schedule(self, name: str, flow: str, **spec: Any) -> None:
         """Create a Schedule of a flow."""
         self._post("schedules", "Schedule", name, {"flowRef": {"name": flow}, **spec})
