@@ -72,6 +72,20 @@ def end(
 
 def end_by_outcome(case: RunCase, outcome: Outcome) -> Plan:
     """Take over what the runner reported at its end; its pod leaves by itself."""
+    told = told_by(outcome, case)
+    heir = outcome.continued_as if told.reason == Reason.CONTINUED_AS_NEW else None
+    return end(
+        case,
+        state=told.state,
+        reason=told.reason,
+        message=told.message,
+        finished_at=min(outcome.finished_at, case.now),
+        continued_as=heir,
+    )
+
+
+def told_by(outcome: Outcome, case: RunCase) -> Standing:
+    """Return how the run has ended, by its runner's report."""
     state = State(outcome.state)
     known = {str(each): each for each in _REASONS[state]}
     reason = known.get(outcome.reason, _REASONS[state][0])
@@ -80,16 +94,7 @@ def end_by_outcome(case: RunCase, outcome: Outcome) -> Plan:
         # Its runner knows only that it is cancelled.
         reason = case.status.reason
         words = f"{words.removesuffix('.')}, as {_WHY_CANCELLED[reason]}."
-    finished = min(outcome.finished_at, case.now)
-    heir = outcome.continued_as if reason == Reason.CONTINUED_AS_NEW else None
-    return end(
-        case,
-        state=state,
-        reason=reason,
-        message=words,
-        finished_at=finished,
-        continued_as=heir,
-    )
+    return Standing(state, reason, words)
 
 
 def last_moment(job: JobView) -> datetime:

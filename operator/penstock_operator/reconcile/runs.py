@@ -10,7 +10,6 @@ from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import (
     SUPPORTED_PROTOCOLS,
     clear_away,
-    end_by_outcome,
     end_by_protocol,
     end_by_timeout,
     is_overdue,
@@ -48,7 +47,7 @@ from penstock_operator.reconcile.suspending import (
     wait_without_pod,
 )
 from penstock_operator.reconcile.telling import tell_of_changed_code, tell_of_changed_image
-from penstock_operator.reconcile.undoing import follow_last_launch
+from penstock_operator.reconcile.undoing import end_as_told, follow_last_launch
 
 
 def plan_run(observed: ObservedRun, *, now: datetime, settings: Settings) -> Plan:
@@ -71,7 +70,7 @@ def _plan(case: RunCase) -> Plan:
     if case.status.ending is not None:
         return follow_last_launch(case, case.status.ending)
     if case.outcome is not None:
-        return end_by_outcome(case, case.outcome)
+        return end_as_told(case, case.outcome)
     if case.run.spec.cancel:
         return cancel(case)
     end_of_parent = closing(case)

@@ -12,7 +12,7 @@ from penstock_operator.model.states import Reason, State
 from penstock_operator.reconcile.actions import Plan
 from penstock_operator.reconcile.admission import Ready, placed_beyond_limits
 from penstock_operator.reconcile.case import NeedError, RunCase, after
-from penstock_operator.reconcile.ending import end, end_by_outcome, is_overdue
+from penstock_operator.reconcile.ending import end, end_by_outcome, is_overdue, told_by
 from penstock_operator.reconcile.fencing import create_job, fenced, lost_snapshot
 from penstock_operator.reconcile.observed import JobView, Look
 from penstock_operator.reconcile.status import Standing, second
@@ -42,6 +42,17 @@ def end_after_rollbacks(
         create_job(case, ready, attempt=attempt),
         *case.deletions(case.jobs),
     )
+
+
+def end_as_told(case: RunCase, outcome: Outcome) -> Plan:
+    """End the run as its runner tells; but one that was cancelled in a launch which had not come
+    to its transactions yet still owes the roll-backs of those before."""
+    if State(outcome.state) == State.CANCELLED and _owes_rollbacks(case):
+        told, crashes = told_by(outcome, case), case.status.crashes
+        return end_after_rollbacks(
+            case, state=told.state, reason=told.reason, message=told.message, crashes=crashes
+        )
+    return end_by_outcome(case, outcome)
 
 
 def _owes_rollbacks(case: RunCase) -> bool:

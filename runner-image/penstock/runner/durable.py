@@ -80,8 +80,8 @@ def make_durable(
 
         journal.keep_large_in(results_in(environment.store), run=environment.run)
     board.figures = journal.figures
-    owed_before = (status.get("execution") or {}).get("journal", {}).get("rollbacksOwed", False)
-    journal.figures.owed = context.owed = Owed(inherited=owed_before, tell=publisher.report_now)
+    owed = Owed(inherited=owes_rollbacks(run), tell=publisher.report_now)
+    journal.figures.owed = context.owed = owed
     if environment.attempt > 1:
         publisher.report_now()  # the attempt before may have come further than it could tell
     if origin is not None:
@@ -105,6 +105,12 @@ def make_durable(
     if publisher.suspending:
         way_out.suspend_soon(LEAVING_SECONDS)
     return chain
+
+
+def owes_rollbacks(run: Mapping[str, Any]) -> bool:
+    """Tell whether a launch before has left something that is to be rolled back if the run ends."""
+    report = (run.get("status") or {}).get("execution") or {}
+    return bool(report.get("journal", {}).get("rollbacksOwed"))
 
 
 def _children(environment: Environment, *, run: Mapping[str, Any], journal: RunJournal) -> Children:

@@ -21,7 +21,7 @@ from penstock.runner.conclusion import (
     conclude_outcome,
     conclude_unusable_journal,
 )
-from penstock.runner.durable import LIMITS_SECONDS, make_durable
+from penstock.runner.durable import LIMITS_SECONDS, make_durable, owes_rollbacks
 from penstock.runner.environment import Environment
 from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
 from penstock.runner.limits import close_limits
@@ -47,7 +47,9 @@ def run_flow(
     run = publisher.claimed()
     context.scheduled_at = scheduled_time(run)
     if publisher.cancelling:
-        return conclude_cancelled_before_start(run, attempt=environment.attempt)
+        if not owes_rollbacks(run):
+            return conclude_cancelled_before_start(run, attempt=environment.attempt)
+        context.request_cancel()  # its report says what it owes, for which it needs its journal
     enter_sources(environment.snapshot)
     try:
         chain = make_durable(

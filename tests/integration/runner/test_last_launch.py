@@ -130,6 +130,25 @@ def test_what_was_going_on_when_the_run_crashed_is_not_begun_again(
     assert "charging" not in last.output
 
 
+def test_a_launch_that_finds_its_run_cancelled_still_owes_what_the_one_before_did(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    first = attempt(HEAD + SLEEPING, PENSTOCK_LINGER_SECONDS="0.3")
+    first.exit_code()
+    assert server.run is not None
+    server.run["spec"]["cancel"] = True
+    second = attempt(HEAD + SLEEPING, PENSTOCK_LINGER_SECONDS="0.3")
+    code = second.exit_code()
+    told = server.reports[-1]
+    end(server)
+    last = attempt(HEAD + SLEEPING, PENSTOCK_LINGER_SECONDS="0.3")
+
+    assert (code, released(second)) == (4, 0), second.output
+    assert (told["outcome"]["state"], told["journal"]["rollbacksOwed"]) == ("Cancelled", True)
+    assert last.exit_code() == 4, last.output
+    assert released(last) == 1
+
+
 def test_a_run_whose_transaction_is_over_owes_nothing(
     server: FaultyServer, attempt: Attempt
 ) -> None:

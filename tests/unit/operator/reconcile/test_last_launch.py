@@ -55,6 +55,23 @@ def test_it_is_cancelled_when_that_launch_has_rolled_back() -> None:
     assert "ending" not in cluster.status
 
 
+def test_a_launch_that_was_cancelled_before_it_came_so_far_is_followed_by_a_last_one() -> None:
+    cluster, operator = asleep()
+    operator.wait(seconds=3700)
+    cluster.claim(2, pod=cluster.start_pod(2))
+    cluster.cancel()
+
+    cluster.finish(2, "Cancelled", "CancelRequested", journal=OWED)
+    operator.settle()
+    rolling_back = cluster.status["reason"]
+    cluster.finish(3, "Cancelled", "CancelRequested")
+    operator.settle()
+
+    assert rolling_back == "RollingBack"
+    assert (cluster.state, cluster.status["reason"]) == ("Cancelled", "CancelRequested")
+    assert cluster.created_jobs == ["one-1", "one-2", "one-3"]
+
+
 def test_a_run_that_owes_nothing_is_cancelled_at_once() -> None:
     cluster, operator = asleep(owed=False)
 
