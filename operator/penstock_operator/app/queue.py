@@ -47,11 +47,6 @@ class Backlog(Generic[K]):
     def __len__(self) -> int:
         return len(self._dirty)
 
-    @property
-    def waiting(self) -> int:
-        """How many keys wait for their time."""
-        return len({key for key, _ in self._due})
-
     def add(self, key: K) -> None:
         """Let a key run as soon as a worker is free and it is not running already."""
         self._add(key, self._ready)
