@@ -10,6 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE # pytest would rewrite every module again each 
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 MINUTES ?= 1
+WORKERS ?= 3 # processes of integration tests, which mostly wait; each has an API server of its own
 
 .PHONY: help demo test lint format unit integration chaos e2e bench cluster images crds lock venv clean distclean
 
@@ -40,7 +41,7 @@ unit: venv ## Unit tests: no cluster, no network
 
 integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare
-	$(PYTEST) tests/integration tests/chaos $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration tests/chaos $(ARGS)
 
 chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, PROGRAM=… to repeat one, SWEEP=all
 	@devcluster/devcluster build >/dev/null
