@@ -47,7 +47,7 @@ def test_a_run_beyond_the_limit_waits_for_its_flow_and_holds_up_no_other(
         "name": "daily",
         "ahead": 1,
     }
-    assert "its Flow daily lets 1 run be at work at once; 1 run is ahead" in status["message"]
+    assert "its Flow daily lets 1 run be at work at once; 1 run was ahead" in status["message"]
     assert not world.jobs_of("r2")
 
 
