@@ -15,6 +15,7 @@ from penstock_operator.model.schema import (
     Part,
     PositiveSeconds,
     Seconds,
+    listed_by,
     must,
     refuse_unless,
 )
@@ -165,10 +166,7 @@ class FlowSpec(Part):
         tuple[SharedSlots, ...],
         Field(
             max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
+            json_schema_extra=listed_by("name"),
         ),
     ] = ()
     """ConcurrencyLimits whose slots a run holds while it is at work."""

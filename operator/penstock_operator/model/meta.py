@@ -11,6 +11,7 @@ from penstock_operator.model.schema import (
     Part,
     Sentence,
     Timestamp,
+    listed_by,
 )
 from penstock_operator.model.states import ConditionStatus, ConditionType
 
@@ -80,9 +81,6 @@ Conditions = Annotated[
     tuple[Condition, ...],
     Field(
         max_length=8,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
+        json_schema_extra=listed_by("type"),
     ),
 ]

@@ -10,6 +10,7 @@ from penstock_operator.model.schema import (
     JsonObject,
     Part,
     Quantity,
+    listed_by,
     must,
     refuse_unless,
 )
@@ -142,10 +143,7 @@ Environment = Annotated[
     tuple[EnvVar, ...],
     Field(
         max_length=128,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["name"],
-        },
+        json_schema_extra=listed_by("name"),
     ),
 ]
 

@@ -16,6 +16,7 @@ from penstock_operator.model.schema import (
     PositiveSeconds,
     Seconds,
     Timestamp,
+    listed_by,
     must,
     refuse_unless,
 )
@@ -207,10 +208,7 @@ class ScheduleSpec(Part):
         tuple[Backfill, ...],
         Field(
             max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
+            json_schema_extra=listed_by("name"),
         ),
     ] = ()
     """Stretches of time whose runs are made up. A moment that has a run gets no second one."""
@@ -324,10 +322,7 @@ class ScheduleStatus(Part):
         tuple[BackfillStatus, ...],
         Field(
             max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
+            json_schema_extra=listed_by("name"),
         ),
     ] = ()
     """How the backfills stand."""

@@ -44,6 +44,11 @@ def refuse_unless(*rules: JsonValue) -> JsonObject:
     return {"x-kubernetes-validations": list(rules)}
 
 
+def listed_by(key: str) -> JsonObject:
+    """Let the API server merge a list of objects by one of their fields, in which all differ."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
 DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 _OBJECT_NAME = refuse_unless(

@@ -14,6 +14,7 @@ from penstock_operator.model.schema import (
     Part,
     PositiveSeconds,
     Seconds,
+    listed_by,
 )
 from penstock_operator.model.store import Store
 
@@ -63,10 +64,7 @@ class WorkPoolSpec(Part):
         tuple[Queue, ...],
         Field(
             max_length=32,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
+            json_schema_extra=listed_by("name"),
         ),
     ] = ()
     """The lines in which runs wait. The one named default is always there."""
@@ -119,10 +117,7 @@ class WorkPoolStatus(Part):
         tuple[QueueStatus, ...],
         Field(
             max_length=33,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
+            json_schema_extra=listed_by("name"),
         ),
     ] = ()
     """The same by queue."""
