@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from tests.integration import charts
 from tests.integration.apiserver import GROUP, ApiServer
 from tests.integration.forgery import admit_runners
 from tests.integration.journals import Journal, create_journal
+from tests.integration.nodes import Cluster, Node
 from tests.integration.world import Operator, World
+
+from penstock_operator.reconcile.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
@@ -110,6 +114,27 @@ def release(api: ApiServer) -> Iterator[str]:
     """
     with charts.rights(api) as name:
         yield name
+
+
+@pytest.fixture
+def cluster(world: World, release: str, kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
+    """Make Flows of some code, and whatever runs them."""
+    settings = Settings(runner_image="runner:test", runner_cluster_role=f"{release}-runner")
+    labels = {"metadata": {"labels": {"release": release}}}
+    world.api.merge(f"/api/v1/namespaces/{world.namespace}", labels)
+    with ExitStack() as stack:
+
+        def cluster(*, linger: float = 0.3, **flows: str) -> Node:
+            node = Node(world, folder=tmp_path, flows=flows, linger_seconds=linger)
+            operator = Operator(kubeconfig, world.namespace, settings=settings)
+            stack.enter_context(operator).wait_until_acting()
+            stack.enter_context(node)
+            world.create_pool()
+            for flow in flows:
+                world.create_flow(flow, entrypoint=f"flow.py:{flow}")
+            return node
+
+        yield cluster
 
 
 def _cluster(*arguments: str) -> str:

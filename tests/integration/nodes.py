@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +134,10 @@ class Node:
             PENSTOCK_LINGER_SECONDS=str(self._linger),
         )
         return _Pod(name, process)
+
+
+Cluster = Callable[..., Node]
+"""Makes Flows of some code by their names, and whatever runs them; `linger` is in seconds."""
 
 
 def place_of(pod: Pod, world: World, *, folder: Path, run: str, attempt: int) -> Place:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
 from tests.integration.apiserver import Object
-from tests.integration.nodes import Node
-from tests.integration.world import Operator, World, eventually
-
-from penstock_operator.reconcile.settings import Settings
+from tests.integration.nodes import Cluster, Node
+from tests.integration.world import World, eventually
 
 LOAD = """
 import time
@@ -41,29 +34,6 @@ def daily():
     note("before")
     {body}
 """
-
-Cluster = Callable[..., Node]
-
-
-@pytest.fixture
-def cluster(world: World, release: str, kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
-    """Make Flows of some code, and whatever runs them."""
-    settings = Settings(runner_image="runner:test", runner_cluster_role=f"{release}-runner")
-    labels = {"metadata": {"labels": {"release": release}}}
-    world.api.merge(f"/api/v1/namespaces/{world.namespace}", labels)
-    with ExitStack() as stack:
-
-        def cluster(**flows: str) -> Node:
-            node = Node(world, folder=tmp_path, flows=flows)
-            operator = Operator(kubeconfig, world.namespace, settings=settings)
-            stack.enter_context(operator).wait_until_acting()
-            stack.enter_context(node)
-            world.create_pool()
-            for flow in flows:
-                world.create_flow(flow, entrypoint=f"flow.py:{flow}")
-            return node
-
-        yield cluster
 
 
 def children_of(world: World, run: str) -> list[Object]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tests.integration.apiserver import Object
-from tests.integration.test_children import Cluster, cluster, printed
+from tests.integration.nodes import Cluster
+from tests.integration.test_children import printed
 from tests.integration.world import World, eventually
-
-__all__ = ["cluster"]
 
 LOOP = """
 import os

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,12 @@ import pytest
 import urllib3
 from tests.integration.apiserver import Object, Refused
 from tests.integration.forgery import admit_runners, start_pod
-from tests.integration.nodes import Node, place_of
+from tests.integration.nodes import Cluster, Node, place_of
 from tests.integration.runner.processes import environment_of
-from tests.integration.world import Operator, World, eventually
+from tests.integration.world import World, eventually
 from typer.testing import CliRunner
 
 from penstock.cli.app import app
-from penstock_operator.reconcile.settings import Settings
 
 PRELUDE = """
 import sys, time
@@ -35,29 +34,16 @@ def say(*words):
     print(*words, flush=True)
 """
 
-Cluster = Callable[..., Node]
-
 
 @pytest.fixture
-def cluster(world: World, release: str, kubeconfig: Path, tmp_path: Path) -> Iterator[Cluster]:
-    """Make Flows of some code, and whatever runs them."""
-    settings = Settings(runner_image="runner:test", runner_cluster_role=f"{release}-runner")
-    labels = {"metadata": {"labels": {"release": release}}}
-    world.api.merge(f"/api/v1/namespaces/{world.namespace}", labels)
-    with ExitStack() as stack:
+def cluster(cluster: Cluster) -> Cluster:
+    """The same for code that begins with the prelude, in pods that wait for slots."""
 
-        def cluster(*, linger: float = 600.0, **flows: str) -> Node:
-            code = {name: PRELUDE + body for name, body in flows.items()}
-            node = Node(world, folder=tmp_path, flows=code, linger_seconds=linger)
-            operator = Operator(kubeconfig, world.namespace, settings=settings)
-            stack.enter_context(operator).wait_until_acting()
-            stack.enter_context(node)
-            world.create_pool()
-            for flow in flows:
-                world.create_flow(flow, entrypoint=f"flow.py:{flow}")
-            return node
+    def with_prelude(*, linger: float = 600.0, **flows: str) -> Node:
+        code = {name: PRELUDE + body for name, body in flows.items()}
+        return cluster(linger=linger, **code)
 
-        yield cluster
+    return with_prelude
 
 
 @dataclass(slots=True)
