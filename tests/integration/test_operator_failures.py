@@ -214,6 +214,35 @@ def test_finished_runs_are_collected_by_the_flows_history(world: World, operator
     assert {run["metadata"]["name"] for run in world.list("flowruns")} == {"run-2", "run-3"}
 
 
+def test_a_schedule_that_is_often_due_clears_away_no_run_of_another(
+    world: World, operator: Operator
+) -> None:
+    world.create_pool()
+    world.create_flow(history={"successfulRuns": 2})
+    night = {"cron": "0 3 * * *", "backfills": [
+        {"name": "one", "start": "2026-01-02T00:00:00Z", "end": "2026-01-02T23:59:59Z"},
+    ]}  # fmt: skip
+
+    with Automaton(world):
+        world.create_run("by-hand")
+        world.create("schedules", "Schedule", "nightly", {"flowRef": {"name": "daily"}, **night})
+        kept = {"by-hand", "nightly-20260102030000"}
+        for run in kept:
+            eventually(lambda: world.get("flowruns", run), what=run)  # noqa: B023
+            world.wait_for_state(run, "Completed")
+        often = {"flowRef": {"name": "daily"}, "cron": "* * * * * *"}
+        world.create("schedules", "Schedule", "often", often)
+        seen = eventually(lambda: found if len(found := _names_of_runs(world)) >= 5 else None)
+
+        eventually(lambda: not seen - kept <= _names_of_runs(world), what="some are deleted")
+
+    assert kept <= _names_of_runs(world)
+
+
+def _names_of_runs(world: World) -> set[str]:
+    return {run["metadata"]["name"] for run in world.list("flowruns")}
+
+
 def test_finished_runs_go_after_their_time_to_live(world: World, operator: Operator) -> None:
     world.create_pool()
     world.create_flow(history={"ttlSecondsAfterFinished": 2})

@@ -329,6 +329,9 @@ class Reconcilers:
         finished = await lookups.finished_runs(self.client, namespace=key.namespace, flow=key.name)
         here, runs = key.namespace, self.caches.runs
         parents = {each.parent for each in finished}
+        # What a Schedule lists has an end that it has yet to count: gone before that, it would be
+        # made again.
+        schedules = self.caches.schedules.members(Name(here, key.name))
 
         def is_begun_from(name: str) -> bool:
             return bool(runs.members(reruns_of(Name(here, name))))
@@ -338,20 +341,15 @@ class Reconcilers:
             history=flow.spec.history,
             now=self.now(),
             unfinished=frozenset(each for each in parents if runs.get(Name(here, each))),
-            wanted=self._counted_runs(key)
+            wanted=frozenset(run for each in schedules for run in reading.runs_listed_by(each))
             | {each.name for each in finished if is_begun_from(each.name)},
+            series=frozenset(one for each in schedules for one in reading.series_of(each)),
         )
         await self.executor.carry_out(plan.actions)
         if plan.actions:
             namespace = key.namespace if self.namespaces else ""
             self.queue.add_after(Key(Kind.SIGNALS, namespace, ""), _HISTORY_DELAY_SECONDS)
         return plan
-
-    def _counted_runs(self, flow: Key) -> frozenset[str]:
-        """Name the runs of a flow whose ends its Schedules have yet to count: gone before that,
-        they would be made again."""
-        schedules = self.caches.schedules.members(Name(flow.namespace, flow.name))
-        return frozenset(run for each in schedules for run in reading.runs_listed_by(each))
 
     async def _collect_signals(self, key: Key) -> Plan | None:
         signals = await lookups.list_signals(self.client, namespace=key.namespace or None)

@@ -30,12 +30,14 @@ from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import (
     ATTEMPT_LABEL,
+    BACKFILL_LABEL,
     CHAIN_LABEL,
     FLOW_LABEL,
     MANAGED_BY,
     PARENT_LABEL,
     RUN_LABEL,
     RUNNER_ACCOUNT,
+    SCHEDULE_LABEL,
     snapshot_name,
 )
 from penstock_operator.reconcile.observed import (
@@ -55,6 +57,7 @@ from penstock_operator.reconcile.observed import (
     RunName,
     RunnerAccess,
     RunView,
+    Series,
     SignalView,
     SnapshotView,
 )
@@ -359,14 +362,16 @@ def _binding(binding: Object) -> BindingView:
 
 def _finished_run(run: Object, *, successful: bool) -> FinishedRun:
     meta = run["metadata"]
+    labels = meta.get("labels") or {}
     return FinishedRun(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         successful=successful,
         finished_at=_finished_at(meta),
-        parent=(meta.get("labels") or {}).get(PARENT_LABEL, ""),
-        chain=(meta.get("labels") or {}).get(CHAIN_LABEL, meta["name"]),
+        parent=labels.get(PARENT_LABEL, ""),
+        chain=labels.get(CHAIN_LABEL, meta["name"]),
+        series=Series(labels.get(SCHEDULE_LABEL, ""), labels.get(BACKFILL_LABEL, "")),
     )
 
 

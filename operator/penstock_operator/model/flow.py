@@ -82,10 +82,10 @@ class History(Part):
     """How many finished runs are kept, and for how long."""
 
     successful_runs: Count = 10
-    """How many Completed runs are kept."""
+    """How many Completed runs are kept, of each Schedule and of all others."""
 
     failed_runs: Count = 10
-    """How many Failed, Crashed and Cancelled runs are kept."""
+    """How many Failed, Crashed and Cancelled runs are kept, likewise."""
 
     ttl_seconds_after_finished: Seconds | None = None
     """How long a finished run is kept at most. Without it, only the numbers count."""

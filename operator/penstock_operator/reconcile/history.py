@@ -1,10 +1,16 @@
-"""Which finished runs are deleted: those beyond a flow's history, and those past their time."""
+"""Which finished runs are deleted: those beyond a flow's history, and those past their time.
 
+The numbers of a history are of each series of runs, so that a schedule which is often due does not
+clear away what another one, or somebody by hand, has run.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from penstock_operator.model.flow import History
 from penstock_operator.reconcile.actions import DeleteRun, Plan
-from penstock_operator.reconcile.observed import FinishedRun
+from penstock_operator.reconcile.observed import NO_SERIES, FinishedRun, Series
 
 
 def plan_history(
@@ -14,8 +20,11 @@ def plan_history(
     now: datetime,
     unfinished: frozenset[str] = frozenset(),
     wanted: frozenset[str] = frozenset(),
+    series: frozenset[Series] = frozenset(),
 ) -> Plan:
     """Plan the deletions among the finished runs of one flow, oldest first.
+
+    The numbers hold of each of the `series` that there are, and of all other runs together.
 
     A child stays as long as its parent is among the `unfinished`: that may not have its result yet.
     Of a child that went on as others, that is the last of them. The `wanted` stay, because reruns
@@ -28,7 +37,10 @@ def plan_history(
         if each.name not in wanted
         and not (each.parent in unfinished and last[each.parent, each.chain] is each)
     )
-    doomed = _beyond(finished, history=history)
+    counted: defaultdict[Series, list[FinishedRun]] = defaultdict(list)
+    for each in finished:
+        counted[each.series if each.series in series else NO_SERIES].append(each)
+    doomed = {each for runs in counted.values() for each in _beyond(runs, history=history)}
     wait: timedelta | None = None
     if history.ttl_seconds_after_finished is not None:
         ttl = timedelta(seconds=history.ttl_seconds_after_finished)
@@ -42,7 +54,7 @@ def plan_history(
     return Plan(actions=deletions, requeue_after=wait)
 
 
-def _beyond(finished: tuple[FinishedRun, ...], *, history: History) -> set[FinishedRun]:
+def _beyond(finished: Iterable[FinishedRun], *, history: History) -> set[FinishedRun]:
     newest_first = sorted(finished, key=_age_order, reverse=True)
     successful = [each for each in newest_first if each.successful]
     failed = [each for each in newest_first if not each.successful]

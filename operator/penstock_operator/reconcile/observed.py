@@ -378,6 +378,17 @@ class ObservedPool:
     use: PoolUse = PoolUse()
 
 
+class Series(NamedTuple):
+    """Runs that a history counts by themselves: those of a Schedule, or of one of its backfills."""
+
+    schedule: str
+    backfill: str = ""
+
+
+NO_SERIES = Series("")
+"""Of runs that no Schedule has made, or none that there is still."""
+
+
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
     """A finished run, from a metadata-only list by state."""
@@ -393,6 +404,8 @@ class FinishedRun:
     """From the label penstock.dev/parent."""
     chain: str = ""
     """From the label penstock.dev/chain, else its own name."""
+    series: Series = NO_SERIES
+    """From the labels penstock.dev/schedule and penstock.dev/backfill."""
 
 
 class RunName(NamedTuple):

@@ -33,6 +33,7 @@ from penstock_operator.reconcile.observed import (
     Malformed,
     PodView,
     RunView,
+    Series,
     SignalView,
 )
 from penstock_operator.reconcile.scheduling.observed import ScheduledRun
@@ -81,6 +82,14 @@ def runs_listed_by(raw: Raw) -> Iterator[str]:
     for start in children(raw, "status", "starting"):
         if (moment := instant(start, "at")) is not None:
             yield run_name(text(raw, "metadata", "name"), moment)
+
+
+def series_of(schedule: Raw) -> Iterator[Series]:
+    """Name the series of runs that a Schedule makes: its own, and one for each backfill."""
+    name = text(schedule, "metadata", "name")
+    yield Series(name)
+    for backfill in children(schedule, "spec", "backfills"):
+        yield Series(name, text(backfill, "name"))
 
 
 def read_run(raw: Raw) -> FlowRun | Malformed:

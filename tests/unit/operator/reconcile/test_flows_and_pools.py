@@ -24,6 +24,7 @@ from penstock_operator.reconcile.observed import (
     ObservedPool,
     PoolUse,
     RunnerAccess,
+    Series,
     SnapshotView,
 )
 from penstock_operator.reconcile.pools import plan_pool
@@ -312,6 +313,44 @@ def test_history_keeps_what_a_rerun_is_to_begin_with() -> None:
     )
 
     assert doomed(plan) == ["new"]
+
+
+def test_a_schedule_clears_away_what_it_made_itself_and_nothing_else() -> None:
+    often, nightly, january = Series("often"), Series("nightly"), Series("nightly", "january")
+    runs = tuple(
+        replace(finished(f"{kind}-{n}", minutes=n + age), series=series)
+        for age, (kind, series) in enumerate(
+            {"hand": Series(""), "night": nightly, "january": january, "often": often}.items()
+        )
+        for n in (10, 20)
+    )
+
+    plan = plan_history(
+        runs,
+        history=History(successful_runs=1),
+        now=LATER,
+        series=frozenset({often, nightly, january}),
+    )
+
+    assert doomed(plan) == ["hand-10", "night-10", "january-10", "often-10"]
+
+
+def test_runs_of_schedules_and_backfills_that_are_gone_count_together_with_others() -> None:
+    runs = (
+        replace(finished("gone", minutes=1), series=Series("gone")),
+        replace(finished("given-up", minutes=2), series=Series("nightly", "given-up")),
+        finished("hand", minutes=3),
+        replace(finished("night", minutes=0), series=Series("nightly")),
+    )
+
+    plan = plan_history(
+        runs,
+        history=History(successful_runs=1),
+        now=LATER,
+        series=frozenset({Series("nightly")}),
+    )
+
+    assert doomed(plan) == ["gone", "given-up"]
 
 
 def test_history_by_age_comes_back_for_the_next() -> None:
