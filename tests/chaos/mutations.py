@@ -27,8 +27,10 @@ class Mutation:
     caught_by: str
     program: Program
     kind: str = "kill"
-    first: int = 6
-    """The request at which to begin: those before it are the same for every program."""
+    lasting: float = 4.0
+    """Seconds that a fault lasts, if its kind does."""
+    requests: range = range(6, 24)
+    """At which it strikes: those before them are the same for every program."""
 
     def apply(self, folder: Path) -> str:
         """Copy Penstock into a folder and break it; return what to put into PYTHONPATH."""
@@ -66,6 +68,7 @@ MUTATIONS = (
         caught_by="the_journal_is_whole",
         program=Program("fencing", CALLS),
         kind="zombie",
+        lasting=20.0,  # it wakes when another has long taken over
     ),
     Mutation(
         name="results-are-acknowledged-before-they-are-stored",
@@ -84,7 +87,7 @@ MUTATIONS = (
         "        return now()\n"
         "    stored = scope.journal.note(key, make=lambda: end().isoformat())\n",
         caught_by="no_wait_ended_early",
-        program=Program("sleeps", (Call("c0"), Sleep("s0", 8.0))),
+        program=Program("sleeps", (Call("c0"), Sleep("s0", 30.0))),  # longer than a relaunch takes
         kind="delete-pod",
     ),
     Mutation(

@@ -51,34 +51,41 @@ KINDS = ("kill", "zombie", "cancel", "delete-pod", "suspend", "lose", "500")
 """Faults that a sweep may strike with at each request."""
 
 
-def points(requests: range, *, kind: str = "kill") -> Iterator[Planned]:
+def points(requests: range, *, kind: str = "kill", lasting: float = 4.0) -> Iterator[Planned]:
     """Yield a fault at each request, before the server is asked and before its answer is given."""
     for number in requests:
         for carried_out in (False, True):
-            yield Planned(number, kind, carried_out, 4.0 if kind in LASTING else 0.0)
+            yield Planned(number, kind, carried_out, lasting if kind in LASTING else 0.0)
 
 
 def swept(
+    stage: Stage, *, first: int = 1, every: int = 1, kind: str = "kill", parallel: int = 12
+) -> Iterator[Played]:
+    """Play the reference without a fault, and then once for each fault."""
+    calm = stage.play(replace(REFERENCE, seed=f"{REFERENCE.seed}-{kind}-0"))
+    yield calm
+    requests = range(first, calm.requests + 1, every)
+    yield from struck(stage, REFERENCE, requests=requests, kind=kind, parallel=parallel)
+
+
+def struck(
     stage: Stage,
+    program: Program,
     *,
-    program: Program = REFERENCE,
-    first: int = 1,
-    every: int = 1,
+    requests: range,
     kind: str = "kill",
+    lasting: float = 4.0,
     pythonpath: str = "",
     parallel: int = 12,
 ) -> Iterator[Played]:
-    """Play the program without a fault, and then once for each fault."""
+    """Play a program once for each fault, with its own Penstock if that is given."""
 
-    def play(name: str, *faults: Planned) -> Played:
-        named = replace(program, seed=f"{program.seed}-{name}")
-        return stage.play(named, faults, pythonpath=pythonpath)
+    def play(fault: Planned) -> Played:
+        point = f"{fault.number}{'ba'[fault.carried_out]}"
+        named = replace(program, seed=f"{program.seed}-{kind}-{point}")
+        return stage.play(named, (fault,), pythonpath=pythonpath)
 
-    calm = play(f"{kind}-0")
-    yield calm
-    planned = points(range(first, calm.requests + 1, every), kind=kind)
+    planned = points(requests, kind=kind, lasting=lasting)
     with ThreadPoolExecutor(parallel) as pool:
         while together := list(islice(planned, parallel)):  # so that a test may stop early
-            yield from pool.map(
-                lambda each: play(f"{kind}-{each.number}{'ba'[each.carried_out]}", each), together
-            )
+            yield from pool.map(play, together)
