@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
+from tests.chaos.emulated import emulated_stage
 from tests.chaos.faults import random_faults
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.program import random_program
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     print(f"chaos: seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, ExitStack() as stack:
         wrong = not (options.calm or options.sweep)
-        setting = Stage.set(seed, Path(folder), in_store=options.store, clocks_are_wrong=wrong)
+        setting = emulated_stage(seed, Path(folder), in_store=options.store, clocks_are_wrong=wrong)
         stage = stack.enter_context(setting)
         if options.sweep:
             return _sweep(stage, KINDS if options.sweep == "all" else (options.sweep,))

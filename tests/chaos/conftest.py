@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.chaos.emulated import emulated_stage
 from tests.chaos.stage import Stage
 
 
@@ -13,5 +14,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with Stage.set("tests", tmp_path_factory.mktemp("chaos")) as stage:
+    with emulated_stage("tests", tmp_path_factory.mktemp("chaos")) as stage:
         yield stage

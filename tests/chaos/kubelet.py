@@ -26,6 +26,8 @@ from tests.chaos.watching import Watch, patiently
 from tests.integration.apiserver import ApiServer, Object, Refused
 
 INTERVAL = 0.1
+GRACE = 6
+"""Seconds after which the controllers hold a node that is silent for lost."""
 RUN_LABEL = "penstock.dev/run"
 
 
@@ -178,9 +180,11 @@ class Node:
 class Nodes:
     """The nodes of the cluster, and who chooses one for each new pod."""
 
+    grace = GRACE
+
     def __init__(self, nodes: list[Node], *, namespace: str, rng: Random) -> None:
         self.nodes = nodes
-        self.cordoned: set[str] = set()
+        self._cordoned: set[str] = set()
         self._rng = rng
         self._pods: dict[str, Object] = {}
         self._ended = threading.Event()
@@ -212,6 +216,27 @@ class Nodes:
                 for process in node.processes.values():
                     process.signal(signal.SIGKILL)
                     process.popen.wait()
+
+    @property
+    def names(self) -> list[str]:
+        return [node.name for node in self.nodes]
+
+    def stop(self, name: str) -> None:
+        """Make a node deaf and silent; its processes go on."""
+        self._node(name).stopped.set()
+
+    def go_on(self, name: str) -> None:
+        self._node(name).stopped.clear()
+
+    def cordon(self, name: str) -> None:
+        """Let no new pod be bound to a node."""
+        self._cordoned.add(name)
+
+    def uncordon(self, name: str) -> None:
+        self._cordoned.discard(name)
+
+    def _node(self, name: str) -> Node:
+        return next(node for node in self.nodes if node.name == name)
 
     def pods(self, run: str = "") -> list[Object]:
         """Return the pods as they were last heard of."""
@@ -249,7 +274,7 @@ class Nodes:
         free = [
             node.name
             for node in self.nodes
-            if not node.stopped.is_set() and node.name not in self.cordoned
+            if not node.stopped.is_set() and node.name not in self._cordoned
         ]
         target = {"apiVersion": "v1", "kind": "Node", "name": self._rng.choice(free)}
         body = {

@@ -82,55 +82,53 @@ class Nemesis:
     # Operators
 
     def _kill_operator(self) -> None:
-        if one := self._stage.operators.one():
-            one.kill()
+        self._stage.operators.kill_one()
 
     def _kill_operators(self) -> None:
-        operators = self._stage.operators
-        operators.held.set()
-        operators.kill_all()
-        self._last(self._rng.uniform(0.5, 10))
-        operators.held.clear()
+        with self._stage.operators.away():
+            self._last(self._rng.uniform(0.5, 10))
 
     def _pause_operator(self) -> None:
         self._stage.operators.pause(self._rng.uniform(1, 20))
 
     def _two_leaders(self) -> None:
-        self._stage.operators.rogue(self._rng.uniform(5, 12))
+        with self._stage.operators.rogue():
+            self._last(self._rng.uniform(5, 12))
 
     # The control plane
 
     def _pause(self, component: str) -> None:
-        self._stage.plane.pause(component, self._rng.uniform(0.5, 8))
+        self._stage.components.pause(component, self._rng.uniform(0.5, 8))
 
     def _kill(self, component: str) -> None:
-        plane = self._stage.plane
-        plane.kill(component)
+        components = self._stage.components
+        components.kill(component)
         self._last(self._rng.uniform(0, 4))
-        plane.start(component)
-        plane.wait_until_ready()
+        components.start(component)
+        components.wait_until_ready()
         # After some outages Kubernetes' own clients look for the server once a minute only; with an
         # elected leader the controllers would have ended by now, and been started again.
-        plane.kill("kube-controller-manager")
-        plane.start("kube-controller-manager")
+        components.kill("kube-controller-manager")
+        components.start("kube-controller-manager")
 
     # Nodes
 
     def _stop_kubelet(self) -> None:
-        node = self._rng.choice(self._stage.nodes.nodes)
-        node.stopped.set()
-        self._last(self._rng.uniform(2, 22))
-        node.stopped.clear()
+        nodes = self._stage.nodes
+        name = self._rng.choice(nodes.names)
+        nodes.stop(name)
+        self._last(self._rng.uniform(2, nodes.grace + 16))
+        nodes.go_on(name)
 
     def _drain(self) -> None:
         nodes = self._stage.nodes
-        name = self._rng.choice(nodes.nodes).name
-        nodes.cordoned.add(name)
+        name = self._rng.choice(nodes.names)
+        nodes.cordon(name)
         for pod in nodes.pods():
             if pod["spec"].get("nodeName") == name:
                 self._evict(pod["metadata"]["name"])
         self._last(self._rng.uniform(1, 6))
-        nodes.cordoned.discard(name)
+        nodes.uncordon(name)
 
     def _evict(self, pod: str) -> None:
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -44,8 +45,7 @@ class Operators:
         self._ended = threading.Event()
         self._running: list[subprocess.Popen[bytes]] = []
         self._kubeconfig = folder / "operator.kubeconfig"
-        self.held = threading.Event()
-        """While it is set, nobody is started."""
+        self._held = threading.Event()
         self.token = _token(line.api)
         self._kubeconfig.write_text(yaml.safe_dump(_config(line, self.token)))
 
@@ -61,38 +61,49 @@ class Operators:
                 each.kill()
                 each.wait()
 
-    def one(self) -> subprocess.Popen[bytes] | None:
-        """Choose one of those that run."""
-        with self._lock:
-            running = [each for each in self._running if each.poll() is None]
-        return self._rng.choice(running) if running else None
+    def kill_one(self) -> None:
+        """End one of them; another is started soon."""
+        if one := self._one():
+            one.kill()
 
-    def kill_all(self) -> None:
-        """End all at once."""
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """End all, and start none for a while."""
+        self._held.set()
         with self._lock:
             for each in self._running:
                 each.kill()
+        try:
+            yield
+        finally:
+            self._held.clear()
 
-    def rogue(self, seconds: float) -> None:
+    @contextmanager
+    def rogue(self) -> Iterator[None]:
         """Let one more act beside the leader, as nobody should: it has a Lease of its own."""
         rogue = self._launch("--lease-name", f"rogue-{self._rng.randrange(10**6)}")
         try:
-            self._ended.wait(seconds)
+            yield
         finally:
             rogue.kill()
             rogue.wait()
 
     def pause(self, seconds: float) -> None:
         """Stop one for a while; it goes on with what it knew."""
-        if one := self.one():
+        if one := self._one():
             with suppress(ProcessLookupError):
                 one.send_signal(signal.SIGSTOP)
                 time.sleep(seconds)
                 one.send_signal(signal.SIGCONT)
 
+    def _one(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            running = [each for each in self._running if each.poll() is None]
+        return self._rng.choice(running) if running else None
+
     def _keep(self) -> None:
         while not self._ended.wait(0.5):
-            if not self.held.is_set():
+            if not self._held.is_set():
                 self._start()
 
     def _start(self) -> None:

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from tests.chaos.emulated import emulated_stage
 from tests.chaos.faults import random_faults
 from tests.chaos.program import random_program
-from tests.chaos.stage import SPACE, Stage
+from tests.chaos.stage import SPACE
 from tests.chaos.volumes import journals_in
 
 
 def test_promises_hold_where_journals_are_in_a_store(tmp_path: Path) -> None:
-    with Stage.set("store", tmp_path, in_store=True) as stage:
+    with emulated_stage("store", tmp_path, in_store=True) as stage:
         seeds = [f"store-{number}" for number in range(3)]
         played = [stage.play(random_program(each), random_faults(each)) for each in seeds]
 
