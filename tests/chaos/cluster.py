@@ -8,6 +8,10 @@ from typing import Protocol
 
 from tests.integration.apiserver import Object
 
+SPACE = "chaos"
+"""The namespace of all programs."""
+RUN_LABEL = "penstock.dev/run"
+
 
 class Process(Protocol):
     """What a pod runs."""

@@ -114,7 +114,7 @@ class ControlPlane(Components):
 
 
 def _wait_until_served(api: ApiServer) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with suppress(Refused):
             if {item["name"] for item in api.get(GROUP)["resources"]} >= KINDS:

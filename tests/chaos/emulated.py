@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos import clocks, kubelet, operators
+from tests.chaos.cluster import SPACE
 from tests.chaos.controlplane import ControlPlane
 from tests.chaos.interception import Interception
 from tests.chaos.kubelet import Node, Nodes
@@ -22,7 +23,7 @@ from tests.chaos.ledger import Ledger, short_works
 from tests.chaos.observers import Observers
 from tests.chaos.operators import Operators
 from tests.chaos.proxy import Proxy
-from tests.chaos.stage import SPACE, Stage
+from tests.chaos.stage import Stage
 from tests.chaos.strikes import Strikes
 from tests.chaos.volumes import journals_in
 from tests.chaos.watching import line_to
@@ -69,17 +70,13 @@ def emulated_stage(
         )
         nodes = stack.enter_context(_nodes(plane, folder, line, rng))
         observers = stack.enter_context(
-            Observers(
-                line_to(plane.kubeconfig), ledger, namespace=SPACE, journals=journals_in(store)
-            )
+            Observers(line_to(plane.kubeconfig), ledger, journals=journals_in(store))
         )
         authority = folder / "proxy/ca.crt"
         to_operators = operators.Line(api, proxy.port, authority, pythonpath, shim, of_operators)
-        acting = stack.enter_context(Operators(to_operators, folder, namespace=SPACE, rng=rng))
+        acting = stack.enter_context(Operators(to_operators, folder, rng=rng))
         stage = Stage(api, ledger, nodes, plane, acting, observers, str(store), interception, code)
-        interception.begin(
-            nodes, Strikes(api, nodes, namespace=SPACE), operators=acting.token, count=stage.strike
-        )
+        interception.begin(nodes, Strikes(api, nodes), operators=acting.token, count=stage.strike)
         stage.furnish({"store": IN_STORE} if in_store else {})
         _wait_for(nodes, api)
         yield stage
@@ -91,11 +88,11 @@ def _nodes(
     nodes = [
         Node(line_to(plane.kubeconfig), name, folder / name, line) for name in ("node-1", "node-2")
     ]
-    return Nodes(nodes, namespace=SPACE, rng=rng).running()
+    return Nodes(nodes, rng=rng).running()
 
 
 def _wait_for(nodes: Nodes, api: ApiServer) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = api.get("/api/v1/nodes")["items"]
         if len(found) == len(nodes.names) and not any(each["spec"].get("taints") for each in found):

@@ -68,10 +68,15 @@ class Story:
         return bool(self.of("cancel")) and ends[:1] == ["Cancelled"]
 
     def was_fenced(self, pod: str, *, attempt: int, at: float) -> bool:
-        """Tell whether another process had taken the journal over from this one."""
+        """Tell whether another process had taken the journal over from this one.
+
+        Its fence shows it, and so does the first task that it begins: that comes after the fence,
+        which those who watch the journal may hear of later.
+        """
         return any(
-            fact["fence"] and fact["pod"] != pod and fact["attempt"] >= attempt and fact.at <= at
-            for fact in self.of("record")
+            fact["pod"] != pod and fact["attempt"] >= attempt and fact.at <= at
+            for fact in self.of("record", "begin")
+            if fact.what == "begin" or fact["fence"]
         )
 
     def is_stray(self, fact: Fact) -> bool:

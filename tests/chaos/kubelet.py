@@ -21,14 +21,14 @@ from random import Random
 
 import urllib3
 from tests.chaos import clocks
+from tests.chaos.cluster import RUN_LABEL, SPACE
 from tests.chaos.volumes import mount
 from tests.chaos.watching import Watch, patiently
 from tests.integration.apiserver import ApiServer, Object, Refused
 
 INTERVAL = 0.1
-GRACE = 6
-"""Seconds after which the controllers hold a node that is silent for lost."""
-RUN_LABEL = "penstock.dev/run"
+GRACE = 12
+"""Seconds after which the controllers hold a node that is silent for lost; it beats each second."""
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ class Nodes:
 
     grace = GRACE
 
-    def __init__(self, nodes: list[Node], *, namespace: str, rng: Random) -> None:
+    def __init__(self, nodes: list[Node], *, rng: Random) -> None:
         self.nodes = nodes
         self._cordoned: set[str] = set()
         self._rng = rng
@@ -191,7 +191,7 @@ class Nodes:
         self._api = nodes[0].api
         self._watch = Watch(
             self._api,
-            f"/api/v1/namespaces/{namespace}/pods",
+            f"/api/v1/namespaces/{SPACE}/pods",
             hear=self._hear,
             labelSelector=RUN_LABEL,
         )

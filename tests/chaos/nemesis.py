@@ -8,12 +8,16 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 from typing import Self
 
-from tests.chaos.stage import SPACE, Stage
+from tests.chaos.cluster import SPACE
+from tests.chaos.faults import MOST_KILLS
+from tests.chaos.stage import Stage
+from tests.chaos.strikes import ask
 from tests.chaos.watching import patiently
 
 CALM = (2.0, 8.0)
@@ -28,6 +32,7 @@ class Nemesis:
         self._rng = Random(f"nemesis {seed}")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nemesis")
+        self._kills: Counter[str] = Counter()
         self.history: list[tuple[float, str]] = []
         self.errors: list[str] = []
 
@@ -66,6 +71,12 @@ class Nemesis:
             "delete-pod": self._delete_pod,
             "pause-runner": self._pause_runner,
         }
+        if self._stage.interception is None:  # then nobody else strikes runs
+            kinds |= {
+                "kill-runner": self._kill_runner,
+                "suspend-run": self._suspend_run,
+                "cancel-run": self._cancel_run,
+            }
         while not self._ended.wait(self._rng.uniform(*CALM)):
             kind = self._rng.choice(list(kinds))
             self._note(kind)
@@ -117,7 +128,7 @@ class Nemesis:
         nodes = self._stage.nodes
         name = self._rng.choice(nodes.names)
         nodes.stop(name)
-        self._last(self._rng.uniform(2, nodes.grace + 16))
+        self._last(self._rng.uniform(2, nodes.grace + 15))
         nodes.go_on(name)
 
     def _drain(self) -> None:
@@ -162,6 +173,25 @@ class Nemesis:
             one.signal(signal.SIGSTOP)
             self._last(self._rng.uniform(1, 15))
             one.signal(signal.SIGCONT)
+
+    def _kill_runner(self) -> None:
+        processes = self._stage.nodes.processes()
+        mortal = [each for each in processes if self._kills[each.run] < MOST_KILLS]
+        if mortal:
+            one = self._rng.choice(mortal)
+            self._kills[one.run] += 1
+            one.signal(signal.SIGKILL)
+
+    def _suspend_run(self) -> None:
+        if playing := sorted(self._stage.playing):
+            run = self._rng.choice(playing)
+            ask(self._stage.api, run, suspend=True)
+            self._last(self._rng.uniform(0.2, 6))
+            ask(self._stage.api, run, suspend=False)
+
+    def _cancel_run(self) -> None:
+        if playing := sorted(self._stage.playing):
+            ask(self._stage.api, self._rng.choice(playing), cancel=True)
 
     def _last(self, seconds: float) -> None:
         """Let the strike last; less, where everything is to end."""

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
+from tests.chaos.cluster import SPACE
 from tests.chaos.ledger import Ledger
 from tests.chaos.watching import StoreWatch, Watch
 from tests.integration.apiserver import GROUP, ApiServer, Object
@@ -18,18 +19,18 @@ DID = re.compile(r"did:([\w-]+):([\w.:/-]+)")
 
 
 class Observers:
-    """Watches all runs of a namespace, and their journals."""
+    """Watches all runs, and their journals."""
 
-    def __init__(self, api: ApiServer, ledger: Ledger, *, namespace: str, journals: Path) -> None:
+    def __init__(self, api: ApiServer, ledger: Ledger, *, journals: Path) -> None:
         self._ledger = ledger
         self._status: dict[str, Object] = {}
         self._seen: dict[str, dict[int, str]] = {}
         self._cancelled: set[str] = set()
-        root = f"{GROUP}/namespaces/{namespace}"
+        root = f"{GROUP}/namespaces/{SPACE}"
         self._watches: list[Watch | StoreWatch] = [
             Watch(api, f"{root}/flowruns", hear=self._hear_run),
             Watch(api, f"{root}/journalsegments", hear=self._hear_segment),
-            StoreWatch(journals / "journals" / namespace, hear=self._hear_record),
+            StoreWatch(journals / "journals" / SPACE, hear=self._hear_record),
         ]
 
     def __enter__(self) -> Self:

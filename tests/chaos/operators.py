@@ -17,6 +17,7 @@ from typing import Self
 
 import yaml
 from tests.chaos import clocks
+from tests.chaos.cluster import SPACE
 from tests.chaos.controlplane import RELEASE
 from tests.integration.apiserver import ApiServer
 
@@ -36,10 +37,9 @@ class Line:
 class Operators:
     """Keeps operators running until told otherwise: who dies is started again."""
 
-    def __init__(self, line: Line, folder: Path, *, namespace: str, rng: Random) -> None:
+    def __init__(self, line: Line, folder: Path, *, rng: Random) -> None:
         self._line = line
         self._folder = folder
-        self._namespace = namespace
         self._rng = rng
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -115,7 +115,7 @@ class Operators:
     def _launch(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = (
             *(sys.executable, "-m", "penstock_operator.app.main", "--http-port", "0"),
-            *("--namespace", self._namespace, "--lease-namespace", RELEASE),
+            *("--namespace", SPACE, "--lease-namespace", RELEASE),
             *("--runner-image", "none", *arguments),
         )
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {

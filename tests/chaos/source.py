@@ -48,7 +48,7 @@ def tell(what, **facts):
     facts = {"run": os.environ["PENSTOCK_RUN"], "what": what, "epoch": list(EPOCH)} | facts
     facts["pod"] = os.environ["PENSTOCK_POD_UID"]
     facts["attempt"] = int(os.environ["PENSTOCK_ATTEMPT"])
-    connection = http.client.HTTPConnection(os.environ["CHAOS_LEDGER"], timeout=30)
+    connection = http.client.HTTPConnection(os.environ["CHAOS_LEDGER"], timeout=120)
     connection.request("POST", "/", json.dumps(facts))
     seconds = float(connection.getresponse().read())
     connection.close()

@@ -7,19 +7,19 @@ import threading
 import time
 from contextlib import suppress
 
+from tests.chaos.cluster import SPACE
 from tests.chaos.faults import Delay, Fault, Lose, Planned, Spoil, Strike
 from tests.chaos.kubelet import Nodes
 from tests.chaos.watching import patiently
-from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
+from tests.integration.apiserver import GROUP, ApiServer, Refused
 
 
 class Strikes:
-    """Strikes runs of a namespace."""
+    """Strikes runs."""
 
-    def __init__(self, api: ApiServer, nodes: Nodes, *, namespace: str) -> None:
+    def __init__(self, api: ApiServer, nodes: Nodes) -> None:
         self._api = api
         self._nodes = nodes
-        self._namespace = namespace
 
     def of(self, planned: Planned, run: str, *, method: str) -> Fault | None:
         """Return what a request meets, if its kind can meet it."""
@@ -82,28 +82,29 @@ class Strikes:
 
     def suspend(self, run: str, seconds: float) -> None:
         """Ask for the run to be suspended, and some seconds later to go on."""
-        self._ask(run, {"suspend": True})
-        threading.Timer(seconds, self._ask, args=(run, {"suspend": False})).start()
+        ask(self._api, run, suspend=True)
+        threading.Timer(seconds, ask, args=(self._api, run), kwargs={"suspend": False}).start()
 
     def cancel(self, run: str) -> None:
         """Ask for the run to be cancelled, which is never taken back."""
-        self._ask(run, {"cancel": True})
-
-    def _ask(self, run: str, spec: Object) -> None:
-        path = f"{GROUP}/namespaces/{self._namespace}/flowruns/{run}"
-
-        def ask() -> None:
-            try:
-                self._api.merge(path, {"spec": spec})
-            except Refused as refused:  # a run that is gone needs nothing; an outage ends
-                if refused.status == 429 or refused.status >= 500:
-                    raise
-
-        patiently(ask)
+        ask(self._api, run, cancel=True)
 
     def _pod(self, name: str) -> str:
-        return f"/api/v1/namespaces/{self._namespace}/pods/{name}"
+        return f"/api/v1/namespaces/{SPACE}/pods/{name}"
 
     def _try_to_delete(self, pod: str) -> None:
         with suppress(Exception):  # the server may be away on purpose
             self._api.request("DELETE", self._pod(pod))
+
+
+def ask(api: ApiServer, run: str, **spec: bool) -> None:
+    """Say of a run what a person would: `suspend`, `cancel`."""
+
+    def merge() -> None:
+        try:
+            api.merge(f"{GROUP}/namespaces/{SPACE}/flowruns/{run}", {"spec": spec})
+        except Refused as refused:  # a run that is gone needs nothing; an outage ends
+            if refused.status == 429 or refused.status >= 500:
+                raise
+
+    patiently(merge)

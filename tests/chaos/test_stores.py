@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from tests.chaos.cluster import SPACE
 from tests.chaos.emulated import emulated_stage
 from tests.chaos.faults import random_faults
 from tests.chaos.program import random_program
-from tests.chaos.stage import SPACE
 from tests.chaos.volumes import journals_in
 
 

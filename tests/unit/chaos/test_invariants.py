@@ -246,6 +246,13 @@ def test_a_process_that_was_cut_off_may_finish_what_it_knew_to_be_due() -> None:
     assert judged(told) == []
 
 
+def test_a_process_is_cut_off_once_another_has_begun_whenever_its_fence_is_heard_of() -> None:
+    again = call("z", attempt=2) + call("c", number=2, attempt=1)
+    told = [*GOOD[:7], *again, *NEXT, *GOOD[7:]]
+
+    assert "acknowledged_work_is_not_redone" not in judged(told)
+
+
 @pytest.mark.parametrize(
     ("told", "is_right"),
     [
