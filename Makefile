@@ -43,9 +43,9 @@ integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare
 	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration tests/chaos $(ARGS)
 
-chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, PROGRAM=… to repeat one, SWEEP=all
+chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, PROGRAM=… to repeat one, SWEEP=all, REAL=1
 	@devcluster/devcluster build >/dev/null
-	$(BIN)/python -m tests.chaos $(if $(SWEEP),--sweep $(SWEEP),$(if $(PROGRAM),--program $(PROGRAM),--minutes $(MINUTES) $(if $(SEED),--seed $(SEED)))) $(ARGS)
+	$(BIN)/python -m tests.chaos $(if $(REAL),--real) $(if $(SWEEP),--sweep $(SWEEP),$(if $(PROGRAM),--program $(PROGRAM),--minutes $(MINUTES) $(if $(SEED),--seed $(SEED)))) $(ARGS)
 
 e2e: venv images ## Whole runs as pods on a real cluster, faults included
 	$(PYTEST) tests/e2e $(ARGS)

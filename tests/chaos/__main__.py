@@ -7,9 +7,9 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.chaos.emulated import emulated_stage
 from tests.chaos.faults import random_faults
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.program import random_program
+from tests.chaos.real import real_stage
 from tests.chaos.report import counts, told
 from tests.chaos.reproducing import smallest
 from tests.chaos.shrinking import without
@@ -32,13 +33,18 @@ def main(arguments: list[str]) -> int:
     seed = options.program.partition("-")[0] if options.program else options.seed
     print(f"chaos: seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="penstock-chaos-") as folder, ExitStack() as stack:
-        wrong = not (options.calm or options.sweep)
-        setting = emulated_stage(seed, Path(folder), in_store=options.store, clocks_are_wrong=wrong)
-        stage = stack.enter_context(setting)
+        stage = stack.enter_context(_setting(options, seed, Path(folder)))
         if options.sweep:
-            return _sweep(stage, KINDS if options.sweep == "all" else (options.sweep,))
+            return _sweep(stage, options)
         nemesis = stack.enter_context(Nemesis(stage, seed=seed)) if not options.calm else None
         return _play(stage, nemesis, options=options, seeds=_seeds(options, seed))
+
+
+def _setting(options: argparse.Namespace, seed: str, folder: Path) -> AbstractContextManager[Stage]:
+    if options.real:
+        return real_stage(seed, folder)
+    wrong = not (options.calm or options.sweep)
+    return emulated_stage(seed, folder, in_store=options.store, clocks_are_wrong=wrong)
 
 
 def _play(
@@ -49,13 +55,15 @@ def _play(
     seeds: Iterator[str],
 ) -> int:
     began = told_at = time.monotonic()
+    command = "make chaos REAL=1" if options.real else "make chaos"
+    parallel = options.parallel or (4 if options.real else 16)
     deadline = began + 60 * options.minutes
     playing: set[Future[Played]] = set()
     broken: list[Played] = []
     played = violations = 0
-    with ThreadPoolExecutor(options.parallel) as pool:
+    with ThreadPoolExecutor(parallel) as pool:
         while True:
-            while time.monotonic() < deadline and len(playing) < options.parallel:
+            while time.monotonic() < deadline and len(playing) < parallel:
                 if (each := next(seeds, None)) is None:
                     deadline = 0.0
                     break
@@ -66,7 +74,7 @@ def _play(
             done, playing = wait(playing, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
                 played += 1
-                violations += _judge(future.result(), nemesis)
+                violations += _judge(future.result(), nemesis, command=command)
                 broken += [future.result()] if future.result().violations else []
             if violations and not options.keep_going:
                 deadline = 0.0
@@ -78,15 +86,14 @@ def _play(
     for error in nemesis.errors if nemesis is not None else ():
         print(f"chaos: a fault could not be made: {error}")
     _tell(played, violations, stage, time.monotonic() - began)
-    if broken and not options.without:
+    if broken and not (options.without or options.real):
         _shrink(stage, broken[0], options=options)
     return 1 if violations else 0
 
 
 def _shrink(stage: Stage, broken: Played, *, options: argparse.Namespace) -> None:
     print(f"chaos: looking for less than {broken.program.seed} that breaks the same", flush=True)
-    minutes, parallel = options.shrink_minutes, options.parallel
-    least = smallest(stage, broken, parallel=parallel, minutes=minutes)
+    least = smallest(stage, broken, parallel=options.parallel or 16, minutes=options.shrink_minutes)
     if least is None:
         print("chaos: on a calm cluster it did not happen again", flush=True)
         return
@@ -95,25 +102,27 @@ def _shrink(stage: Stage, broken: Played, *, options: argparse.Namespace) -> Non
     print(told(least, nemesis=(), command=command), flush=True)
 
 
-def _sweep(stage: Stage, kinds: Sequence[str]) -> int:
+def _sweep(stage: Stage, options: argparse.Namespace) -> int:
+    kinds = KINDS if options.sweep == "all" else (options.sweep,)
+    parallel = options.parallel or 12
     began = time.monotonic()
     violations = number = 0
-    for played in chain.from_iterable(swept(stage, kind=kind) for kind in kinds):
+    for played in chain.from_iterable(swept(stage, kind=kind, parallel=parallel) for kind in kinds):
         number += 1
-        violations += _judge(played, None)
+        violations += _judge(played, None, command="make chaos")
         if number % 10 == 0:
             _tell(number, violations, stage, time.monotonic() - began)
     _tell(number, violations, stage, time.monotonic() - began)
     return 1 if violations else 0
 
 
-def _judge(played: Played, nemesis: Nemesis | None) -> int:
+def _judge(played: Played, nemesis: Nemesis | None, *, command: str) -> int:
     if not played.violations:
         return 0
     began = time.monotonic() - played.seconds
     history = nemesis.since(began) if nemesis else []
-    command = f"make chaos PROGRAM={played.program.seed}"
-    print(told(played, nemesis=history, command=command), flush=True)
+    again = f"{command} PROGRAM={played.program.seed}"
+    print(told(played, nemesis=history, command=again), flush=True)
     return len(played.violations)
 
 
@@ -151,7 +160,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=(*KINDS, "all"),
         help="strike one flow with everything at each of its requests (default: kill)",
     )
-    add("--parallel", type=int, default=16, help="programs at a time (default: 16)")
+    add("--parallel", type=int, help="programs at a time (default: 16; 4 with --real)")
+    add("--real", action="store_true", help="play on a development cluster, in containers")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")
     add("--store", action="store_true", help="keep journals on a volume, not in JournalSegments")
     add("--keep-going", action="store_true", help="do not stop at the first violation")

@@ -77,9 +77,10 @@ class Nemesis:
                 "suspend-run": self._suspend_run,
                 "cancel-run": self._cancel_run,
             }
+        due: list[str] = []
         while not self._ended.wait(self._rng.uniform(*CALM)):
-            kind = self._rng.choice(list(kinds))
-            self._note(kind)
+            due = due or self._rng.sample(list(kinds), len(kinds))  # each before any again
+            self._note(kind := due.pop())
             self._stage.strike(kind)
             try:
                 kinds[kind]()

@@ -92,7 +92,7 @@ class Stage:
         self, program: Program, faults: Sequence[Planned] = (), *, pythonpath: str = ""
     ) -> Played:
         """Run a program to its end, with its own Penstock if that is given, and judge it."""
-        began = time.monotonic()
+        began, was_calm = time.monotonic(), self.is_calm
         run = f"p{program.seed}".lower()
         if pythonpath:
             self.code[run] = pythonpath
@@ -106,7 +106,7 @@ class Stage:
         violations = self._wait_for_end(run) + self._wait_for_children(run)
         self.playing.discard(run)
         answers = self._answers_of(run) if expected.answers else {}
-        story = self._story_of(run, expected, answers)
+        story = self._story_of(run, expected, answers, was_calm=was_calm)
         violations += violations_of(story)
         logs = self._logs_of(run) if violations else ""
         violations += self._clear(run)
@@ -116,7 +116,9 @@ class Stage:
         seconds = time.monotonic() - began
         return Played(program, faults, violations, story.facts, struck, logs, seconds, requests)
 
-    def _story_of(self, run: str, expected: Expected, answers: dict[str, object]) -> Story:
+    def _story_of(
+        self, run: str, expected: Expected, answers: dict[str, object], *, was_calm: bool
+    ) -> Story:
         facts = self.ledger.of(run)
         pods = {fact.facts.get("pod", "") for fact in facts}
         return Story(
@@ -125,7 +127,7 @@ class Stage:
             sorted(self.observers.journal(run)),
             answers,
             skews={pod: self.nodes.skew_of(pod) for pod in pods},
-            cluster_is_calm=self.is_calm,
+            cluster_is_calm=was_calm,
         )
 
     # A run from its beginning to its end
