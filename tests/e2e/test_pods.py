@@ -1,11 +1,11 @@
-"""Pods with all kinds of neighbours, and Jobs that wait for Kueue, which a test plays."""
+"""Pods with all that a pool and a flow may give them: neighbours, files, a place."""
 
 import json
 from typing import Any
 
-from tests.e2e.cluster import Object
+from tests.e2e.cluster import FRAGILE, Object
 from tests.e2e.namespaces import Namespace
-from tests.e2e.test_durability import SHOWN, progress, result
+from tests.e2e.test_durability import SHOWN, result
 
 INIT = "from pathlib import Path; Path('/beside/init').write_text('from the init container')"
 SIDECAR = """
@@ -27,19 +27,27 @@ def _container(namespace: Namespace, name: str, program: str, **more: Any) -> Ob
     return {"name": name, "image": image, "command": command, "volumeMounts": MOUNT, **more}
 
 
-def _priority_class(namespace: Namespace) -> None:
-    body = {
-        "apiVersion": "scheduling.k8s.io/v1",
-        "kind": "PriorityClass",
-        "metadata": {"name": namespace.name},
-        "value": 7,
-    }
-    namespace.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+def _object(kind: str, name: str, **content: Any) -> Object:
+    group = "scheduling.k8s.io/v1" if kind == "PriorityClass" else "v1"
+    return {"apiVersion": group, "kind": kind, "metadata": {"name": name}, **content}
+
+
+def _given(namespace: Namespace) -> None:
+    """Create what the pods refer to."""
+    login = json.dumps({"auths": {"registry.example.com": {"auth": "dXNlcjpwYXNz"}}})
+    kind = "kubernetes.io/dockerconfigjson"
+    items = [
+        _object("PriorityClass", namespace.name, value=7),
+        _object("ConfigMap", "settings", data={"mode": "from the ConfigMap"}),
+        _object("Secret", "keys", stringData={"key": "from the Secret"}),
+        _object("Secret", "registry", type=kind, stringData={".dockerconfigjson": login}),
+    ]
+    namespace.kubectl("apply", "-f", "-", stdin=json.dumps(_object("List", "", items=items)))
 
 
 def test_a_pod_has_what_its_pool_and_its_flow_give_it(namespace: Namespace) -> None:
     """The sidecar never ends by itself, and keeps nobody waiting."""
-    _priority_class(namespace)
+    _given(namespace)
     sidecar = _container(
         namespace,
         "sidecar",
@@ -47,58 +55,63 @@ def test_a_pod_has_what_its_pool_and_its_flow_give_it(namespace: Namespace) -> N
         restartPolicy="Always",
         startupProbe={"exec": READY, "periodSeconds": 1, "failureThreshold": 60},
     )
+    node = namespace.cluster.nodes()[-1]
     pool = {
         "priorityClassName": namespace.name,
+        "nodeSelector": {"kubernetes.io/hostname": node},
+        "tolerations": [{"key": FRAGILE, "operator": "Exists", "effect": "NoSchedule"}],
         "initContainers": [sidecar],
-        "volumes": [{"name": "beside", "emptyDir": {"sizeLimit": "1Mi"}}],
+        "containers": [
+            {
+                "name": "flow",
+                "volumeMounts": [{"name": "host", "mountPath": "/host", "readOnly": True}],
+            }
+        ],
+        "volumes": [
+            {"name": "beside", "emptyDir": {"sizeLimit": "1Mi"}},
+            {"name": "host", "hostPath": {"path": "/proc/sys/kernel", "type": "Directory"}},
+        ],
     }
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
     }
+    labels = {"path": "flow", "fieldRef": {"fieldPath": "metadata.labels['penstock.dev/flow']"}}
+    sources = [{"configMap": {"name": "settings"}}, {"downwardAPI": {"items": [labels]}}]
+    mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("settings", "keys", "both")]
     flow = {
         "topologySpreadConstraints": [spread],
+        "imagePullSecrets": [{"name": "registry"}],
         "initContainers": [_container(namespace, "init", INIT)],
-        "containers": [{"name": "flow", "volumeMounts": MOUNT}],
+        "containers": [{"name": "flow", "volumeMounts": [*MOUNT, *mounts]}],
+        "volumes": [
+            {"name": "settings", "configMap": {"name": "settings"}},
+            {"name": "keys", "secret": {"secretName": "keys"}},
+            {"name": "both", "projected": {"sources": sources}},
+        ],
+    }
+    files = {
+        "/beside/init": "from the init container",
+        "/beside/sidecar": "from the sidecar",
+        "/settings/mode": "from the ConfigMap",
+        "/keys/key": "from the Secret",
+        "/both/mode": "from the ConfigMap",
+        "/both/flow": "read-files",
+        "/host/ostype": "Linux",
     }
     try:
         namespace.pool(podTemplate={"spec": pool})
-        run = namespace.run(namespace.flow("read_beside", env=SHOWN, podTemplate={"spec": flow}))
+        name = namespace.flow("read_files", env=SHOWN, podTemplate={"spec": flow})
+        run = namespace.run(name, {"paths": list(files)})
         status = run.end()
         namespace.kubectl("wait", "--for=condition=Complete", "--timeout=60s", f"job/{run.name}-1")
         pod = json.loads(namespace.kubectl("get", "pod", run.pod(), "-o", "json"))
 
         assert (status["state"], status["attempt"]) == ("Completed", 1)
-        assert result(status) == ["from the init container", "from the sidecar"]
-        assert pod["spec"]["priority"] == 7
+        assert result(status) == list(files.values())
+        assert (pod["spec"]["priority"], pod["spec"]["nodeName"]) == (7, node)
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
         assert pod["status"]["phase"] == "Succeeded"
     finally:
         namespace.kubectl("delete", "priorityclass", namespace.name, "--wait=false")
-
-
-def _let_go(namespace: Namespace, job: str, *, suspend: bool) -> None:
-    path = f"/apis/batch/v1/namespaces/{namespace.name}/jobs/{job}"
-    body = {"spec": {"suspend": suspend}}
-    namespace.cluster.request("PATCH", path, body, "application/merge-patch+json")
-
-
-def test_a_run_that_a_queue_admits_and_preempts_goes_on_where_it_was(namespace: Namespace) -> None:
-    namespace.pool(job={"labels": {"kueue.x-k8s.io/queue-name": "team-a"}})
-    run = namespace.run(namespace.flow("attempts", env=SHOWN))
-    waits = run.until(lambda status: status.get("reason") == "WaitingForAdmission", "it waits")
-    _let_go(namespace, f"{run.name}-1", suspend=False)
-    seen = run.until(lambda status: progress(status) >= 4, "it has finished some tasks")
-
-    _let_go(namespace, f"{run.name}-1", suspend=True)
-    again = run.until(
-        lambda status: status["attempt"] == 2 and status.get("reason") == "WaitingForAdmission",
-        "it waits again",
-    )
-    _let_go(namespace, f"{run.name}-2", suspend=False)
-    status = run.end()
-
-    assert waits["waitingFor"]["name"] == "team-a"
-    assert (again["state"], again["recoveries"]) == ("Pending", 1)
-    assert (status["state"], status["attempt"]) == ("Completed", 2)
-    assert result(status).count(1) >= progress(seen)

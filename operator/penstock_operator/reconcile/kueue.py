@@ -9,6 +9,7 @@ from penstock_operator.reconcile.actions import Plan
 from penstock_operator.reconcile.case import RunCase, after
 from penstock_operator.reconcile.launching import recover
 from penstock_operator.reconcile.losses import loss_of_suspended_job
+from penstock_operator.reconcile.names import KUEUE
 from penstock_operator.reconcile.observed import JobView
 from penstock_operator.reconcile.pending import FIRST_LOOK, OFTEN
 from penstock_operator.reconcile.status import Standing, status_with, waiting
@@ -37,7 +38,7 @@ def _standing(case: RunCase, job: JobView) -> Standing:
     )
     words = (
         f"The Job {job.name} waits for admission by Kueue, in the LocalQueue {job.queue}; kubectl"
-        " get workloads shows where it stands."
+        f" describe workloads -l {KUEUE}job-uid={job.uid} tells what it waits for."
         if job.queue
         else f"The Job {job.name} is suspended by other hands. Set its spec.suspend to false or, if"
         " it is Kueue that holds it, label the WorkPool with a kueue.x-k8s.io/queue-name and create"

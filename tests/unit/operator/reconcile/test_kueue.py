@@ -77,6 +77,8 @@ def test_a_run_waits_for_admission_without_a_deadline_and_without_looking() -> N
     assert (wait["kind"], wait["name"]) == ("Admission", "batch")
     assert "until" not in wait
     assert "waits for admission by Kueue, in the LocalQueue batch" in cluster.status["message"]
+    uid = cluster.job(1)["metadata"]["uid"]
+    assert f"kubectl describe workloads -l kueue.x-k8s.io/job-uid={uid}" in cluster.status["message"]
     conditions = {each["type"]: each["status"] for each in cluster.status["conditions"]}
     assert (conditions["Reconciling"], conditions["Stalled"]) == ("True", "False")
     assert operator.plan().need == frozenset()
@@ -170,6 +172,32 @@ def test_a_job_that_is_not_stopped_yet_is_not_lost() -> None:
     operator.wait(seconds=10)
 
     assert (cluster.state, cluster.created_jobs) == ("Running", ["one-1"])
+
+
+def test_a_job_that_is_let_go_while_its_pod_is_leaving_is_followed_by_another() -> None:
+    """Kueue gives the place away, and perhaps back, as soon as the pod is told to leave; the Job's
+    second pod finds the attempt taken, and leaves."""
+    cluster, operator = queued(reported=True)
+    cluster.preempt(1)
+    operator.wait(seconds=2)
+    cluster.admit(1)
+    cluster.job(1)["status"] |= {"active": 0, "terminating": 1}
+    operator.wait(seconds=2)
+    meanwhile = (cluster.state, list(cluster.created_jobs))
+    cluster.remove_pods()
+    cluster.job(1)["status"] |= {"active": 1, "terminating": 0}
+    second = cluster.start_pod(1)
+    operator.wait(seconds=2)
+
+    taken = cluster.claim(1, pod=second)
+    cluster.end_pod(second, exit_code=70)
+    cluster.end_job(1, message="Container flow failed with exit code 70 matching FailJob rule")
+    operator.settle()
+
+    assert meanwhile == ("Running", ["one-1"])
+    assert not taken
+    assert cluster.job(2)["spec"]["suspend"] is True
+    assert (cluster.status["recoveries"], cluster.status.get("crashes", 0)) == (1, 0)
 
 
 def test_the_time_of_a_run_goes_on_while_it_waits_to_be_admitted_again() -> None:
