@@ -153,6 +153,16 @@ class Namespace:
         items = self.cluster.request("GET", f"/apis/batch/v1/namespaces/{self.name}/jobs")["items"]
         return [item["metadata"]["name"] for item in items]
 
+    def lost_attempts(self) -> list[str]:
+        """Return what `kubectl describe` shows of attempts that were lost, once there is one."""
+        path = f"/api/v1/namespaces/{self.name}/events?fieldSelector=reason%3DAttemptLost"
+
+        def told() -> list[str]:
+            return [each["message"] for each in self.cluster.request("GET", path)["items"]]
+
+        words: list[str] = wait_until(told, "somebody is told of a lost attempt", within=60)
+        return words
+
     def pods(self) -> list[str]:
         """Return the pods that have not ended, but for those that belong to no run."""
         selector = "--field-selector=status.phase!=Succeeded,status.phase!=Failed"

@@ -70,6 +70,8 @@ def test_a_run_that_a_queue_admits_and_preempts_goes_on_where_it_was(namespace: 
     kueue.admit(f"{run.name}-2")
     status = run.end()
 
+    (lost,) = namespace.lost_attempts()
+    assert "Kueue has taken its place away. Attempt 2 is being started" in lost
     assert waits["waitingFor"]["name"] == "team-a"
     assert "kubectl describe workloads -l kueue.x-k8s.io/job-uid=" in waits["message"]
     assert (again["state"], again["recoveries"]) == ("Pending", 1)

@@ -101,7 +101,7 @@ class Admission:
             pool = text_at(run, "status", "workPool") or use.pool
             slots = self._enter(name, pool=pool, flow=flow)
             if at_work:
-                slots.holds(name, seat)
+                slots.holds(name, seat, obstacle=_obstacle_of(run, state=state))
             else:
                 slots.waits(name, seat)
         elif name in self._runs:
@@ -151,7 +151,7 @@ class Admission:
     def use_of(self, pool: Name) -> PoolUse:
         """Return how many runs are at work and wait."""
         slots = self._slots(pool)
-        return PoolUse(slots.by_queue(), slots.waiting_since())
+        return PoolUse(slots.by_queue(), slots.waiting_since(), slots.obstacles())
 
     def _enter(self, run: Name, *, pool: str, flow: Name) -> Slots[Name]:
         """Return the slots of a run's pool; it leaves those of another one."""
@@ -202,6 +202,12 @@ def _stands_in_line(run: Object) -> bool:
     status = ("status", "reason"), ("status", "waitingFor", "kind")
     reason, kind = (text_at(run, *path) for path in status)
     return reason == Reason.WAITING_FOR_SLOT and kind != WaitKind.CONCURRENCY_LIMIT
+
+
+def _obstacle_of(run: Object, *, state: str) -> str:
+    """Name the reason for which a run that has been launched does not start."""
+    is_held_up = state == State.PENDING and text_at(run, "status", "waitingFor", "kind")
+    return text_at(run, "status", "reason") if is_held_up else ""
 
 
 def _flow_of(run: Object) -> Name:

@@ -44,4 +44,6 @@ def _standing(case: RunCase, job: JobView) -> Standing:
         " it is Kueue that holds it, label the WorkPool with a kueue.x-k8s.io/queue-name and create"
         " another run."
     )
+    if case.status.attempt > 1:
+        words += " The run then goes on from what it had finished."
     return Standing(State.PENDING, Reason.WAITING_FOR_ADMISSION, words, wait)

@@ -32,7 +32,7 @@ from penstock_operator.reconcile.pauses import next_start
 from penstock_operator.reconcile.reruns import LOOK_AGAIN, trouble_of_rerun
 from penstock_operator.reconcile.sharing import slots_given_back
 from penstock_operator.reconcile.status import Standing, second, status_with, waiting
-from penstock_operator.reconcile.telling import tell_of_changed_flow
+from penstock_operator.reconcile.telling import tell_of_changed_flow, tell_of_loss
 from penstock_operator.reconcile.text import clock
 from penstock_operator.reconcile.undoing import end_after_rollbacks
 
@@ -186,20 +186,22 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int)
     ready = placed(case, code, attempt=attempt)
     due = next_start(case, recovery=recoveries)
     standing = _recovering(case, loss, code=code, due=due)
+    event = tell_of_loss(case, standing.message)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
     status = fenced(case, standing, recoveries=recoveries, crashes=crashes, journal_entries=entries)
     fence = (*ready.before, *case.patch(status, recovered_from=loss.cause))
     if isinstance(ready, Hold):
-        return Plan(actions=(*fence, *case.deletions(case.jobs)))
+        return Plan(actions=(*fence, *case.deletions(case.jobs), event))
     if due is not None:
-        return after(due - case.now, *fence, *case.deletions(case.jobs))
+        return after(due - case.now, *fence, *case.deletions(case.jobs), event)
     return Plan(
         actions=(
             *fence,
             *lost_snapshot(case, code),
             create_job(case, ready, attempt=attempt),
             *case.deletions(case.jobs),
+            event,
             *tell_of_changed_flow(case),
         )
     )

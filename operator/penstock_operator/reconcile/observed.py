@@ -300,6 +300,8 @@ class PoolUse:
     by_queue: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     waiting_since: datetime | None = None
     """When the oldest run that waits was created."""
+    not_started: Mapping[str, int] = field(default_factory=dict)
+    """How many that hold a slot have not started, by the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,7 @@ def plan_pool(observed: ObservedPool, *, now: datetime, settings: Settings) -> P
         Fault(ReadyReason.MALFORMED, pool.sentence)
         if isinstance(pool, Malformed)
         else (
-            pool_fault(pool)
-            or _reading_fault(observed.unreadable)
-            or usable("Runs can be launched.", suspended=bool(pool.spec.suspend))
+            pool_fault(pool) or _reading_fault(observed.unreadable) or _usable(pool, observed.use)
         )
     )
     old = pool if isinstance(pool, Malformed) else pool.status
@@ -60,6 +58,15 @@ def plan_pool(observed: ObservedPool, *, now: datetime, settings: Settings) -> P
     if not _is_news(status, old=old):
         return Plan(actions=granted)
     return Plan(actions=(*granted, PatchPoolStatus(target_of(pool.metadata), status)))
+
+
+def _usable(pool: WorkPool, use: PoolUse) -> tuple[ReadyReason, str]:
+    """Say that runs can be launched, and what keeps from starting those that were."""
+    reason, words = usable("Runs can be launched.", suspended=bool(pool.spec.suspend))
+    if _tells_its_use(pool) and use.not_started:
+        counts = ", ".join(f"{count} {each}" for each, count in use.not_started.items())
+        words += f" Not started yet, though they hold a slot: {counts}."
+    return reason, words
 
 
 def _has_untried_template(pool: WorkPool | Malformed) -> bool:
@@ -79,9 +86,14 @@ def _reading_fault(unreadable: str | NotLooked) -> Fault | None:
     return Fault(ReadyReason.INVALID_POD_TEMPLATE, words)
 
 
+def _tells_its_use(pool: WorkPool) -> bool:
+    """Only where that is limited: it costs writes."""
+    return pool.spec.concurrency is not None or bool(pool.spec.queues)
+
+
 def _use(pool: WorkPool | Malformed, use: PoolUse, *, now: datetime) -> dict[str, Any]:
-    """Say how many are at work and wait, where that is limited: it costs writes."""
-    if isinstance(pool, Malformed) or (pool.spec.concurrency is None and not pool.spec.queues):
+    """Say how many are at work and wait."""
+    if isinstance(pool, Malformed) or not _tells_its_use(pool):
         return {}
     shown = use_by_queue(pool, use)
     since = use.waiting_since

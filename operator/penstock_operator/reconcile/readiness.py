@@ -9,7 +9,7 @@ from penstock_operator.reconcile.status import second
 from penstock_operator.reconcile.text import shorten
 
 
-def usable(sentence: str, *, suspended: bool) -> Fault | tuple[ReadyReason, str]:
+def usable(sentence: str, *, suspended: bool) -> tuple[ReadyReason, str]:
     """Say that an object can be used; one that is suspended on purpose is in order too."""
     if suspended:
         return ReadyReason.SUSPENDED, "It is suspended: new runs wait until spec.suspend is false."

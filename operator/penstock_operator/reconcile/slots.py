@@ -71,6 +71,7 @@ class Slots(Generic[K]):
         self._limited = False
         self._queues: dict[str, _Queue[K]] = {}
         self._holders: dict[K, Seat[K]] = {}
+        self._obstacles: dict[K, str] = {}
         self._granted: set[K] = set()
         self._waiting: dict[K, Seat[K]] = {}
 
@@ -81,13 +82,17 @@ class Slots(Generic[K]):
         for name in {*self._queues, *queues}:
             self._queue(name).limits = queues.get(name, QueueLimits())
 
-    def holds(self, run: K, seat: Seat[K]) -> None:
-        """Take in that a run is at work."""
+    def holds(self, run: K, seat: Seat[K], *, obstacle: str = "") -> None:
+        """Take in that a run is at work, or what keeps it from starting."""
         self._granted.discard(run)
         self._stop_waiting(run)
         if self._holders.get(run) != seat:
             self._give_back(run)
             self._take(run, seat)
+        if obstacle:
+            self._obstacles[run] = obstacle
+        else:
+            self._obstacles.pop(run, None)
 
     def rests(self, run: K) -> None:
         """Take in that a run is not at work, and does not wait for a slot."""
@@ -167,6 +172,10 @@ class Slots(Generic[K]):
         """Return how many hold a slot and how many wait, by queue."""
         return {name: (queue.active, queue.waiting) for name, queue in sorted(self._queues.items())}
 
+    def obstacles(self) -> dict[str, int]:
+        """Return what keeps those from starting that hold a slot, and how many of them."""
+        return dict(sorted(Counter(self._obstacles.values()).items()))
+
     def waiting_since(self) -> datetime | None:
         """Return when the oldest of those who wait was created."""
         return min((seat.place.since for seat in self._waiting.values()), default=None)
@@ -225,6 +234,7 @@ class Slots(Generic[K]):
 
     def _give_back(self, run: K) -> None:
         seat = self._holders.pop(run, None)
+        self._obstacles.pop(run, None)
         if seat is not None:
             self._queue(seat.queue).active -= 1
             seat.flow.give_back(run, seat.place)

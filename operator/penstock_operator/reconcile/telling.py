@@ -1,6 +1,7 @@
 """Events about a run, for people who describe it: what its status does not say for long."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from penstock_operator.model.flow import Flow
 from penstock_operator.reconcile.actions import Action, PatchRunStatus, TellEvent
@@ -8,6 +9,7 @@ from penstock_operator.reconcile.case import RunCase
 from penstock_operator.reconcile.images import has_changed
 from penstock_operator.reconcile.manifests import event_manifest
 from penstock_operator.reconcile.names import job_name
+from penstock_operator.reconcile.text import LONGEST_NOTE, shorten
 
 
 def tell_of_changed_code(case: RunCase) -> tuple[Action, ...]:
@@ -21,6 +23,12 @@ def tell_of_changed_code(case: RunCase) -> tuple[Action, ...]:
         " finished keeps its results."
     )
     return (_event(case, reason="CodeChanged", message=words, attempt=case.status.attempt),)
+
+
+def tell_of_loss(case: RunCase, words: str) -> Action:
+    """Tell why another attempt follows: the status says so for a moment only."""
+    attempt = case.status.attempt
+    return _event(case, reason="AttemptLost", message=words, attempt=attempt, type_="Warning")
 
 
 def tell_of_changed_image(case: RunCase, actions: Sequence[Action]) -> tuple[Action, ...]:
@@ -54,16 +62,23 @@ def tell_of_changed_flow(case: RunCase) -> tuple[Action, ...]:
     return (_event(case, reason="FlowChanged", message=words, attempt=case.status.attempt + 1),)
 
 
-def _event(case: RunCase, *, reason: str, message: str, attempt: int) -> Action:
+def _event(
+    case: RunCase,
+    *,
+    reason: str,
+    message: str,
+    attempt: int,
+    type_: Literal["Normal", "Warning"] = "Normal",
+) -> Action:
     """Write an Event down; its name makes it one for each attempt."""
     return TellEvent(
         event_manifest(
             case.run.metadata,
             kind="FlowRun",
             name=f"{job_name(case.name, attempt=attempt)}.{reason.lower()}",
-            type_="Normal",
+            type_=type_,
             reason=reason,
-            message=message,
+            message=shorten(message, limit=LONGEST_NOTE),
             now=case.now,
         )
     )

@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 LONGEST_MESSAGE = 4096
 """What the schema lets a message hold."""
 
+LONGEST_NOTE = 1024
+"""What the message of an Event may hold."""
+
 LONGEST_QUOTE = 1024
 """How much of somebody else's words a sentence repeats."""
 

@@ -4,6 +4,7 @@ These are waits that a person, or time, must mend. Each has a deadline, so that 
 ever. The order of the questions is the order in which a pod comes to life.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,14 +73,20 @@ def launch_trouble(
             Reason.UNSCHEDULABLE,
             WaitKind.NODE,
             pod.name,
-            f"no node can take the pod {pod.name}: {quote(pod.unschedulable)}",
-            "make room, or ask for less in the flow's resources, nodeSelector or affinity",
+            f"no node can take the pod {pod.name}: {quote(_of_nodes(pod.unschedulable))}",
+            "make room, or mend the resources, nodeSelector, affinity or tolerations of the flow or"
+            " its WorkPool",
         )
     for container in pod.containers:
         trouble = _container_trouble(container, pod=pod)
         if trouble is not None:
             return trouble
     return _pod_trouble(pod, events=events, now=now)
+
+
+def _of_nodes(words: str) -> str:
+    """Keep what a scheduler says of the nodes, without what it says of its own next steps."""
+    return re.split(r" (?:no new claims to deallocate, )?preemption: ", words)[0]
 
 
 def is_over(

@@ -398,6 +398,33 @@ def test_a_limit_that_comes_or_goes_concerns_all_who_wait_for_it(event: str) -> 
     assert queued_runs(queue) == ["one"]
 
 
+def held_up(
+    name: str, version: int = 1, *, state: str = "Pending", waits: bool = True
+) -> dict[str, Any]:
+    status: dict[str, Any] = {"state": state, "reason": "Unschedulable"}
+    if waits:
+        status["waitingFor"] = {"kind": "Node", "name": "pod"}
+    return obj(name, version, spec={"flowRef": {"name": "daily"}}, status=status)
+
+
+def test_a_pool_knows_which_runs_hold_a_slot_and_do_not_start() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(POOLS, "ADDED", obj("default", spec={"concurrency": 3}))
+    for name in ("one", "two", "three"):
+        noticed.notice(RUNS, "ADDED", held_up(name))
+    at_first = noticed.admission.use_of(Name("team", "default")).not_started
+    queue.keys.clear()
+
+    noticed.notice(RUNS, "MODIFIED", held_up("one", 2, waits=False))
+    noticed.notice(RUNS, "MODIFIED", held_up("two", 2, state="Running"))
+    noticed.notice(RUNS, "DELETED", held_up("three", 2))
+
+    assert at_first == {"Unschedulable": 3}
+    assert noticed.admission.use_of(Name("team", "default")).not_started == {}
+    assert Key(Kind.POOL, "team", "default") in queue.keys
+
+
 def test_a_run_that_waits_for_a_limit_has_no_turn_in_its_pool() -> None:
     noticed, _ = triggers(Queued())
     noticed.notice(POOLS, "ADDED", obj("default", spec={"concurrency": 1}))

@@ -127,6 +127,10 @@ class Cluster:
     def job(self, attempt: int) -> Object:
         return self.jobs[f"one-{attempt}"]
 
+    @property
+    def told_of_changes(self) -> list[str]:
+        return [each for each in self.told if each != "AttemptLost"]
+
     # Writes of the operator
 
     def execute(self, action: do.Action) -> None:

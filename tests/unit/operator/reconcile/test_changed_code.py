@@ -27,7 +27,7 @@ def test_a_run_tells_that_the_code_in_its_image_has_changed() -> None:
     cluster.claim(2, pod=cluster.newest_pod(2), journal={"entries": 4, "codeChanged": True})
     operator.settle()
 
-    assert cluster.told == ["CodeChanged"]
+    assert cluster.told_of_changes == ["CodeChanged"]
     assert "Its code has changed since the attempt before" in cluster.status["message"]
     assert cluster.state == "Running"
 
@@ -35,10 +35,10 @@ def test_a_run_tells_that_the_code_in_its_image_has_changed() -> None:
 def test_a_run_tells_that_it_keeps_to_the_flow_that_it_began_with() -> None:
     cluster, _ = lost()
 
-    assert cluster.told == ["FlowChanged"]
+    assert cluster.told_of_changes == ["FlowChanged"]
 
 
 def test_a_run_whose_code_is_the_same_tells_nothing() -> None:
     cluster, _ = lost(entries=3)
 
-    assert cluster.told == []
+    assert cluster.told_of_changes == []

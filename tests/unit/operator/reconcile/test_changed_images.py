@@ -43,7 +43,7 @@ def test_a_finished_run_tells_what_it_ran() -> None:
     cluster.finish(1)
     operator.settle()
 
-    assert (cluster.status["imageID"], cluster.told) == (FIRST, [])
+    assert (cluster.status["imageID"], cluster.told_of_changes) == (FIRST, [])
     assert "lastImageID" not in cluster.status
 
 
@@ -70,7 +70,7 @@ def test_another_image_is_told_some_seconds_after_the_start() -> None:
     cluster, operator = relaunched(OTHER)
     operator.wait(seconds=20)
 
-    assert cluster.told == ["ImageChanged"]
+    assert cluster.told_of_changes == ["ImageChanged"]
     assert (cluster.status["imageID"], cluster.status["lastImageID"]) == (FIRST, OTHER)
     assert "Its image has changed since the run began" in cluster.status["message"]
 
@@ -78,13 +78,13 @@ def test_another_image_is_told_some_seconds_after_the_start() -> None:
 def test_another_image_is_told_at_the_latest_when_its_attempt_is_over() -> None:
     cluster, operator = relaunched(OTHER, told=False)
     operator.wait(seconds=60)
-    assert cluster.told == []
+    assert cluster.told_of_changes == []
 
     ran(cluster, attempt=2, image=OTHER)
     cluster.evict_pod(2)
     operator.settle()
 
-    assert cluster.told == ["ImageChanged"]
+    assert cluster.told_of_changes == ["ImageChanged"]
     assert cluster.status["lastImageID"] == OTHER
 
 
@@ -93,7 +93,7 @@ def test_the_same_image_is_not_worth_a_word_nor_a_write() -> None:
     before = len(cluster.writes)
     operator.wait(seconds=60)
 
-    assert (cluster.told, len(cluster.writes)) == ([], before)
+    assert (cluster.told_of_changes, len(cluster.writes)) == ([], before)
 
 
 def test_who_comes_back_to_the_first_image_says_nothing() -> None:
@@ -105,7 +105,7 @@ def test_who_comes_back_to_the_first_image_says_nothing() -> None:
     ran(cluster, attempt=3, image=FIRST)
     operator.wait(seconds=20)
 
-    assert cluster.told == ["ImageChanged"]
+    assert cluster.told_of_changes == ["ImageChanged"]
     assert "Its image has changed" not in cluster.status["message"]
 
 

@@ -248,6 +248,29 @@ def test_a_run_that_is_younger_than_nothing_has_not_waited() -> None:
     assert patch.status.oldest_wait_seconds == 0
 
 
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        pytest.param(
+            {"concurrency": 3},
+            "Runs can be launched. Not started yet, though they hold a slot: 1 Unschedulable, 2"
+            " WaitingForAdmission.",
+            id="limited",
+        ),
+        pytest.param({}, "Runs can be launched.", id="unlimited"),
+    ],
+)
+def test_a_pool_tells_what_keeps_its_runs_from_starting(spec: dict[str, Any], told: str) -> None:
+    held = {"Unschedulable": 1, "WaitingForAdmission": 2}
+    use = PoolUse({"default": (3, 0)}, not_started=held)
+    observed = replace(observed_pool(BOUND, **spec), use=use)
+
+    (patch,) = plan_pool(observed, now=START, settings=SETTINGS).actions
+
+    assert isinstance(patch, do.PatchPoolStatus)
+    assert {each.message for each in patch.status.conditions} == {told}
+
+
 def test_a_binding_to_another_role_is_replaced() -> None:
     binding = replace(BOUND.bindings[0], role="of an older release")
     access = replace(BOUND, bindings=(binding,))

@@ -78,7 +78,8 @@ def test_a_run_waits_for_admission_without_a_deadline_and_without_looking() -> N
     assert "until" not in wait
     assert "waits for admission by Kueue, in the LocalQueue batch" in cluster.status["message"]
     uid = cluster.job(1)["metadata"]["uid"]
-    assert f"kubectl describe workloads -l kueue.x-k8s.io/job-uid={uid}" in cluster.status["message"]
+    asked = f"kubectl describe workloads -l kueue.x-k8s.io/job-uid={uid}"
+    assert asked in cluster.status["message"]
     conditions = {each["type"]: each["status"] for each in cluster.status["conditions"]}
     assert (conditions["Reconciling"], conditions["Stalled"]) == ("True", "False")
     assert operator.plan().need == frozenset()
@@ -163,6 +164,7 @@ def test_a_preempted_run_goes_on_in_the_next_job_which_goes_through_the_queue(en
     assert cluster.job(2)["spec"]["suspend"] is True
     assert (cluster.status["recoveries"], cluster.status.get("crashes", 0)) == (1, 0)
     assert "was suspended while it ran: Kueue has taken its place away" in cluster.status["message"]
+    assert cluster.told == ["AttemptLost"]
 
 
 def test_a_job_that_is_not_stopped_yet_is_not_lost() -> None:

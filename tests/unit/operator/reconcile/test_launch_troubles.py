@@ -163,6 +163,26 @@ def test_words_that_change_with_each_look_are_not_written_again() -> None:
     assert len(cluster.writes) == writes
 
 
+@pytest.mark.parametrize(
+    "next_steps",
+    [
+        "",
+        " preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.",
+        " no new claims to deallocate, preemption: 0/2 nodes are available.",
+    ],
+    ids=["nothing else", "preemption", "claims"],
+)
+def test_a_scheduler_is_quoted_on_the_nodes_alone(next_steps: str) -> None:
+    cluster, operator = launched()
+    words = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+    cluster.start_pod(1, **unschedulable(words + next_steps))
+
+    operator.wait(seconds=5)
+
+    assert f"{words} Please make room" in cluster.status["message"]
+    assert "tolerations" in cluster.status["message"]
+
+
 def test_a_pull_that_is_tried_again_is_one_wait() -> None:
     cluster, operator = launched()
     pod = cluster.start_pod(1, **waiting("ErrImagePull", "not found"))

@@ -282,8 +282,8 @@ class Expected:
 LIVES: dict[Life, Expected] = {
     completes: Expected("Completed", "Completed", 1, {}, 5),
     is_evicted: Expected("Completed", "Completed", 2, {}, 8),
-    runs_out_of_memory_thrice: Expected("Crashed", "OutOfMemory", 3, {}, 11),
-    loses_its_node: Expected("Completed", "Completed", 2, {}, 9),
+    runs_out_of_memory_thrice: Expected("Crashed", "OutOfMemory", 3, {}, 13),
+    loses_its_node: Expected("Completed", "Completed", 2, {}, 10),
     has_its_job_deleted: Expected("Completed", "Completed", 2, {}, 8),
     has_its_job_deleted_before_it_starts: Expected("Completed", "Completed", 1, {}, 6),
     has_its_pod_deleted: Expected("Completed", "Completed", 2, {}, 8),
@@ -305,7 +305,7 @@ LIVES: dict[Life, Expected] = {
     is_cancelled_while_it_sleeps: Expected("Cancelled", "CancelRequested", 1, {}, 5),
     sleeps_too_long: Expected("Failed", "TimedOut", 1, {"timeoutSeconds": 60}, 5),
     is_admitted_preempted_and_admitted_again: Expected("Completed", "Completed", 2, {}, 10),
-    is_evicted_after_it_slept: Expected("Completed", "Completed", 3, {}, 9),
+    is_evicted_after_it_slept: Expected("Completed", "Completed", 3, {}, 10),
 }
 
 
