@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from tests.e2e.cluster import Object, scripted, wait_until
-from tests.e2e.namespaces import GROUP, Namespace, Run
+from tests.e2e.cluster import Object, scripted
+from tests.e2e.namespaces import Namespace, Run
 from tests.e2e.test_durability import progress
 
 GPU = "nvidia.com/gpu"
-TOLD = "Not started yet, though they hold a slot: 1 Unschedulable."
 ASKS: Object = {"resources": {"limits": {GPU: 1}}}
 
 
@@ -31,12 +30,6 @@ def _urgency(namespace: Namespace) -> None:
     namespace.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
 
-def _words_of_the_pool(namespace: Namespace) -> str:
-    path = f"{GROUP}/namespaces/{namespace.name}/workpools/default"
-    status = namespace.cluster.request("GET", path)["status"]
-    return " ".join(each["message"] for each in status.get("conditions", []))
-
-
 def _waits_for_a_node(run: Run, *, attempt: int) -> Object:
     return run.until(
         lambda status: status["attempt"] == attempt and status.get("reason") == "Unschedulable",
@@ -52,10 +45,9 @@ def test_a_run_waits_for_a_gpu_leaves_it_to_a_more_urgent_one_and_goes_on(
     _urgency(namespace)
     urgent_pod = {"spec": {"priorityClassName": namespace.name}}
     try:
-        namespace.pool(concurrency=4)
+        namespace.pool()
         batch = namespace.run(namespace.flow("long_first_attempt", **ASKS), name="batch")
         without = _waits_for_a_node(batch, attempt=1)
-        wait_until(lambda: TOLD in _words_of_the_pool(namespace), "its pool tells", within=60)
         _advertise(namespace, 1)
         batch.until(lambda status: progress(status) >= 4, "it has finished some tasks")
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from tests.e2e.cluster import Object, Refused, wait_until
-from tests.e2e.namespaces import TERMINAL, Namespace, Run
+from tests.e2e.namespaces import GROUP, TERMINAL, Namespace, Run
 from tests.e2e.test_durability import SHOWN, progress, result
 
 FLAVOUR = {
@@ -50,9 +50,15 @@ class Kueue:
 
 
 def _waiting(namespace: Namespace) -> tuple[Run, Object]:
-    namespace.pool(job={"labels": {"kueue.x-k8s.io/queue-name": "team-a"}})
+    namespace.pool(concurrency=1, job={"labels": {"kueue.x-k8s.io/queue-name": "team-a"}})
     run = namespace.run(namespace.flow("attempts", env=SHOWN))
     return run, run.until(_is_held, "it waits")
+
+
+def _words_of_the_pool(namespace: Namespace) -> str:
+    path = f"{GROUP}/namespaces/{namespace.name}/workpools/default"
+    status = namespace.cluster.request("GET", path)["status"]
+    return " ".join(each["message"] for each in status.get("conditions", []))
 
 
 def _is_held(status: Object) -> bool:
@@ -62,6 +68,8 @@ def _is_held(status: Object) -> bool:
 def test_a_run_that_a_queue_admits_and_preempts_goes_on_where_it_was(namespace: Namespace) -> None:
     kueue = Kueue(namespace)
     run, waits = _waiting(namespace)
+    told = "Not started yet, though they hold a slot: 1 WaitingForAdmission."
+    wait_until(lambda: told in _words_of_the_pool(namespace), "its pool tells", within=60)
     kueue.admit(f"{run.name}-1")
     seen = run.until(lambda status: progress(status) >= 4, "it has finished some tasks")
 

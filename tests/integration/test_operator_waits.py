@@ -43,7 +43,7 @@ def test_what_a_run_published_can_be_read_while_it_has_no_pod(
     assert status["execution"]["values"] == {"stage": "asked", "of": [None]}
 
 
-def test_a_sleep_takes_four_writes(world: World, operator: Operator) -> None:
+def test_a_sleep_takes_four_writes_at_most(world: World, operator: Operator) -> None:
     world.start_run()
     assert operator.calls is not None
     operator.calls.requests.clear()
@@ -54,12 +54,10 @@ def test_a_sleep_takes_four_writes(world: World, operator: Operator) -> None:
     world.wait_for_state("one", "Running")
 
     time.sleep(0.5)
-    assert operator.calls.writes() == [
-        "PATCH flowruns/status",
-        "PATCH flowruns/status",
-        "POST jobs",
-        "PATCH flowruns/status",
-    ]
+    writes = operator.calls.writes()
+    # An operator that comes to it when the sleep is over does not say first that it sleeps.
+    assert writes[-3:] == ["PATCH flowruns/status", "POST jobs", "PATCH flowruns/status"]
+    assert writes[:-3] in ([], ["PATCH flowruns/status"])
 
 
 def test_a_signal_wakes_the_run_that_waits_for_it(world: World, operator: Operator) -> None:
