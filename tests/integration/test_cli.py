@@ -381,6 +381,40 @@ def test_a_run_that_waits_for_somebody_is_let_go_on(
     assert play.runs()[0]["spec"]["resume"] == {"attempt": 3, "accept": accept}
 
 
+def test_what_is_suspended_already_is_said_and_what_has_ended_is_refused(
+    penstock: Penstock, play: Play
+) -> None:
+    play.enter(play.run("daily-1"), "Running", reason="Running")
+    play.enter(play.run("daily-2"), "Completed", reason="Completed")
+
+    first = penstock("suspend", "daily-1")
+    again = penstock("suspend", "daily-0", "daily-2", "daily-1")
+
+    assert (first.exit_code, first.stdout) == (0, "daily-1 is being suspended\n")
+    assert (again.exit_code, again.stdout) == (2, "daily-1 is suspended already\n")
+    assert "There is no run 'daily-0'" in again.stderr
+    assert "daily-2 has ended already: Completed." in again.stderr
+
+
+def test_a_run_that_nobody_suspended_is_not_resumed(penstock: Penstock, play: Play) -> None:
+    play.enter(play.run("daily-1"), "Running", reason="Running")
+
+    done = penstock("resume", "daily-1")
+
+    assert done.exit_code == 0
+    assert done.stdout == "daily-1 is not suspended: it is Running. It is Running.\n"
+
+
+def test_a_run_goes_on_with_the_pool_that_holds_it(penstock: Penstock, play: Play) -> None:
+    waiting = {"kind": "WorkPool", "name": "gpu", "since": NOW}
+    play.enter(play.run("daily-1"), "Suspended", reason="SuspendRequested", waitingFor=waiting)
+
+    done = penstock("resume", "daily-1")
+
+    assert done.exit_code == 2
+    assert "daily-1 is suspended with its WorkPool gpu" in done.stderr
+
+
 def test_cancel_asks_each_run_although_one_is_missing(penstock: Penstock, play: Play) -> None:
     play.run("daily-1")
     play.enter(play.run("daily-2"), "Completed", reason="Completed")

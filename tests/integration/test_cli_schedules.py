@@ -104,7 +104,7 @@ def test_a_day_of_a_backfill_counts_whole_and_on_the_clock_of_the_schedule(
 
     (asked,) = _spec(world)["backfills"]
     assert (asked["start"], asked["end"]) == ("2026-01-31T23:00:00Z", "2026-02-03T22:59:59Z")
-    assert "from 2026-02-01 00:00:00+01:00 to 2026-02-03 23:59:59+01:00" in done.stderr
+    assert "3 runs, from 2026-02-01 00:00:00+01:00 to 2026-02-03 23:59:59+01:00" in done.stderr
     assert done.exit_code == 0
 
 
@@ -116,6 +116,77 @@ def test_a_backfill_that_ends_before_it_starts_is_refused(
     assert done.exit_code == 2
     assert "--end 2026-02-01 is before 2026-02-03" in done.stderr
     assert not _spec(world).get("backfills")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "stretch", "words"),
+    [
+        pytest.param(
+            {"interval": {"seconds": 20}}, ("2020-03-01", "2026-03-03"),
+            "is due more than 10,000 times from 2020-03-01 00:00:00+00:00", id="too many",
+        ),
+        pytest.param(
+            {"cron": "0 6 * * mon"}, ("2026-02-03", "2026-02-08"), "is never due from", id="none"
+        ),
+        pytest.param(
+            {"cron": "0 6 * * foo"}, ("2026-02-03", "2026-02-08"), "'foo' means nothing", id="rule"
+        ),
+    ],
+)  # fmt: skip
+def test_a_backfill_that_the_operator_would_not_begin_is_not_asked_for(
+    penstock: Penstock,
+    world: World,
+    schedule: dict[str, Any],
+    stretch: tuple[str, str],
+    words: str,
+) -> None:
+    world.create("schedules", "Schedule", "nightly", {"flowRef": {"name": "daily"}, **schedule})
+
+    done = penstock("backfill", "nightly", "--start", stretch[0], "--end", stretch[1])
+
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert not _spec(world).get("backfills")
+
+
+def test_a_backfill_that_is_done_is_not_done_again(
+    penstock: Penstock, world: World, nightly: str
+) -> None:
+    none = ("--start", "2026-01-01", "--end", "2026-01-01", "--name", "one")
+    penstock("backfill", nightly, *none)
+    eventually(lambda: world.get("flowruns", "nightly-20260101013000"))
+    world.cancel("nightly-20260101013000")
+    eventually(lambda: _done_backfills(world) == {"one"})
+
+    again = penstock("backfill", nightly, *none)
+
+    assert again.exit_code == 0
+    assert "nightly has been backfilled already: one" in again.stdout
+
+
+def test_a_list_that_is_full_loses_a_backfill_that_is_done_or_takes_no_more(
+    penstock: Penstock, world: World, nightly: str
+) -> None:
+    later = [
+        {"name": f"b-{n}", "start": "2027-01-01T00:00:00Z", "end": f"2027-01-{n:02}T00:00:00Z"}
+        for n in range(2, 17)
+    ]
+    done = {"name": "done", "start": "2026-01-01T09:00:00Z", "end": "2026-01-01T10:00:00Z"}
+    world.change("schedules", nightly, {"backfills": [*later, done]})
+    eventually(lambda: _done_backfills(world) == {"done"})
+
+    fits = penstock("backfill", nightly, "--start", "2027-02-01", "--end", "2027-02-02")
+    full = penstock("backfill", nightly, "--start", "2027-02-01", "--end", "2027-02-03")
+
+    assert fits.exit_code == 0, fits.stderr
+    assert "done" not in {each["name"] for each in _spec(world)["backfills"]}
+    assert full.exit_code == 2
+    assert "penstock schedule give-up nightly b-2" in full.stderr
+
+
+def _done_backfills(world: World) -> set[str]:
+    status = (world.get("schedules", "nightly") or {}).get("status", {})
+    return {each["name"] for each in status.get("backfills", ()) if each["complete"]}
 
 
 def test_a_backfill_is_asked_for_while_others_write_the_schedule(

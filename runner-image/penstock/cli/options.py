@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli.completion import complete_run
+from penstock.cli.completion import complete_run, complete_schedule
 from penstock.cli.connection import Target
 from penstock.cli.output import Document
 
@@ -29,6 +29,12 @@ RunName = Annotated[
 RunNames = Annotated[
     list[str],
     typer.Argument(metavar="RUN", help="Names of the runs.", autocompletion=complete_run),
+]
+ScheduleName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCHEDULE", help="Name of the schedule.", autocompletion=complete_schedule
+    ),
 ]
 Output = Annotated[
     Document | None, typer.Option("-o", "--output", help="Print the whole run at its end.")

@@ -11,7 +11,7 @@ from penstock.cli.journals import entries_in_segments
 from penstock.cli.outcome import is_final, state_of
 from penstock.cli.rewinding import rewind_to
 from penstock.cli.run_cluster import run_manifest
-from penstock.cli.signals import waits_for_person
+from penstock.cli.suspending import waits_for_person
 from penstock.errors import RerunImpossible
 from penstock.journal.reruns import Rewind, kept, origin_among
 

@@ -47,14 +47,14 @@ def retry(
 ) -> None:
     """Make a new run of what another one has left undone; what had finished is not done again."""
     from penstock.cli.reruns import create_rerun
-    from penstock.cli.signals import suspend_runs
+    from penstock.cli.suspending import resume_runs
     from penstock.cli.watch import show_created
 
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     if accept:
         if start != "failure" or parameter:
             raise CommandError("--accept lets the run itself go on; it begins nowhere else.")
-        suspend_runs(cluster, [run], suspend=False, accept=True)
+        resume_runs(cluster, [run], accept=True)
         return
     created = create_rerun(cluster, run, start=start, parameters=read_parameters(parameter or ()))
     raise typer.Exit(show_created(created, cluster, form=output, watch=follow))

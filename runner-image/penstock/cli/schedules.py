@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from http import HTTPStatus
-from time import monotonic
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import typer
 
-from penstock.cli.absence import named
-from penstock.cli.cluster import Cluster, Object
-from penstock.cli.completion import complete_schedule
+from penstock.cli.backfills import backfill, give_up
+from penstock.cli.cluster import Object
 from penstock.cli.connection import connect
-from penstock.cli.errors import ApiError, CommandError
-from penstock.cli.moments import parse_time, typed_moment, wire_time
-from penstock.cli.options import Context, Kubeconfig, Namespace, target_of
+from penstock.cli.moments import parse_time, wire_time
+from penstock.cli.options import Context, Kubeconfig, Namespace, ScheduleName, target_of
 from penstock.cli.output import (
     Document,
     Format,
@@ -27,23 +21,11 @@ from penstock.cli.output import (
     say,
     without_bookkeeping,
 )
+from penstock.cli.schedule_objects import change_schedule, read_schedule, ready_condition, zone_in
 from penstock.cli.ticks import print_ticks
-from penstock.schedules import ScheduleError, zone_of
 
 schedules = typer.Typer(
     no_args_is_help=True, help="See and change the schedules of the cluster: suspend, backfill, …"
-)
-ScheduleName = Annotated[
-    str,
-    typer.Argument(
-        metavar="SCHEDULE", help="Name of the schedule.", autocompletion=complete_schedule
-    ),
-]
-_CONTENDED_SECONDS = 30.0
-"""How long a list is read again and again: the operator writes a schedule while it makes runs."""
-_FIRST = (
-    "Write one: penstock render FILE:FLOW --image IMAGE --cron '0 6 * * *' --tz ZONE | kubectl "
-    "apply -f -"
 )
 
 
@@ -79,13 +61,14 @@ def next_of_schedule(
 ) -> None:
     """Print the next moments of a schedule, as the operator sees them."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    found = _get(cluster, schedule)
+    found = read_schedule(cluster, schedule)
     status = found.get("status", {})
-    upcoming, zone = status.get("nextTicks", []), _zone(found)
+    upcoming, zone = status.get("nextTicks", []), zone_in(found)
     if output is not None:
         print_document({"timeZone": zone.key, "ticks": upcoming}, form=output)
     elif not upcoming:
-        say(f"No run of {schedule} is due: {_ready(found).get('message', 'nobody looked yet')}")
+        why = ready_condition(found).get("message", "nobody looked yet")
+        say(f"No run of {schedule} is due: {why}")
     else:
         title = f"{status.get('schedule', schedule)} ({zone.key})"
         print_ticks(map(parse_time, upcoming), zone=zone, title=title, now=datetime.now(UTC))
@@ -101,7 +84,7 @@ def suspend(
 ) -> None:
     """Let a schedule make no runs; what is due meanwhile is counted as skipped."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    _change(cluster, schedule, {"suspend": True})
+    change_schedule(cluster, schedule, {"suspend": True})
     print(f"{schedule} is suspended")
 
 
@@ -115,7 +98,7 @@ def resume(
 ) -> None:
     """Let a schedule go on."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    _change(cluster, schedule, {"suspend": False})
+    change_schedule(cluster, schedule, {"suspend": False})
     print(f"{schedule} goes on")
 
 
@@ -130,116 +113,12 @@ def trigger(
     """Make one run of a schedule now, whatever goes on."""
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     now = datetime.now(UTC)
-    _change(cluster, schedule, {"triggerAt": wire_time(now)})
+    change_schedule(cluster, schedule, {"triggerAt": wire_time(now)})
     print(f"{schedule}-{now:%Y%m%d%H%M%S} is being made")
 
 
-@schedules.command()
-def backfill(
-    ctx: typer.Context,
-    schedule: ScheduleName,
-    start: Annotated[
-        str,
-        typer.Option(
-            metavar="MOMENT",
-            help="The first: a day, or a time of a day (2026-02-03T09:30) on the schedule's clock, "
-            "or with an offset (…Z).",
-        ),
-    ],
-    end: Annotated[
-        str, typer.Option(metavar="MOMENT", help="The last, likewise; a day counts to its end.")
-    ],
-    name: Annotated[
-        str | None, typer.Option(help="Its name, if not one made of start and end.")
-    ] = None,
-    at_once: Annotated[bool, typer.Option("--at-once", help="Not one run after another.")] = False,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-) -> None:
-    """Make the runs of a stretch of time that has passed."""
-    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    zone = _zone(_get(cluster, schedule))
-    first = typed_moment(start, zone=zone, option="--start")
-    last = typed_moment(end, zone=zone, option="--end", ends_day=True)
-    if last < first:
-        raise CommandError(f"A backfill ends after it starts: --end {end} is before {start}.")
-    name = name or f"{first:%Y%m%d%H%M%S}-{last:%Y%m%d%H%M%S}"
-    wanted = {
-        "name": name,
-        "start": wire_time(first),
-        "end": wire_time(last),
-        "overlapPolicy": "Allow" if at_once else "BufferAll",
-    }
-
-    def added(known: list[Object]) -> list[Object]:
-        return [*(each for each in known if each["name"] != name), wanted]
-
-    _change_backfills(cluster, schedule, added)
-    say(f"from {_shown(first, zone)} to {_shown(last, zone)}")
-    print(f"{schedule} is being backfilled: {name}")
-
-
-@schedules.command(name="give-up")
-def give_up(
-    ctx: typer.Context,
-    schedule: ScheduleName,
-    name: Annotated[str, typer.Argument(metavar="BACKFILL", help="Name of the backfill.")],
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-) -> None:
-    """Give a backfill up: no further runs of it are made."""
-    cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-
-    def without(known: list[Object]) -> list[Object]:
-        left = [each for each in known if each["name"] != name]
-        if left == known:
-            names = ", ".join(each["name"] for each in known) or "none"
-            raise CommandError(f"{schedule} has no backfill {name}; it has {names}.")
-        return left
-
-    _change_backfills(cluster, schedule, without)
-    print(f"{schedule} gives {name} up")
-
-
-def _get(cluster: Cluster, name: str) -> Object:
-    with named(cluster, "schedules", name, first=_FIRST):
-        return cluster.get(cluster.path("schedules", name))
-
-
-def _change(cluster: Cluster, name: str, spec: Object) -> Object:
-    with named(cluster, "schedules", name, first=_FIRST):
-        return cluster.merge(cluster.path("schedules", name), {"spec": spec})
-
-
-def _zone(schedule: Object) -> ZoneInfo:
-    try:
-        return zone_of(schedule["spec"].get("timeZone", "UTC"))
-    except ScheduleError as error:
-        raise CommandError(str(error)) from error
-
-
-def _shown(moment: datetime, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).isoformat(sep=" ")
-
-
-def _change_backfills(
-    cluster: Cluster, name: str, change: Callable[[list[Object]], list[Object]]
-) -> None:
-    """Change the list as it is now: it is read again if somebody wrote in between."""
-    deadline = monotonic() + _CONTENDED_SECONDS
-    while True:
-        found = _get(cluster, name)
-        metadata = {"resourceVersion": found["metadata"]["resourceVersion"]}
-        backfills = change(found["spec"].get("backfills") or [])
-        body = {"metadata": metadata, "spec": {"backfills": backfills}}
-        try:
-            cluster.merge(cluster.path("schedules", name), body)
-            return
-        except ApiError as error:
-            if error.status != HTTPStatus.CONFLICT or monotonic() > deadline:
-                raise
+schedules.command()(backfill)
+schedules.command(name="give-up")(give_up)
 
 
 def _print_table(found: list[Object]) -> None:
@@ -259,7 +138,7 @@ def _print_table(found: list[Object]) -> None:
             str(status.get("activeRuns", 0)),
             str(status.get("started", 0)),
             _skipped(status),
-            "Suspended" if spec.get("suspend") else _ready(each).get("reason", "-"),
+            "Suspended" if spec.get("suspend") else ready_condition(each).get("reason", "-"),
         )
     console().print(table)
 
@@ -267,8 +146,3 @@ def _print_table(found: list[Object]) -> None:
 def _skipped(status: Object) -> str:
     counts = status.get("skipped") or {}
     return ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "-"
-
-
-def _ready(schedule: Object) -> dict[str, Any]:
-    conditions = schedule.get("status", {}).get("conditions", [])
-    return next((each for each in conditions if each["type"] == "Ready"), {})

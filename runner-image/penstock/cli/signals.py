@@ -1,4 +1,4 @@
-"""Say something to a run: signals, updates, answers of approvers, suspending and resuming."""
+"""Say something to a run: signals, updates, answers of approvers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from penstock.cli.cluster import Cluster, Object
+from penstock.cli.cluster import Cluster
 from penstock.cli.errors import ApiError, CommandError, RejectedError, UnansweredError
 from penstock.cli.following import read_run
 from penstock.cli.outcome import is_final, state_of
@@ -91,32 +91,3 @@ def answer(cluster: Cluster, run: str, name: str | None, *, approved: bool, comm
         )
     sent = send_signal(cluster, run, name, payload={"approved": approved, "comment": comment})
     print(f"{sent} sent to {run}: {name}", flush=True)
-
-
-def waits_for_person(run: Object) -> bool:
-    """Tell whether somebody has to mend something before the run goes on."""
-    report = run.get("status", {}).get("execution") or {}
-    return bool((report.get("suspension") or {}).get("kind") == "Person")
-
-
-def suspend_runs(
-    cluster: Cluster, names: list[str], *, suspend: bool, accept: bool = False
-) -> None:
-    """Set each run's ``spec.suspend``; one that has ended does not save the others.
-
-    Runs that wait for a person are told to go on, with ``accept`` although their flow has changed.
-    """
-    errors = []
-    for name in names:
-        run = read_run(cluster, name)
-        if is_final(run):
-            errors.append(f"{name} has ended already: {state_of(run)}.")
-            continue
-        spec: dict[str, Any] = {"suspend": suspend}
-        if not suspend and waits_for_person(run):
-            accepted = accept or run["spec"].get("resume", {}).get("accept", False)
-            spec["resume"] = {"attempt": run["status"]["attempt"], "accept": accepted}
-        cluster.merge(cluster.path("flowruns", name), {"spec": spec})
-        print(f"{name} is being {'suspended' if suspend else 'resumed'}", flush=True)
-    if errors:
-        raise CommandError("\n".join(errors))

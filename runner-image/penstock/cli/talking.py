@@ -125,9 +125,9 @@ def suspend(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Suspend runs: they leave their pods, and keep what they have finished."""
-    from penstock.cli.signals import suspend_runs
+    from penstock.cli.suspending import suspend_runs
 
-    suspend_runs(connect(target_of(ctx, namespace, context, kubeconfig)), runs, suspend=True)
+    suspend_runs(connect(target_of(ctx, namespace, context, kubeconfig)), runs)
 
 
 def resume(
@@ -144,7 +144,7 @@ def resume(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Let runs go on that are suspended, or wait for somebody to mend something."""
-    from penstock.cli.signals import suspend_runs
+    from penstock.cli.suspending import resume_runs
 
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
-    suspend_runs(cluster, runs, suspend=False, accept=accept)
+    resume_runs(cluster, runs, accept=accept)

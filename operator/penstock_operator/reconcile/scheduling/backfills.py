@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 
+from penstock.schedules.stretches import MOST_BACKFILLED, count_moments, moments_after
 from penstock_operator.model.schedule import Backfill, BackfillStatus, Schedule, Start
 from penstock_operator.reconcile.scheduling.observed import ScheduledRun
-from penstock_operator.reconcile.scheduling.rules import SECOND, Rules, moments_after, rules_of
+from penstock_operator.reconcile.scheduling.rules import SECOND, Rules, rules_of
 
-MOST_RUNS = 10_000
 AT_ONCE = 20
 """Runs that one plan makes, so that others get their turn."""
 
@@ -28,15 +28,15 @@ def backfill_fault(schedule: Schedule) -> str | None:
     for each in schedule.spec.backfills:
         if _is_too_large(each, schedule=schedule):
             return (
-                f"The backfill {each.name} asks for more than {MOST_RUNS} runs and is not begun;"
-                " split it into shorter ones."
+                f"The backfill {each.name} asks for more than {MOST_BACKFILLED} runs and is not"
+                " begun; split it into shorter ones."
             )
     return None
 
 
 def _is_too_large(backfill: Backfill, *, schedule: Schedule) -> bool:
     begun = any(_is_same(each, backfill) for each in schedule.status.backfills)
-    return not begun and _count(backfill, schedule=schedule) > MOST_RUNS
+    return not begun and _count(backfill, schedule=schedule) > MOST_BACKFILLED
 
 
 def go_on(
@@ -67,7 +67,7 @@ def _next_step(
     through = status.through or backfill.start - SECOND
     last = min(backfill.end, now)
     rules = rules_of(schedule.spec)
-    moments = moments_after(through, rules=rules, first=backfill.start, last=last)
+    moments = moments_after(through, *rules, first=backfill.start, last=last)
     starts = tuple(islice(moments, 1 if one_by_one else AT_ONCE))
     if starts:
         changes = {"through": starts[-1], "done": status.done + len(starts)}
@@ -100,5 +100,4 @@ def _count(backfill: Backfill, *, schedule: Schedule) -> int:
 
 @lru_cache(maxsize=1000)
 def _count_moments(rules: Rules, start: datetime, end: datetime) -> int:
-    moments = moments_after(start - SECOND, rules=rules, first=start, last=end)
-    return sum(1 for _ in islice(moments, MOST_RUNS + 1))
+    return count_moments(*rules, first=start, last=end)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from itertools import dropwhile, takewhile
 
-from penstock.schedules import Cron, Interval, RRule, ScheduleError, ticks_after, zone_of
+from penstock.schedules import Cron, Interval, RRule, ScheduleError, zone_of
 from penstock.schedules import Schedule as Rule
+from penstock.schedules.stretches import moments_after
 from penstock_operator.model.schedule import DaylightSaving, Schedule, ScheduleSpec
 from penstock_operator.reconcile.text import duration
 from penstock_operator.reconcile.wire import canonical
@@ -70,24 +70,9 @@ def spec_by(rule: str, *, spec: ScheduleSpec) -> ScheduleSpec | None:
     return before
 
 
-def moments_after(
-    after: datetime, *, rules: Rules, first: datetime | None, last: datetime | None
-) -> Iterator[datetime]:
-    """Return the moments later than ``after`` and within the bounds, in whole seconds, in order."""
-    begin = after if first is None else max(after, first - SECOND)
-    seconds = (tick.replace(microsecond=0) for tick in ticks_after(begin, *rules))
-    moments = dropwhile(lambda tick: tick <= after, seconds)
-    if first is not None:
-        earliest = first
-        moments = dropwhile(lambda tick: tick < earliest, moments)
-    if last is None:
-        return moments
-    return takewhile(lambda tick: tick <= last, moments)
-
-
 def scheduled_after(after: datetime, *, spec: ScheduleSpec) -> Iterator[datetime]:
     """Return the moments later than ``after`` that the schedule itself has to see to."""
-    return moments_after(after, rules=rules_of(spec), first=spec.start_at, last=spec.end_at)
+    return moments_after(after, *rules_of(spec), first=spec.start_at, last=spec.end_at)
 
 
 def due_at(moment: datetime, *, schedule: Schedule) -> datetime:
