@@ -41,6 +41,7 @@ class NoticeBoard:
         self._tally = Tally()
         self._ending: Conclusion | Suspended | None = None
         self._settled: list[tuple[str, Verdict]] = []
+        self._earlier: Mapping[str, Any] | None = None
         self.news = False
         """Whether something changed since the last rendering."""
         self.figures: Figures | None = None
@@ -82,6 +83,11 @@ class NoticeBoard:
             self.news = self.news or changed
         if changed and not rung:
             self._ring()
+
+    def repeat(self, report: Mapping[str, Any]) -> None:
+        """Repeat what an attempt before this one has told, as the flow does not begin in this."""
+        with self._lock:
+            self._earlier = report
 
     def conclude(self, conclusion: Conclusion) -> Conclusion:
         """Take note of how the attempt ended; the first to say so is right, and returned.
@@ -126,5 +132,6 @@ class NoticeBoard:
                 ending=self._ending,
                 settled=self._settled,
                 figures=self.figures,
+                earlier=self._earlier,
                 terse=terse,
             )

@@ -46,9 +46,14 @@ def run_flow(
     publisher.on_cancel = context.request_cancel
     run = publisher.claimed()
     context.scheduled_at = scheduled_time(run)
+
+    def unbegun(conclusion: Conclusion) -> Conclusion:
+        board.repeat((run.get("status") or {}).get("execution") or {})
+        return conclusion
+
     if publisher.cancelling:
         if not owes_rollbacks(run):
-            return conclude_cancelled_before_start(run, attempt=environment.attempt)
+            return unbegun(conclude_cancelled_before_start(run, attempt=environment.attempt))
         context.request_cancel()  # its report says what it owes, for which it needs its journal
     enter_sources(environment.snapshot)
     try:
@@ -70,13 +75,13 @@ def run_flow(
         flow = load_flow(launch.entrypoint)
     except (LaunchError, FlowLoadError) as error:
         exits.say(str(error))
-        return conclude_not_loaded(error)
+        return unbegun(conclude_not_loaded(error))
     except RerunImpossible as error:
         exits.say(str(error))
-        return conclude_no_rerun(error)
+        return unbegun(conclude_no_rerun(error))
     except JournalError as error:
         exits.say(str(error))
-        return conclude_unusable_journal(error)
+        return unbegun(conclude_unusable_journal(error))
     context.deployed = Deployed(
         id=f"{environment.namespace}/{environment.flow}",
         name=environment.flow,

@@ -7,7 +7,7 @@ narrowest fits whatever the run does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -67,6 +67,13 @@ LADDER = (
 """From what the schema allows to what always fits."""
 
 
+EARLIER = (
+    *("progress", "counts", "tasks", "recent", "artifactCount", "artifacts", "events"),
+    *("values", "unshownValues"),
+)
+"""What stays true of a run when an attempt ends before its flow has begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What the flow returned."""
@@ -98,9 +105,13 @@ def render_report(
     ending: Conclusion | Suspended | None = None,
     settled: Sequence[tuple[str, Verdict]] = (),
     figures: Figures | None = None,
+    earlier: Mapping[str, Any] | None = None,
     terse: bool = False,
 ) -> dict[str, Any]:
-    """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`."""
+    """Return `status.execution` as full as the limit allows, or as small as it gets if `terse`.
+
+    An attempt whose flow has not begun repeats what was told `earlier`.
+    """
     for bounds in LADDER[-1:] if terse else LADDER:
         report = {
             "protocol": PROTOCOL,
@@ -115,6 +126,7 @@ def render_report(
             **_journal(figures, bounds),
             **_signals(settled, bounds, is_last=ending is not None),
             **_ending(ending, bounds),
+            **_repeated(earlier or {}, bounds),
         }
         if stored_size(report) <= LIMIT:
             break
@@ -145,6 +157,12 @@ def _work(tally: Tally, bounds: Bounds) -> dict[str, Any]:
         "tasks": [_task(task, bounds) for task in _shown(list(tally.tasks.values()), bounds.tasks)],
         "recent": [_move(move, bounds) for move in tally.recent[-bounds.recent :] if bounds.recent],
     }
+
+
+def _repeated(earlier: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
+    """Return what an attempt before has told, of which numbers alone always fit."""
+    fields = EARLIER if bounds.tasks else EARLIER[:2]
+    return {field: earlier[field] for field in fields if field in earlier}
 
 
 def _shown(tasks: list[TaskCount], limit: int) -> list[TaskCount]:

@@ -161,6 +161,22 @@ def test_a_run_that_is_to_be_suspended_leaves_when_it_is_told(
     assert len(steps(first)) + len(steps(second)) == 8
 
 
+def test_a_run_that_is_cancelled_before_it_goes_on_still_tells_how_far_it_had_come(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    attempt(ASLEEP, PENSTOCK_LINGER_SECONDS="0.2").exit_code()
+    assert server.run is not None
+    server.run["spec"]["cancel"] = True
+
+    second = attempt(ASLEEP)
+
+    assert second.exit_code() == 4
+    assert "working" not in second.output
+    assert last(server)["outcome"]["state"] == "Cancelled"
+    assert last(server)["progress"] == "1/1"
+    assert last(server)["tasks"][0]["name"] == "work"
+
+
 def test_a_signal_is_received_and_the_server_is_told(
     server: FaultyServer, attempt: Attempt
 ) -> None:

@@ -408,6 +408,22 @@ def test_an_attempt_that_leaves_its_pod_says_what_the_run_waits_for() -> None:
     }
 
 
+def test_an_attempt_whose_flow_has_not_begun_repeats_how_far_the_run_had_come() -> None:
+    before = Tally()
+    for number in range(2):
+        move(before, task_run(number), StateType.COMPLETED)
+    publish(before, "stage", "loading")
+    earlier = render(before)
+
+    report = render(Tally(), earlier=earlier)
+    narrow = render(Tally(), earlier=earlier, terse=True)
+
+    same = ("progress", "counts", "tasks", "recent", "values")
+    assert {field: report[field] for field in same} == {field: earlier[field] for field in same}
+    assert (narrow["progress"], narrow["counts"]) == ("2/2", {"Completed": 2})
+    assert narrow["tasks"] == []
+
+
 def test_what_a_running_task_said_last_is_told_until_it_ends() -> None:
     tally, run = Tally(), task_run(0)
     move(tally, run, StateType.RUNNING)
