@@ -71,7 +71,7 @@ def test_two_operators_at_once_agree(namespace: Namespace) -> None:
         assert namespace.schedule_status("often")["started"] == len(ticks)
     finally:
         other.terminate()
-        errors = other.communicate(timeout=40)[1]
+        errors = other.communicate(timeout=90)[1]
     assert "Traceback" not in errors
 
 

@@ -80,7 +80,7 @@ def operator(
         yield Process(process, log)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         api.kubectl("delete", "--wait=false", "-f", "-", stdin=rights)
         api.delete(f"/api/v1/namespaces/{home}")
 

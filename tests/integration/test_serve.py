@@ -39,7 +39,7 @@ def test_ctrl_c_cancels_the_run_and_ends_the_program(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
-        rest, log = process.communicate(timeout=20)
+        rest, log = process.communicate(timeout=60)
 
     assert rest == "cleaned up\nserved\n"
     assert process.returncode == 0

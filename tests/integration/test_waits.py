@@ -49,7 +49,7 @@ class Process:
 
         self._thread = threading.Thread(target=work, daemon=True)
         self._thread.start()
-        assert self._left.wait(10), "it neither ended nor was left"
+        assert self._left.wait(60), "it neither ended nor was left"
         return self
 
     def end(self) -> None:
@@ -72,25 +72,25 @@ def test_a_sleep_ends_when_it_was_to_end_although_its_process_went_away() -> Non
     assert first.reason is not None
     assert first.reason.wait.kind == "Sleep"
     assert second.result == "awake"
-    assert 0.5 <= time.monotonic() - began < 10
+    assert 0.5 <= time.monotonic() - began < 60
 
 
 def test_a_sleep_that_is_over_is_not_slept_again() -> None:
     @flow(retries=1)
     def retried() -> int:
-        sleep(1)
-        naps.append(1)
+        began = time.monotonic()
+        sleep(2)
+        naps.append(time.monotonic() - began)
         if len(naps) == 1:
             raise ConnectionError("not now")
         return len(naps)
 
-    naps: list[int] = []
-    began = time.monotonic()
+    naps: list[float] = []
 
     result = retried()
 
     assert result == 2
-    assert time.monotonic() - began < 1.9
+    assert naps[1] < 1.9
 
 
 @flow
@@ -153,7 +153,7 @@ def test_a_process_is_left_when_its_run_only_waits(left: Flow[..., Any], kind: s
 def beside_a_task(end: threading.Event) -> Flow[..., Any]:
     @task
     def work() -> None:
-        end.wait(10)
+        end.wait(60)
 
     @flow
     def busy() -> None:

@@ -228,7 +228,7 @@ def test_a_run_that_is_interrupted_is_suspended_and_says_how_to_go_on(
 ) -> None:
     process = begun(folder)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=90)
     suspended = listed(folder)
 
     code, stdout, _ = finish("run", "--resume", "slow-1", "-o", "json", folder=folder)
@@ -259,7 +259,7 @@ def test_a_run_that_is_running_is_not_run_twice_but_by_force(folder: Path) -> No
 
     refused, _, why = finish("run", "--resume", "slow-1", folder=folder)
     taken, stdout, _ = finish("run", "--resume", "slow-1", "--force", "-o", "json", folder=folder)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=90)
 
     assert refused == 2
     assert f"The run slow-1 is running, as process {process.pid}." in why

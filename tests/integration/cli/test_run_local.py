@@ -38,7 +38,7 @@ def test_prints_and_the_result_go_to_stdout_and_all_else_to_stderr(flow_file: Pa
     process = start(
         "run", "sums.py:doubled_sum", "-p", "numbers=[1, 2]", "-o", "json", folder=flow_file.parent
     )
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=90)
 
     assert process.returncode == 0, stderr
     assert stdout == "sum 6\n6\n"

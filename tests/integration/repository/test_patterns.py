@@ -91,7 +91,7 @@ def test_what_is_deployed_on_an_interval_runs_each_second_until_ctrl_c() -> None
         assert process.stdout is not None
         printed = [process.stdout.readline() for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=60)
 
     assert printed == ["/ is fine, says watch-disk ['disk']\n"] * 2
     assert process.returncode == 0

@@ -46,7 +46,14 @@ class Delay:
     seconds: float
 
 
-Fault = Answer | Drop | Delay
+@dataclass(frozen=True)
+class Hold:
+    """Answer only once this is set."""
+
+    until: threading.Event
+
+
+Fault = Answer | Drop | Delay | Hold
 
 
 class FaultyServer:
@@ -229,6 +236,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault = faults.popleft() if faults else None
         if isinstance(fault, Delay):
             time.sleep(fault.seconds)
+        if isinstance(fault, Hold):
+            fault.until.wait(60)
         with owner.changed:
             owner.tokens.append(self.headers["Authorization"])
             owner.requests.append(f"{method} {self.path}")

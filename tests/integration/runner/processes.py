@@ -52,7 +52,7 @@ class RunnerProcess:
         """All that was read so far."""
         return "\n".join(self.lines)
 
-    def wait_for_line(self, part: str, *, timeout: float = 20) -> str:
+    def wait_for_line(self, part: str, *, timeout: float = 90) -> str:
         """Read until a line with this part comes."""
         while (line := self._output.get(timeout=timeout)) is not None:
             self.lines.append(line)
@@ -60,7 +60,7 @@ class RunnerProcess:
                 return line
         raise AssertionError(f"{part!r} was never written:\n{self.output}")
 
-    def exit_code(self, *, timeout: float = 30) -> int:
+    def exit_code(self, *, timeout: float = 90) -> int:
         """Wait for the end and read the rest."""
         code = self.process.wait(timeout)
         while (line := self._output.get(timeout=timeout)) is not None:

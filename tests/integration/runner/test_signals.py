@@ -10,8 +10,8 @@ from penstock.runner.signals import Wakeup
 wakeup = Wakeup(); wakeup.listen()
 def wait():
     started = time.monotonic()
-    heard = wakeup.wait(10)
-    print(sorted(heard), time.monotonic() - started < 2, flush=True)
+    heard = wakeup.wait(60)
+    print(sorted(heard), time.monotonic() - started < 30, flush=True)
     os._exit(0)
 threading.Thread(target=wait).start()
 threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
@@ -26,7 +26,7 @@ async def main():
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(0)
 asyncio.run(main())
-print(sorted(wakeup.wait(5)))
+print(sorted(wakeup.wait(60)))
 """
 FORKED_CHILD = """
 import multiprocessing, time

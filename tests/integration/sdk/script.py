@@ -9,5 +9,5 @@ import sys
 def run_script(text: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever that is."""
     return subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=120, check=False
     )

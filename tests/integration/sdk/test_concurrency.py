@@ -177,7 +177,7 @@ def test_slots_that_a_rate_limit_took_come_back_by_decay() -> None:
     for _ in range(4):
         sync.rate_limit("api")
 
-    assert 0.03 < time.monotonic() - begun < 5
+    assert time.monotonic() - begun > 0.03
 
 
 async def test_an_async_rate_limit_waits_too() -> None:

@@ -61,9 +61,9 @@ example()
     process.stdout.readline()
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert process.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in errors
 

@@ -63,7 +63,7 @@ def test_no_more_tasks_of_a_tag_run_at_once_than_it_has_slots() -> None:
     @task(tags=["db"])
     def use(x: int) -> int:
         with meter:
-            two_inside.wait(timeout=20)
+            two_inside.wait(timeout=60)
         return x
 
     @flow
@@ -269,7 +269,7 @@ def test_a_body_that_ran_out_of_time_keeps_its_slot_until_it_ends() -> None:
 
     @task(tags=["db"], timeout_seconds=0.01)
     def slow() -> None:
-        may_end.wait(10)
+        may_end.wait(60)
 
     with pytest.raises(TimeoutError):
         slow()

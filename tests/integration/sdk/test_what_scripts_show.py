@@ -71,7 +71,7 @@ def test_tracebacks_show_the_authors_lines_alone(tmp_path: Path, debug: str, sho
         env=os.environ | {"PENSTOCK_DEBUG": debug},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -52,7 +52,7 @@ def served() -> Iterator[S3]:
         yield s3
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -23,19 +23,19 @@ def test_lines_that_come_during_a_write_are_stored_by_the_next_one() -> None:
     def write(lines: list[str]) -> None:
         written.append(lines)
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     commits = Commits(write)
     first = threading.Thread(target=lambda: commits.await_stored(commits.add("first")))
     first.start()
-    begun.wait(5)
+    begun.wait(60)
     batches = [commits.add(f"line {number}") for number in range(20)]
     waiting = [threading.Thread(target=commits.await_stored, args=(each,)) for each in batches]
     for thread in waiting:
         thread.start()
     go_on.set()
     for thread in (first, *waiting):
-        thread.join(5)
+        thread.join(60)
 
     assert written == [["first"], [f"line {number}" for number in range(20)]]
 
@@ -91,7 +91,7 @@ def test_who_was_stored_with_others_waits_a_moment_for_them() -> None:
     writer.start()
 
     commits.add("b 2")
-    writer.join(4)
+    writer.join(60)
 
     assert written == [["a 1", "b 1"], ["a 2", "b 2"]]
 

@@ -28,7 +28,7 @@ class HeldChain(MemoryChain):
 
     def put(self, number: int, record: bytes) -> None:
         """Store a record once that is allowed."""
-        assert self.may_store.wait(10)
+        assert self.may_store.wait(60)
         if self.refusal is not None:
             raise self.refusal
         super().put(number, record)
@@ -152,7 +152,7 @@ def test_a_full_window_holds_the_run_up() -> None:
     may_write, written = threading.Event(), list[str]()
 
     def write(lines: list[str]) -> None:
-        may_write.wait(10)
+        may_write.wait(60)
         written.extend(lines)
 
     behind = Behind(Commits(write), entries=3)
@@ -167,7 +167,7 @@ def test_a_full_window_holds_the_run_up() -> None:
     worker.start()
     held_up = not went_on.wait(0.05)
     may_write.set()
-    worker.join(10)
+    worker.join(60)
     behind.flush()
 
     assert held_up

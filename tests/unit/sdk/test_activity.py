@@ -20,7 +20,7 @@ class Waiter:
         self._waits = threading.Event()
         self.went_on = threading.Event()
         threading.Thread(target=self._wait, daemon=True).start()
-        self._waits.wait(5)
+        self._waits.wait(60)
 
     def wake(self) -> None:
         self._woken.set()
@@ -53,7 +53,7 @@ def test_what_wakes_up_in_a_process_that_goes_on_goes_on() -> None:
     waiter.wake()
 
     assert not left
-    assert waiter.went_on.wait(5)
+    assert waiter.went_on.wait(60)
 
 
 def test_what_stayed_goes_on_if_the_process_is_not_left_after_all() -> None:
@@ -64,7 +64,7 @@ def test_what_stayed_goes_on_if_the_process_is_not_left_after_all() -> None:
 
     activity.go_on()
 
-    assert waiter.went_on.wait(5)
+    assert waiter.went_on.wait(60)
 
 
 @pytest.mark.parametrize("busy", [False, True])

@@ -149,7 +149,7 @@ def test_wait_for_holds_a_task_back_until_another_completed() -> None:
 
     @task
     def first() -> None:
-        gate.wait(5)
+        gate.wait(60)
         order.append("first")
 
     @task
@@ -179,7 +179,7 @@ def test_no_more_bodies_run_at_once_than_there_are_workers() -> None:
         with lock:
             now.append(number)
             most.append(len(now))
-        both_in.wait(5)
+        both_in.wait(60)
         with lock:
             now.remove(number)
 
@@ -211,7 +211,7 @@ def test_as_completed_yields_futures_as_they_end() -> None:
 
     @task
     def wait_for_gate() -> str:
-        first_may_end.wait(5)
+        first_may_end.wait(60)
         return "slow"
 
     @task
@@ -234,7 +234,7 @@ def test_wait_tells_what_ended_in_time_from_what_did_not() -> None:
 
     @task
     def held() -> None:
-        gate.wait(5)
+        gate.wait(60)
 
     @flow
     def waits() -> tuple[bool, bool]:
@@ -252,7 +252,7 @@ def test_a_result_that_is_late_raises_a_timeout_and_goes_on() -> None:
 
     @task
     def held() -> str:
-        gate.wait(5)
+        gate.wait(60)
         return "there"
 
     @flow
@@ -340,7 +340,7 @@ def test_a_flow_that_ran_leaves_no_thread_behind() -> None:
     threaded()
     left = [thread for thread in threading.enumerate() if "fleeting" in thread.name]
     for thread in left:
-        thread.join(5)
+        thread.join(60)
 
     assert not any(thread.is_alive() for thread in left)
 

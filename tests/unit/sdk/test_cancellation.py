@@ -63,7 +63,7 @@ def test_cancel_wakes_a_flow_that_waits_for_a_task() -> None:
     @task
     def held() -> None:
         started.set()
-        task_may_end.wait(5)
+        task_may_end.wait(60)
 
     @flow
     def waits() -> None:
@@ -72,7 +72,7 @@ def test_cancel_wakes_a_flow_that_waits_for_a_task() -> None:
         finally:
             task_may_end.set()
 
-    threading.Thread(target=lambda: (started.wait(5), context.request_cancel())).start()
+    threading.Thread(target=lambda: (started.wait(60), context.request_cancel())).start()
     outcome = run(waits, context=context)
 
     assert outcome.state.is_cancelled()
@@ -85,7 +85,7 @@ def test_cancel_wakes_a_flow_whose_body_has_ended() -> None:
     @task
     def held() -> None:
         context.request_cancel()
-        task_may_end.wait(5)
+        task_may_end.wait(60)
 
     @task
     def wait_for_cancel() -> None:
@@ -193,7 +193,7 @@ def test_a_running_task_is_abandoned_when_the_grace_is_over(diary: Diary) -> Non
     @task
     def stuck() -> None:
         context.request_cancel()
-        body_may_end.wait(5)
+        body_may_end.wait(60)
 
     outcome = run(flow(lambda: stuck.submit().result(), name="f"), context=context, reporter=diary)
     body_may_end.set()

@@ -24,7 +24,7 @@ def test_two_tasks_that_wait_for_each_other_are_refused() -> None:
 
     @task
     def one() -> None:
-        known.wait(10)
+        known.wait(60)
         futures["two"].result()
 
     @task

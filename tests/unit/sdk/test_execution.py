@@ -116,7 +116,7 @@ def test_an_override_of_the_timeout_holds() -> None:
     may_end = threading.Event()
 
     outcome = run(
-        flow(lambda: may_end.wait(5), name="f"), overrides=Overrides(timeout_seconds=0.01)
+        flow(lambda: may_end.wait(60), name="f"), overrides=Overrides(timeout_seconds=0.01)
     )
     may_end.set()
 

@@ -146,7 +146,7 @@ def test_serializable_async_tasks_run_once(request: pytest.FixtureRequest) -> No
 
 
 def test_other_tasks_of_one_key_run_at_once(request: pytest.FixtureRequest) -> None:
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     @task(name=request.node.name, cache_policy=INPUTS)
     def meet(what: str) -> int:

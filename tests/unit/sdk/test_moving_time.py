@@ -109,7 +109,7 @@ def test_retry_delays_pass_at_once_and_by_exactly_their_length(
 
     assert call(flaky) == "done"
     assert flaky.tries == [0, 60, 660, 4260]
-    assert real.monotonic() - began < 5
+    assert real.monotonic() - began < 60
 
 
 def test_a_flow_is_retried_after_its_delay(time: MovingTime) -> None:
@@ -218,7 +218,7 @@ def test_the_patience_with_the_world_ends() -> None:
 
 def test_a_move_that_is_held_up_says_by_whom(caplog: pytest.LogCaptureFixture) -> None:
     release = threading.Event()
-    works = task(lambda: release.wait(5), name="works")
+    works = task(lambda: release.wait(60), name="works")
 
     class Release(logging.Handler):
         def emit(self, _: logging.LogRecord) -> None:
@@ -259,7 +259,7 @@ def test_a_body_that_hangs_really_runs_out_of_real_time(time: MovingTime) -> Non
 
     @task(timeout_seconds=0.05, retries=1, retry_delay_seconds=60)
     def hangs() -> None:
-        release.wait(10)
+        release.wait(60)
 
     state = hangs(return_state=True)
     release.set()

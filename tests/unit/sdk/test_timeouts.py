@@ -21,7 +21,7 @@ def test_a_called_task_ends_the_wait_on_time() -> None:
 
     @task(timeout_seconds=0.02)
     def stuck() -> None:
-        body_may_end.wait(5)
+        body_may_end.wait(60)
 
     with pytest.raises(TimeoutError):
         stuck()
@@ -57,7 +57,7 @@ def test_a_flow_has_a_time_of_its_own() -> None:
 
     @flow(timeout_seconds=0.02)
     def stuck() -> None:
-        body_may_end.wait(5)
+        body_may_end.wait(60)
 
     with pytest.raises(FlowRunTimeoutError):
         stuck()
@@ -77,7 +77,7 @@ def test_each_attempt_has_the_whole_time(diary: Diary) -> None:
 
     @task(timeout_seconds=0.01, retries=1)
     def stuck() -> None:
-        body_may_end.wait(5)
+        body_may_end.wait(60)
 
     run(flow(lambda: stuck(), name="f"), reporter=diary)
     body_may_end.set()
@@ -97,7 +97,7 @@ def test_engine_calls_inside_an_abandoned_body_raise() -> None:
     def stuck() -> None:
         try:
             with suppress(TaskAbandoned):  # the asynchronous one
-                timed_out.wait(5)
+                timed_out.wait(60)
             child()
         except TaskAbandoned as error:
             left.append(str(error))
@@ -107,7 +107,7 @@ def test_engine_calls_inside_an_abandoned_body_raise() -> None:
     with pytest.raises(TaskRunTimeoutError):
         stuck()
     timed_out.set()
-    ended.wait(5)
+    ended.wait(60)
 
     assert left == ["stuck-0 ran out of time; nobody waits for it."]
 
@@ -117,12 +117,12 @@ def test_a_timed_out_flow_does_not_wait_for_its_tasks() -> None:
 
     @task
     def held() -> None:
-        task_may_end.wait(5)
+        task_may_end.wait(60)
 
     @flow(timeout_seconds=0.02)
     def stuck() -> None:
         held.submit()
-        task_may_end.wait(5)
+        task_may_end.wait(60)
 
     began = time.monotonic()
     outcome = run(stuck)
@@ -130,7 +130,7 @@ def test_a_timed_out_flow_does_not_wait_for_its_tasks() -> None:
     task_may_end.set()
 
     assert outcome.reason == "TimedOut"
-    assert took < 1
+    assert took < 30
 
 
 def test_nested_waits_under_a_timeout_give_their_slot_back() -> None:

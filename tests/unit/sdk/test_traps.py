@@ -65,7 +65,7 @@ def test_the_time_out_of_a_submitted_sync_task_ends_the_wait_on_time() -> None:
 
     @task(timeout_seconds=0.02)
     def stuck() -> None:
-        body_may_end.wait(5)
+        body_may_end.wait(60)
 
     @flow
     def waits() -> float:
@@ -112,7 +112,7 @@ def test_a_task_that_waits_for_itself_is_refused() -> None:
 
     @task
     def itself() -> None:
-        known.wait(10)
+        known.wait(60)
         futures["own"].result()
 
     @flow
@@ -135,7 +135,7 @@ def test_a_cyclic_wait_for_is_refused(how: str) -> None:
 
     @task
     def outer() -> None:
-        known.wait(10)
+        known.wait(60)
         if how == "called":
             nothing(wait_for=[futures["outer"]])
         else:

@@ -243,7 +243,7 @@ async def test_an_error_in_one_key_does_not_stop_the_others() -> None:
     for key in ("a", "bad", "b", "c"):
         queue.add(key)
 
-    await asyncio.wait_for(queue.run(workers=2), timeout=5)
+    await asyncio.wait_for(queue.run(workers=2), timeout=60)
 
     assert done == ["a", "b", "c"]
     assert failed == ["bad"]
@@ -268,7 +268,7 @@ async def test_one_key_never_runs_twice_at_once() -> None:
     queue = WorkQueue(reconcile, on_error=lambda key, error: 0.0)
     queue.add("a")
 
-    await asyncio.wait_for(queue.run(workers=4), timeout=5)
+    await asyncio.wait_for(queue.run(workers=4), timeout=60)
 
     assert most == 1
 
@@ -285,7 +285,7 @@ async def test_ten_thousand_moments_take_one_heap_and_no_task_each() -> None:
 
     assert len(asyncio.all_tasks()) == before
     queue.stop()
-    await asyncio.wait_for(working, timeout=5)
+    await asyncio.wait_for(working, timeout=60)
 
 
 async def test_stopping_lets_the_work_in_hand_finish() -> None:
@@ -305,7 +305,7 @@ async def test_stopping_lets_the_work_in_hand_finish() -> None:
     queue.add("b")
     go_on.set()
 
-    await asyncio.wait_for(working, timeout=5)
+    await asyncio.wait_for(working, timeout=60)
 
     assert finished.is_set()
     assert len(queue) == 1
@@ -326,6 +326,6 @@ async def test_a_failed_key_is_tried_again() -> None:
     )
     queue.add("a")
 
-    await asyncio.wait_for(queue.run(workers=1), timeout=5)
+    await asyncio.wait_for(queue.run(workers=1), timeout=60)
 
     assert attempts == 3

@@ -20,7 +20,7 @@ async def test_it_works_while_this_loop_does_not_come_round() -> None:
     with loop_beside("beside") as beside:
         waiting = asyncio.create_task(beside.run(work()))
         await asyncio.sleep(0)
-        blocked = done.wait(5)  # nothing else runs in this loop meanwhile
+        blocked = done.wait(60)  # nothing else runs in this loop meanwhile
 
         assert blocked
         assert await waiting == 7
@@ -51,4 +51,4 @@ async def test_cancelling_here_cancels_there() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        assert cancelled.wait(5)
+        assert cancelled.wait(60)
