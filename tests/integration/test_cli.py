@@ -396,6 +396,15 @@ def test_what_is_suspended_already_is_said_and_what_has_ended_is_refused(
     assert "daily-2 has ended already: Completed." in again.stderr
 
 
+def test_nobody_answers_a_run_that_has_ended(penstock: Penstock, play: Play) -> None:
+    play.enter(play.run("daily-1"), "Completed", reason="Completed")
+
+    done = penstock("approve", "daily-1")
+
+    assert done.exit_code == 2
+    assert "daily-1 has ended already: Completed." in done.stderr
+
+
 def test_a_run_that_nobody_suspended_is_not_resumed(penstock: Penstock, play: Play) -> None:
     play.enter(play.run("daily-1"), "Running", reason="Running")
 

@@ -6,6 +6,7 @@ for as long as it is at work: it is given back when the run rests, and by the pl
 when the run has ended. Only the plan of the run itself adds to it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,7 +29,9 @@ def with_shared_slots(case: RunCase, *, attempt: int) -> tuple[Action, ...] | Ho
     """Take the slots that the flow wants for a launch, or say which limit has none."""
     flow = case.observed.flow
     wanted = flow.spec.concurrency_limits if isinstance(flow, Flow) else ()
-    taken: tuple[Action, ...] = ()
+    names = {each.name for each in wanted}
+    others = {name: each for name, each in case.observed.limits.items() if name not in names}
+    taken = _given_back(case, others, attempt=attempt)  # what the Flow does not want any more
     for share in sorted(wanted, key=lambda each: each.name):
         got = _slots_of(case, share, attempt=attempt)
         if isinstance(got, Hold):
@@ -44,10 +47,26 @@ def _slots_of(case: RunCase, share: SharedSlots, *, attempt: int) -> tuple[Actio
     book = limit.book
     if any(_is_of_whole_run(each, case) for each in book.holders):
         return ()
-    for ahead, each in enumerate(book.waiting):
-        if _is_of_whole_run(each, case):
-            return _full(limit, share, ahead=ahead)
-    ticket = Entry(
+    places = (n for n, each in enumerate(book.waiting) if _is_of_whole_run(each, case))
+    place = next(places, None)
+    if place is None:
+        line = (*book.waiting, _ticket(case, share, attempt=attempt))
+    elif book.waiting[place].occupy == share.occupy:
+        return _full(limit, share, ahead=place)
+    else:  # its Flow has changed: it wants another number, in the same place
+        changed = replace(book.waiting[place], occupy=share.occupy)
+        line = (*book.waiting[:place], changed, *book.waiting[place + 1 :])
+    served = hand_over(replace(book, waiting=line), limit.terms, now=case.now)
+    if any(_is_of_whole_run(each, case) for each in served.holders):
+        return (put_status(limit, served.written()),)
+    has_room = len(book.waiting) < MOST_ENTRIES and tickets(book) < MOST_TICKETS
+    said = (put_status(limit, served.written()),) if place is not None or has_room else ()
+    ahead = len(book.waiting) if place is None else place
+    return replace(_full(limit, share, ahead=ahead), before=said)
+
+
+def _ticket(case: RunCase, share: SharedSlots, *, attempt: int) -> Entry:
+    return Entry(
         run=case.name,
         uid=case.run.metadata.uid,
         attempt=attempt,
@@ -57,13 +76,6 @@ def _slots_of(case: RunCase, share: SharedSlots, *, attempt: int) -> tuple[Actio
         since=case.now,
         suspended=True,  # nobody renews it
     )
-    queued = replace(book, waiting=(*book.waiting, ticket))
-    served = hand_over(queued, limit.terms, now=case.now)
-    if any(_is_of_whole_run(each, case) for each in served.holders):
-        return (put_status(limit, served.written()),)
-    has_room = len(book.waiting) < MOST_ENTRIES and tickets(book) < MOST_TICKETS
-    place = (put_status(limit, served.written()),) if has_room else ()
-    return replace(_full(limit, share, ahead=len(book.waiting)), before=place)
 
 
 def tickets(book: Book) -> int:
@@ -73,13 +85,19 @@ def tickets(book: Book) -> int:
 
 def slots_given_back(case: RunCase) -> tuple[Action, ...]:
     """Give back what a run holds that rests, or waits for something else than slots."""
+    return _given_back(case, case.observed.limits, attempt=max(1, case.status.attempt))
+
+
+def _given_back(
+    case: RunCase, limits: Mapping[str, LimitView], *, attempt: int
+) -> tuple[Action, ...]:
     given: tuple[Action, ...] = ()
-    for limit in case.observed.limits.values():
+    for limit in limits.values():
         mine = {
             each.key
             for each in (*limit.book.holders, *limit.book.waiting)
             # What is for a later attempt was taken by an operator that knows more than this one.
-            if _is_of_whole_run(each, case) and each.attempt <= max(1, case.status.attempt)
+            if _is_of_whole_run(each, case) and each.attempt <= attempt
         }
         if mine:
             book = hand_over(bury(limit.book, mine), limit.terms, now=case.now)

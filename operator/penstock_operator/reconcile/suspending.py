@@ -198,7 +198,7 @@ def _standing(case: RunCase, suspension: Suspension, *, due: datetime | None) ->
     )
     if suspension.kind == "Person":
         return Standing(State.SUSPENDED, _problem(suspension), _mend(case, suspension), wait)
-    words = suspension.message or _words(suspension)
+    words = suspension.message or _words(suspension, run=case.name)
     return Standing(State.SUSPENDED, _REASONS[suspension.kind], words, wait)
 
 
@@ -214,13 +214,15 @@ def _mend(case: RunCase, suspension: Suspension) -> str:
     return f"{said} Then let the run go on: {go_on}."
 
 
-def _words(suspension: Suspension) -> str:
+def _words(suspension: Suspension, *, run: str) -> str:
     until = f" until {date(suspension.until)}" if suspension.until is not None else ""
     name = f" {suspension.name}" if suspension.name else ""
     match suspension.kind:
         case "Signal":
             words = f"The run waits for the signal{name}{until}, without a pod."
-            return f"{words} Create a Signal to send it."
+            if (suspension.payload_schema or {}).get("title") == "Approval":
+                return f"{words} Answer it: kubectl penstock approve {run}, or reject {run}."
+            return f"{words} Send it: kubectl penstock signal {run}{name}."
         case "Run":
             return f"The run waits for the end of the run{name}{until}, without a pod."
         case "ConcurrencyLimit":

@@ -96,12 +96,12 @@ def delete(
     from penstock.concurrency.limits import delete_limit
 
     if (cluster := _cluster(ctx, namespace, context, kubeconfig)) is not None:
-        known = cluster_limits.delete_limit(cluster, name)
+        known, listing = cluster_limits.delete_limit(cluster, name), "kubectl penstock limit list"
     else:
         with _sentences():
-            known = delete_limit(name)
+            known, listing = delete_limit(name), "penstock limit list"
     if not known:
-        raise CommandError(f"There is no limit {name}; see: penstock limit list")
+        raise CommandError(f"There is no limit {name}; see: {listing}")
 
 
 def _cluster(

@@ -82,7 +82,10 @@ def _status_of(cluster: Cluster, signal: str) -> dict[str, Any]:
 
 def answer(cluster: Cluster, run: str, name: str | None, *, approved: bool, comment: str) -> None:
     """Approve or reject what a run waits for."""
-    waiting = read_run(cluster, run).get("status", {}).get("waitingFor", {})
+    found = read_run(cluster, run)
+    if is_final(found):
+        raise CommandError(f"{run} has ended already: {state_of(found)}. Nobody waits for that.")
+    waiting = found.get("status", {}).get("waitingFor", {})
     name = name or (waiting.get("name") if waiting.get("kind") == "Signal" else None)
     if name is None:
         raise CommandError(

@@ -106,6 +106,32 @@ def test_a_long_line_is_not_made_longer() -> None:
     assert cluster.status["waitingFor"]["ahead"] == 10
 
 
+def test_a_run_that_waits_takes_what_its_flow_wants_by_now() -> None:
+    cluster, operator = sharing(limit=1)
+    operator.settle()
+    line = held(cluster, "waiting")
+    assert cluster.flow is not None
+
+    cluster.flow["spec"]["concurrencyLimits"] = [{"name": "db", "occupy": 1}]
+    operator.settle()
+
+    assert line == [("one", WHOLE_RUN, 2)]
+    assert held(cluster) == [("one", WHOLE_RUN, 1)]
+    assert cluster.created_jobs == ["one-1"]
+
+
+def test_a_run_leaves_the_line_of_a_limit_that_its_flow_no_longer_names() -> None:
+    cluster, operator = sharing(limit=1)
+    operator.settle()
+    assert cluster.flow is not None
+
+    cluster.flow["spec"]["concurrencyLimits"] = []
+    operator.settle()
+
+    assert (held(cluster), held(cluster, "waiting")) == ([], [])
+    assert cluster.created_jobs == ["one-1"]
+
+
 def test_a_flow_that_wants_more_than_there_is_is_told_so() -> None:
     cluster, operator = sharing(limit=1)
 

@@ -57,7 +57,11 @@ def test_a_run_that_sleeps_says_until_when() -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "reason", "words"),
     [
-        ("Signal", {"name": "approve"}, "WaitingForSignal", "waits for the signal approve"),
+        ("Signal", {"name": "go"}, "WaitingForSignal", "Send it: kubectl penstock signal one go."),
+        (
+            *("Signal", {"name": "go", "payloadSchema": {"title": "Approval"}}),
+            *("WaitingForSignal", "Answer it: kubectl penstock approve one, or reject one."),
+        ),
         ("RetryDelay", {"name": "load"}, "WaitingForRetry", "to retry load"),
         ("Sleep", {"message": "Until the market opens."}, "Sleeping", "Until the market opens."),
     ],
