@@ -244,6 +244,11 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "relative",
     ),
     "an empty image": (flow(image=""), "spec.image", "at least 1"),
+    "a decay of nothing": (
+        thing("ConcurrencyLimit", {"limit": 1, "slotDecayPerSecond": 0}),
+        "spec.slotDecayPerSecond",
+        "at least 0.001",
+    ),
     "negative retries": (flow(retries=-1), "spec.retries", "greater than or equal to 0"),
     "half a retry": (flow(retries=1.5), "spec.retries", "integer"),
     "a negative delay": (flow(retryDelaySeconds=-0.1), "spec.retryDelaySeconds", "equal to 0"),

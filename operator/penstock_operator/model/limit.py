@@ -5,12 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from penstock_operator.model.meta import Conditions, ObjectMeta
-from penstock_operator.model.schema import Count, Generation, Part, Timestamp
+from penstock_operator.model.schema import Count, Generation, Part, Timestamp, must, refuse_unless
 
 MOST_ENTRIES = 1000
 """Who holds, and who waits. Each change writes them all; who finds no room waits beside the line.
 """
 
+_DECAYS = must("self >= 0.001", "It is at least 0.001.")
 _ATOMIC = {"x-kubernetes-list-type": "atomic"}
 
 
@@ -20,7 +21,14 @@ class ConcurrencyLimitSpec(Part):
     limit: Count
     """How many slots there are."""
 
-    slot_decay_per_second: Annotated[float, Field(ge=0.001, le=1e6)] | None = None
+    slot_decay_per_second: (
+        Annotated[
+            float,
+            # The API server takes 0 for a whole number, and compares those with whole minima.
+            Field(ge=0.001, le=1e6, json_schema_extra=refuse_unless(_DECAYS)),
+        ]
+        | None
+    ) = None
     """How many slots that rate_limit() took come back each second."""
 
     lease_duration_seconds: Annotated[int, Field(ge=5, le=86400)] = 60
