@@ -42,4 +42,5 @@ def test_a_pod_is_at_its_first_task_soon(namespace: Namespace) -> None:
         datetime.fromisoformat(moment)
         for moment in (container["startedAt"], status["execution"]["startedAt"])
     )
-    assert (first_report - started).total_seconds() < 5
+    # Not the figure, which is for `make bench`: a busy machine has taken 9 s.
+    assert (first_report - started).total_seconds() < 30

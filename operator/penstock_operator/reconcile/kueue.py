@@ -45,5 +45,5 @@ def _standing(case: RunCase, job: JobView) -> Standing:
         " another run."
     )
     if case.status.attempt > 1:
-        words += " The run then goes on from what it had finished."
+        words += " Once admitted, the run goes on from what it had finished."
     return Standing(State.PENDING, Reason.WAITING_FOR_ADMISSION, words, wait)

@@ -165,6 +165,8 @@ def test_a_preempted_run_goes_on_in_the_next_job_which_goes_through_the_queue(en
     assert (cluster.status["recoveries"], cluster.status.get("crashes", 0)) == (1, 0)
     assert "was suspended while it ran: Kueue has taken its place away" in cluster.status["message"]
     assert cluster.told == ["AttemptLost"]
+    operator.wait(seconds=5)
+    assert "Once admitted, the run goes on from what it had finished." in cluster.status["message"]
 
 
 def test_a_job_that_is_not_stopped_yet_is_not_lost() -> None:
