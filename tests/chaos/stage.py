@@ -30,8 +30,6 @@ BOUND = 600.0
 """Seconds within which a run has to be over: minutes of outages and of a busy machine included."""
 TIDY = 240.0
 """Seconds within which nothing of a deleted run may be left."""
-GRACE = 5
-"""Seconds that a pod has to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,12 @@ class Stage:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def furnish(self, pool: Object, **pod: Any) -> None:
-        """Create what all programs share: the pool, with what its pods have, and the child."""
-        template = {"spec": {"terminationGracePeriodSeconds": GRACE} | pod}
-        self._create("workpools", "WorkPool", "default", pool | {"podTemplate": template})
+        """Create what all programs share: the pool, with what its pods have, and the child.
+
+        A pod has the usual thirty seconds to leave: of few, a busy machine leaves none to roll back
+        what was cancelled.
+        """
+        self._create("workpools", "WorkPool", "default", pool | {"podTemplate": {"spec": pod}})
         self._create_flow(CHILD, SOURCE_OF_CHILD)
 
     def strike(self, kind: str) -> None:
