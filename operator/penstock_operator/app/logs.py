@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
+
+logger = logging.getLogger(__name__)
 
 LogFormat = Literal["text", "json"]
 
@@ -49,3 +52,15 @@ def set_up_logs(*, log_format: LogFormat, level: str) -> None:
     if level != "DEBUG":
         for noisy in ("kopf", "aiohttp.access", "asyncio"):
             logging.getLogger(noisy).setLevel("WARNING")
+
+
+def note_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong in the event loop, but for the ends of kopf's streams.
+
+    A stream that is cancelled between two events is closed with the loop, together with the
+    generator inside it, and says then that it "didn't stop after athrow()".
+    """
+    if "asyncgen" in context:
+        logger.debug("%s", context["message"], exc_info=context.get("exception"))
+    else:
+        loop.default_exception_handler(context)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from prometheus_client import disable_created_metrics
 
 from penstock_operator.app.build import build_app
-from penstock_operator.app.logs import set_up_logs
+from penstock_operator.app.logs import note_loop_error, set_up_logs
 from penstock_operator.app.options import Options, parse_options
 from penstock_operator.kube.connection import UnreachableError, connect
 from penstock_operator.kube.lease import LeaseLostError
@@ -45,6 +45,7 @@ async def _run(options: Options) -> None:
             loop.add_signal_handler(number, stop.set)
 
     stop_on_signals()
+    loop.set_exception_handler(note_loop_error)
     app = build_app(options, await connect(context=options.context))
     await app.run(stop, watch_started=stop_on_signals)
 

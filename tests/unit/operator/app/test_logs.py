@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from penstock_operator.app.logs import JsonFormatter, TextFormatter
+import pytest
+
+from penstock_operator.app.logs import JsonFormatter, TextFormatter, note_loop_error
 
 
 def record(*, key: str | None = None) -> logging.LogRecord:
@@ -30,3 +35,40 @@ def test_a_line_for_machines_is_one_object() -> None:
         "message": "Put back.",
         "key": "FlowRun team/one",
     }
+
+
+@asynccontextmanager
+async def _connection() -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await asyncio.sleep(0)
+
+
+async def _stream() -> AsyncIterator[int]:
+    async with _connection():
+        yield 1
+
+
+def test_a_stream_that_ends_with_the_loop_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    left = []
+
+    async def leave_a_stream() -> None:
+        asyncio.get_running_loop().set_exception_handler(note_loop_error)
+        left.append(_stream())
+        await anext(left[0])
+
+    asyncio.run(leave_a_stream())
+
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+def test_whatever_else_goes_wrong_in_the_loop_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(note_loop_error)
+        loop.call_exception_handler({"message": "A task was lost."})
+
+    asyncio.run(fail())
+
+    assert "A task was lost." in caplog.text
