@@ -5,6 +5,7 @@ What is the flow's own goes to stdout; what is ours (the run's id, logs, the vie
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
@@ -58,6 +59,16 @@ def run_here(order: Order) -> int:
     return USAGE if outcome.reason == "InvalidParameters" else OF_STATE[state_word(outcome)]
 
 
+def _plain_id(typed: str) -> str:
+    """Return the id of a new run, which names its folders too, in stores of journals as well."""
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", typed):
+        raise CommandError(
+            f"{typed!r} cannot name a run: --run-id takes at most 100 letters, digits, '-', '_' "
+            "and '.', and begins with a letter or a digit."
+        )
+    return typed
+
+
 def _following(order: Order, outcome: Outcome, *, row: RunRow, runs: LocalRuns) -> Order | None:
     """Return what is to be run next, if the flow goes on as a new run."""
     if outcome.continuation is None:
@@ -75,7 +86,7 @@ def _row_of(order: Order, *, runs: LocalRuns) -> RunRow:
     """Return the run to go on with, or a new one."""
     if order.resume is None:
         assert order.entrypoint is not None
-        run_id = order.run_id or _new_id(order.entrypoint)
+        run_id = _plain_id(order.run_id) if order.run_id else _new_id(order.entrypoint)
         _check(load(order.entrypoint), order.parameters)
         refuse_unusable_seal()
         if order.journal is not None:

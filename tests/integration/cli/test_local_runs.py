@@ -274,6 +274,8 @@ def test_a_run_that_is_running_is_not_run_twice_but_by_force(folder: Path) -> No
         pytest.param(("--resume", "nobody"), "There is no run nobody in", id="unknown run"),
         pytest.param((), "Say what to run: penstock run FILE:FLOW", id="nothing"),
         pytest.param(("daily", "--run-id", "x"), "are of runs here", id="id of a cluster's run"),
+        pytest.param(("slow.py:slow", "--run-id", "../x"), "cannot name a run", id="a path"),
+        pytest.param(("slow.py:slow", "--run-id", "a b"), "cannot name a run", id="two words"),
     ],
 )
 def test_what_cannot_be_run_is_said(folder: Path, arguments: tuple[str, ...], words: str) -> None:
