@@ -12,6 +12,7 @@ there is: none is made up for one that was left out, and one that is shown again
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
@@ -106,15 +107,16 @@ def next_ticks(schedule: Schedule, after: datetime, n: int) -> list[datetime]:
 def ticks_after(after: datetime, *schedules: Schedule) -> Iterator[datetime]:
     """Return the moments after ``after``, in UTC and in order, at which any schedule is due.
 
-    A moment that several schedules name is given once.
+    A moment that several schedules name is given once. They end with the calendar, in 9999.
     """
     if after.tzinfo is None:
         raise ScheduleError("Ticks are counted from a moment with a time zone: datetime.now(UTC).")
     last = after.astimezone(UTC)
-    for tick in merge(*(_ticks(each, last) for each in schedules)):
-        if tick > last:
-            yield tick
-            last = tick
+    with suppress(OverflowError):
+        for tick in merge(*(_ticks(each, last) for each in schedules)):
+            if tick > last:
+                yield tick
+                last = tick
 
 
 def _ticks(schedule: Schedule, after: datetime) -> Iterator[datetime]:

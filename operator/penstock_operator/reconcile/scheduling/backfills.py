@@ -9,7 +9,7 @@ from itertools import islice
 from penstock.schedules.stretches import MOST_BACKFILLED, count_moments, moments_after
 from penstock_operator.model.schedule import Backfill, BackfillStatus, Schedule, Start
 from penstock_operator.reconcile.scheduling.observed import ScheduledRun
-from penstock_operator.reconcile.scheduling.rules import SECOND, Rules, rules_of
+from penstock_operator.reconcile.scheduling.rules import Rules, rules_of
 
 AT_ONCE = 20
 """Runs that one plan makes, so that others get their turn."""
@@ -64,10 +64,9 @@ def _next_step(
     one_by_one = backfill.overlap_policy == "BufferAll"
     if status.complete or (one_by_one and active):
         return Progress(status, ())
-    through = status.through or backfill.start - SECOND
     last = min(backfill.end, now)
     rules = rules_of(schedule.spec)
-    moments = moments_after(through, *rules, first=backfill.start, last=last)
+    moments = moments_after(status.through, *rules, first=backfill.start, last=last)
     starts = tuple(islice(moments, 1 if one_by_one else AT_ONCE))
     if starts:
         changes = {"through": starts[-1], "done": status.done + len(starts)}

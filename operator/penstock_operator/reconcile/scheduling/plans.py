@@ -96,7 +96,10 @@ def _decide(observed: ObservedSchedule, schedule: Schedule, *, now: datetime) ->
         backfills=tuple(each.status for each in backfills),
     )
     ahead = course.decided_through if course.decided_through - now > PUNCTUAL else None
-    verdict = verdict_on(schedule, flow=observed.flow, stopped=stopped, ahead=ahead)
+    is_over = not (upcoming or paused or behind)
+    verdict = verdict_on(
+        schedule, flow=observed.flow, stopped=stopped, ahead=ahead, is_over=is_over
+    )
     status = with_conditions(schedule, status, verdict, now=now)
     again = _again(course, upcoming=upcoming, backfills=backfills, more=more)
     if _only_forgets_starts(status, schedule) and _is_fresh(starting, schedule, now=now):

@@ -21,7 +21,6 @@ _TIMING = (
     "cron", "crons", "interval", "rrule", "timeZone", "dst", "jitterSeconds", "startAt", "endAt",
 )  # fmt: skip
 _ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
 
 Rules = tuple[Rule, ...]
 

@@ -48,6 +48,7 @@ def verdict_on(
     flow: Flow | Malformed | None,
     stopped: int | None,
     ahead: datetime | None,
+    is_over: bool,
 ) -> Fault | tuple[ReadyReason, str]:
     """Say how a schedule stands whose rule can be followed."""
     if stopped is not None:
@@ -74,6 +75,8 @@ def verdict_on(
             f"Moments up to {ahead:%Y-%m-%dT%H:%M:%SZ} were decided by a clock that was ahead of"
             " this one; nothing is due before. To begin anew, delete the Schedule and apply it."
         )
+    if is_over:
+        return ReadyReason.READY, "No run is due any more: no moment is named after the last one."
     return ReadyReason.READY, "Runs are created when they are due."
 
 

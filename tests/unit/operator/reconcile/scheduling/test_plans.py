@@ -492,6 +492,37 @@ def test_many_moments_of_a_changed_rule_are_counted_in_pieces() -> None:
     assert world.made == []
 
 
+def test_a_schedule_that_is_over_says_so() -> None:
+    world = World({**HOURLY, "endAt": "2026-01-01T01:30:00Z"})
+    world.run_until(START + timedelta(minutes=1))
+    before = world.condition("Ready")["message"]
+
+    world.run_until(START + 3 * HOUR)
+
+    assert before == "Runs are created when they are due."
+    assert world.made == ["nightly-20260101010000"]
+    assert world.condition("Ready")["message"].startswith("No run is due any more")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        pytest.param("0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z", id="beginning"),
+        pytest.param("9999-12-30T00:00:00Z", "9999-12-31T23:59:59Z", id="end"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_the_ends_of_the_calendar_disturb_nothing(start: str, end: str, zone: str) -> None:
+    backfill = {"name": "far", "start": start, "end": end}
+    bounds = {"startAt": "0001-01-01T00:00:00Z", "endAt": "9999-12-31T23:59:59Z"}
+    world = World({**HOURLY, **bounds, "timeZone": zone, "backfills": [backfill]})
+
+    world.run_until(START + HOUR)
+
+    assert world.made == ["nightly-20260101010000"]
+    assert world.condition("Ready")["status"] == "True"
+
+
 def test_a_backfill_that_asks_for_too_much_is_told_and_stops_nothing_else() -> None:
     year = {"start": "2025-01-01T00:00:00Z", "end": "2025-12-31T00:00:00Z"}
     world = World({"interval": {"seconds": 60}, "backfills": [{"name": "all", **year}]})
