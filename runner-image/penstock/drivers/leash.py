@@ -13,6 +13,8 @@ from types import TracebackType
 
 from penstock.errors import TaskAbandoned
 
+_HANDS = frozenset({"__enter__", "__exit__"})
+
 
 class Leash:
     """Entered by the thread that runs a body, around it; cut by the one that waits for it."""
@@ -43,7 +45,7 @@ class Leash:
         """Let a body not begin any more, and raise ``TaskAbandoned`` in one that runs."""
         with self._lock:
             self._is_cut = True
-            if self._thread is None or _is_importing(self._thread) or _spins_meanwhile():
+            if self._thread is None or _changes_hands(self._thread) or _spins_meanwhile():
                 return
             import ctypes
 
@@ -51,11 +53,15 @@ class Leash:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), exception)
 
 
-def _is_importing(thread: int) -> bool:
-    """Tell whether a thread holds a lock of a module, which it might then never release."""
+def _changes_hands(thread: int) -> bool:
+    """Tell whether a thread takes or gives back what it might then hold for ever.
+
+    That is the lock of a module, or what a ``with`` is about, as the lock of a ``Condition``.
+    """
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented, for debuggers
     while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        code = frame.f_code
+        if code.co_filename == "<frozen importlib._bootstrap>" or code.co_name in _HANDS:
             return True
         frame = frame.f_back
     return False

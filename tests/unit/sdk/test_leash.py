@@ -80,3 +80,38 @@ def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.Monkey
     may_go_on.set()
     thread.join(60)
     assert sys.modules.pop("a_slow_module").LOADED
+
+
+@pytest.mark.parametrize("where", ["__enter__", "__exit__"])
+def test_whoever_takes_a_lock_or_gives_it_back_is_not_interrupted(where: str) -> None:
+    begun, may_go_on, lock = threading.Event(), threading.Event(), threading.Lock()
+
+    def dawdle(at: str) -> None:
+        if at == where:
+            begun.set()
+            may_go_on.wait(60)
+
+    class Door:
+        def __enter__(self) -> None:
+            lock.acquire()
+            dawdle("__enter__")
+
+        def __exit__(self, *_: object) -> None:
+            dawdle("__exit__")
+            lock.release()
+
+    leash = Leash()
+
+    def run() -> None:
+        with leash, Door():
+            pass
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    begun.wait(60)
+
+    leash.cut()
+
+    may_go_on.set()
+    thread.join(60)
+    assert not lock.locked()
