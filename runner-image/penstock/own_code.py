@@ -8,6 +8,7 @@ first few dozen: a launch does not wait for more.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 from collections import deque
@@ -55,7 +56,8 @@ def _files(file: Path, *, root: Path) -> Iterator[tuple[str, bytes]]:
         taken += len(content)
         if path != file:
             yield str(path.relative_to(root)), content
-        for name in _names(content.decode(errors="replace"), of=path.relative_to(root)):
+        names = _names(content.decode(errors="replace"), of=path.relative_to(root))
+        for name in dict.fromkeys(names):
             for found in _found(name, root=root, own=file.relative_to(root).parts[0]):
                 if found not in seen and len(seen) < MOST_FILES and taken < MOST_BYTES:
                     seen.add(found)
@@ -85,10 +87,12 @@ def _found(name: tuple[str, ...], *, root: Path, own: str) -> Iterator[Path]:
     """Yield the files of a module, and of the packages around it, that are under a folder."""
     if not name or (_LIBRARIES & {*root.parts} and name[0] != own):
         return
-    at = root
+    at = str(root)  # a launch asks for hundreds of names, and a Path takes long for each
     for part in name:
-        if (single := at / f"{part}.py").is_file():
-            yield single
-        at /= part
-        if (package := at / "__init__.py").is_file():
-            yield package
+        at = os.path.join(at, part)  # noqa: PTH118
+        if os.path.isfile(single := f"{at}.py"):  # noqa: PTH113
+            yield Path(single)
+        if not os.path.isdir(at):  # noqa: PTH112
+            return
+        if os.path.isfile(package := os.path.join(at, "__init__.py")):  # noqa: PTH113, PTH118
+            yield Path(package)
