@@ -40,10 +40,11 @@ unit: venv ## Unit tests: no cluster, no network
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync unit-operator unit-sdk
 
 # Half of them each. The processes of pytest-xdist all collect all tests, and tell a third one of each.
+# ARGS may choose tests of one half alone: then the other has none, and pytest's exit code is 5.
 unit-operator unit-sdk: unit-%:
-	$(PYTEST) $(UNIT_$*) $(ARGS) || [ $$? = 5 ] # ARGS may choose tests of the other half alone
-UNIT_operator := tests/unit/operator
-UNIT_sdk := tests/unit --ignore tests/unit/operator
+	$(PYTEST) $(UNIT_$*) $(ARGS) || [ $$? = 5 ]
+UNIT_sdk := $(addprefix tests/unit/,cli journal runner sdk)
+UNIT_operator := tests/unit $(UNIT_sdk:%=--ignore=%)
 
 integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare

@@ -8,7 +8,7 @@ the hash; `status.codeVersion` pins it.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -152,6 +152,7 @@ def _launch(code: Code) -> JsonObject:
     }
 
 
+@lru_cache(32)  # every plan of a run asks, and a snapshot that was read before is the same object
 def code_from(snapshot: ConfigMapView, *, flow: str, version: str) -> Code | None:
     """Read a snapshot back; None if it does not hold what its name says."""
     try:

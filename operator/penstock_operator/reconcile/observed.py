@@ -195,9 +195,9 @@ class EventView:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ConfigMapView:
-    """A ConfigMap's content; `binary` is base64, as on the wire."""
+    """A ConfigMap's content; `binary` is base64, as on the wire. Each is equal to itself alone."""
 
     name: str
     data: Mapping[str, str] = field(default_factory=dict)

@@ -490,7 +490,8 @@ class Operator:
             found = cluster.config_maps.get(
                 snapshot_name("daily", code_version=status.code_version or "")
             )
-            observed = replace(observed, snapshot=reading.read_config_map(found) if found else None)
+            snapshot = _read(reading.read_config_map, written(found))
+            observed = replace(observed, snapshot=snapshot)
         if Look.SOURCE in need:
             found = cluster.config_maps.get("code")
             observed = replace(observed, source=reading.read_config_map(found) if found else None)
