@@ -54,6 +54,8 @@ def _is_dead(entry: Entry, observed: ObservedLimit, *, now: datetime) -> bool:
     if entry.suspended:
         # Nobody knows how long a run stays away that somebody has suspended: it asks anew then.
         return run.rests_on_request or _is_forgotten(entry, run, observed, now=now)
+    if run.attempt < entry.attempt:
+        return False  # it has been launched again since this operator saw it
     return run.attempt > entry.attempt or run.state == State.SUSPENDED
 
 

@@ -85,6 +85,10 @@ def test_a_run_that_no_watch_shows_is_looked_for_before_it_is_forgotten() -> Non
 ALIVE = {
     "at work": ({}, run("a")),
     "launched by an operator that knows more": ({"attempt": 2}, run("a")),
+    "back from a wait of which alone this operator knows": (
+        {"attempt": 2},
+        run("a", "Suspended"),
+    ),
     "away, with its place kept": ({"suspended": True}, run("a", "Suspended")),
     "for a whole run at a later attempt": ({"process": "run"}, run("a", attempt=3)),
     "back for a moment": (
