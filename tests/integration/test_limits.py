@@ -73,6 +73,7 @@ Pods = Callable[..., Process]
 def pod(world: World, release: str, tmp_path: Path) -> Iterator[Pods]:
     """Start a program as a pod of a run that nobody launches again."""
     admit_runners(world.api, world.namespace, release=release)
+    eventually(lambda: version_of_limits(world))
     processes: list[Process] = []
 
     def pod(code: str, *, run: str = "", attempt: int = 1) -> Process:
@@ -105,28 +106,28 @@ def pod(world: World, release: str, tmp_path: Path) -> Iterator[Pods]:
             stream.close()
 
 
+def version_of_limits(world: World) -> str | None:
+    """Return which version of the limits there is, once their kind is served."""
+    with suppress(Refused):  # a kind that is new is not served at once
+        return str(world.api.get(world.path("concurrencylimits"))["metadata"]["resourceVersion"])
+    return None
+
+
 class Observer:
     """Sees each version of each limit of a namespace."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
         self.seen: list[Object] = []
-        self._path = world.path("concurrencylimits")
-        version = eventually(self._version)
+        version = eventually(lambda: version_of_limits(world))
         self._stream = world.api.pool.request(
             "GET",
-            f"{world.api.url}{self._path}?watch=1&resourceVersion={version}",
+            f"{world.api.url}{world.path('concurrencylimits')}?watch=1&resourceVersion={version}",
             headers=world.api.headers,
             preload_content=False,
             timeout=urllib3.Timeout(connect=10, read=None),
         )
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
-
-    def _version(self) -> str | None:
-        with suppress(Refused):  # a kind that is new is not served at once
-            return str(self._world.api.get(self._path)["metadata"]["resourceVersion"])
-        return None
 
     def _watch(self) -> None:
         rest = b""

@@ -98,6 +98,21 @@ class Place:
         self.work()
 
 
+def test_who_waits_is_told_once_that_it_stands_in_line() -> None:
+    stored = Stored(leaseDurationSeconds=9)
+    holder, place = Place(stored, "a"), Place(stored, "b")
+    holder.ask()
+    place.look()
+
+    known = place.desk.ask(ONE, place._ring).is_in_line
+    place.work()
+    first = place.rung
+    behind = place.ask()
+    place.wait()  # it renews its lease
+
+    assert (known, first, behind.is_in_line, place.rung) == (False, 1, True, 1)
+
+
 def test_a_free_slot_costs_one_write_and_its_return_another() -> None:
     stored = Stored()
     place = Place(stored, "a")

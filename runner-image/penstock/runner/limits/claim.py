@@ -47,9 +47,13 @@ class ClusterClaim:
         return self._place
 
     @property
-    def waits_for(self) -> str:
-        """The limit whose slots are to be had next."""
-        return self._left[0]
+    def waits_for(self) -> str | None:
+        """The limit in whose line it stands: from then on its place is kept for its run.
+
+        Before, the run may have been given the slot for which it left an earlier pod.
+        """
+        name = self._left[0]
+        return name if name in self._asked and self._asked[name][1].is_in_line else None
 
     def look(self) -> float | None:
         """Return None once all slots are had; else the seconds to wait if no bell rings."""

@@ -44,6 +44,8 @@ class Ask:
     wish: Wish
     ring: Callable[[], None]
     """Is called when there is news."""
+    is_in_line: bool = False
+    """Whether the limit says that this process waits."""
     is_served: bool = False
 
 
@@ -95,8 +97,8 @@ class Desk:
 
     def ask(self, wish: Wish, ring: Callable[[], None]) -> Ask:
         """Stand in line for slots."""
-        ask = Ask(wish, ring)
         with self._lock:
+            ask = Ask(wish, ring, any(each.is_in_line for each in self._line))
             before = sum(each.wish.overtakes for each in self._line)
             self._line.insert(before if wish.overtakes else len(self._line), ask)
             self._has_news = True
@@ -181,6 +183,7 @@ class Desk:
         """Take note that a write was carried out."""
         self.meet(limit, at=at)
         with self._lock:
+            self._note_place(limit)
             self._conflicts, self._not_before, self._refused = 0, 0.0, None
             self._renewed_at, self._undone_since = at, None
             self._accept(write.served, returned=write.returned)
@@ -228,6 +231,14 @@ class Desk:
             if head is not None and head.rate and head.key == self._me.key:
                 moments.append(at + seconds_until(head.occupy, self._book, self._terms, now=now))
             return max(self._not_before, min(moments))
+
+    def _note_place(self, limit: Object) -> None:
+        """Tell those who wait, once, that the limit says so: they may leave their pod then."""
+        if any(map(self._is_me, (limit.get("status") or {}).get("waiting") or ())):
+            for ask in self._line:
+                if not ask.is_in_line:
+                    ask.is_in_line = True
+                    ask.ring()
 
     def _concerns_us(self, limit: Object, before: Object | None) -> bool:
         """Tell, without reading all of it, whether a change may let somebody here go on."""
