@@ -24,7 +24,7 @@ RELEASE = "penstock"
 """Of the chart, and the namespace of its operators."""
 OWN = "kube-controller-manager"
 """The component that is not the development cluster's: it has other settings."""
-KINDS = {"flows", "flowruns", "workpools", "signals", "journalsegments"}
+KINDS = {"flows", "flowruns", "workpools", "signals", "journalsegments", "concurrencylimits"}
 CONTROLLERS = (
     "job-controller",
     "garbage-collector-controller",

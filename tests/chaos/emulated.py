@@ -63,7 +63,12 @@ def emulated_stage(
         ledger = stack.enter_context(Ledger(seconds=short_works(Random(seed))))
         interception = Interception(ledger)
         proxy = stack.enter_context(
-            Proxy(plane.kubeconfig, folder / "proxy", judge=interception.judge)
+            Proxy(
+                plane.kubeconfig,
+                folder / "proxy",
+                judge=interception.judge,
+                witness=interception.witness,
+            )
         )
         line = kubelet.Line(
             "127.0.0.1", proxy.port, proxy.authority, pythonpath, code, shim, of_runners

@@ -21,6 +21,22 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What the server said to a request, and what it was about."""
+
+    asked: Asked
+    body: bytes
+    began: float
+    """When it was sent, by the monotonic clock."""
+    status: int | None
+    """None if no answer came: it may have been carried out."""
+
+    @property
+    def may_be_done(self) -> bool:
+        return self.status is None or self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """Forward the request only after this many seconds."""
 

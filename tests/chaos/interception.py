@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tests.chaos.faults import Asked, Fault, Planned
-from tests.chaos.kubelet import Nodes
+from tests.chaos.faults import Answered, Asked, Fault, Planned
+from tests.chaos.kubelet import Nodes, Process
 from tests.chaos.ledger import Ledger
 from tests.chaos.strikes import Strikes
 
@@ -24,7 +25,7 @@ class Interception:
         self._planned: dict[str, dict[int, Planned]] = {}
         self._asked: Counter[str] = Counter()
         self._struck: dict[str, list[str]] = {}
-        self._runs_of_tokens: dict[str, str] = {}
+        self._owners: dict[str, Process] = {}
         self._lock = threading.Lock()
 
     def begin(
@@ -64,12 +65,31 @@ class Interception:
             self._ledger.note(run, "fault", what_=str(planned), request=request)
         return fault
 
+    def witness(self, answered: Answered) -> None:
+        """Learn until when slots of limits are held by right."""
+        asked, slots = answered.asked, self._ledger.slots
+        *_, plural, name, subresource = ["", "", *asked.path.partition("?")[0].split("/")]
+        if subresource != "status" or asked.method == "GET" or not answered.may_be_done:
+            return
+        owner = self._owner_of(asked)
+        if plural == "flowruns" and owner is None:
+            status = json.loads(answered.body)["status"]
+            attempt, state = status.get("attempt", 0), status.get("state", "")
+            slots.ruled(name, attempt=attempt, state=state, at=answered.began)
+        if plural == "concurrencylimits" and owner is not None and answered.status is not None:
+            slots.written(name, pod=owner.log.parent.name, at=answered.began)
+
     def _run_of(self, asked: Asked) -> str | None:
+        owner = self._owner_of(asked)
+        return owner.run if owner is not None else None
+
+    def _owner_of(self, asked: Asked) -> Process | None:
+        """Return the process that asks; None if it is an operator."""
         token = asked.authorization.removeprefix("Bearer ")
         if token == self._operators:
             return None
-        if token not in self._runs_of_tokens:
+        if token not in self._owners:
             for process in self._nodes.processes():
                 held = (process.log.parent / "token").read_text()
-                self._runs_of_tokens[held] = process.run
-        return self._runs_of_tokens.get(token)
+                self._owners[held] = process
+        return self._owners.get(token)

@@ -15,12 +15,15 @@
 | `each_update_was_answered` | G6, updates |
 | `work_was_committed_or_undone` | transactions |
 | `the_journal_is_whole` | rule 1 |
+| `no_slot_is_held_twice` | limits |
+| `each_slot_was_had` | limits |
 
 A run that somebody cancels may still end as it would have. If it ends as `Cancelled`, what it did
 is a beginning of what it had to do, and what a transaction had not committed is undone.
 
 Work of a fenced process is not held against G1: nobody can keep a process that was cut off from
-finishing, or beginning, what it knew to be due. Its writes are.
+finishing, or beginning, what it knew to be due. Its writes are. Nor are slots whose lease has
+lapsed (`slots`).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.ledger import Fact
 from tests.chaos.model import Expected
+from tests.chaos.slots import Stay, crowds
 
 Tries = Counter[frozenset[object]]
 """How often each set of attempts was made, or was to be made."""
@@ -51,6 +55,8 @@ class Story:
     """What the senders of updates were told, by what they had sent."""
     skews: Mapping[str, int] = field(default_factory=dict)
     """Seconds by which the clocks of its pods were wrong."""
+    stays: Sequence[Stay] = ()
+    """Of all who were inside a limit when it was, itself among them."""
     cluster_is_calm: bool = True
     """Whether nothing struck but what was planned for it."""
 
@@ -311,6 +317,18 @@ def the_journal_is_whole(story: Story) -> Iterator[str]:
         yield f"records {sorted(missing)} are missing"
 
 
+def no_slot_is_held_twice(story: Story) -> Iterator[str]:
+    yield from crowds(story.stays)
+
+
+def each_slot_was_had(story: Story) -> Iterator[str]:
+    """What was done with slots was done to its end with them, at least once."""
+    if not story.was_cut_short:
+        had = {fact["step"] for fact in story.of("exit")}
+        for step in sorted(story.expected.held - had):
+            yield f"{step} never had its slots to its end"
+
+
 INVARIANTS: tuple[Callable[[Story], Iterator[str]], ...] = (
     acknowledged_work_is_not_redone,
     what_was_built_upon_is_not_redone,
@@ -325,6 +343,8 @@ INVARIANTS: tuple[Callable[[Story], Iterator[str]], ...] = (
     each_update_was_answered,
     work_was_committed_or_undone,
     the_journal_is_whole,
+    no_slot_is_held_twice,
+    each_slot_was_had,
 )
 
 

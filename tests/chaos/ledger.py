@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Any, Self
 
+from tests.chaos.slots import Slots
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -36,6 +38,8 @@ class Ledger:
     """Keeps facts by run: from programs over HTTP, and from those who watch the cluster."""
 
     def __init__(self, *, address: str = "127.0.0.1", seconds: Callable[[], float]) -> None:
+        self.slots = Slots()
+        """Who is inside which limit."""
         self._facts: dict[str, list[Fact]] = defaultdict(list)
         self._lock = threading.Lock()
         self._seconds = seconds
@@ -54,7 +58,10 @@ class Ledger:
     def note(self, run: str, what: str, **facts: Any) -> None:
         """Write a fact down."""
         with self._lock:
-            self._facts[run].append(Fact(time.monotonic(), what, facts))
+            at = time.monotonic()
+            self._facts[run].append(Fact(at, what, facts))
+            if "block" in facts:
+                self.slots.heard(run, facts, at=at)
 
     def told(self, facts: dict[str, Any]) -> float:
         """Write down what a program tells; return how many seconds its work is to take."""

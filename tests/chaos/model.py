@@ -19,6 +19,7 @@ from tests.chaos.program import (
     Call,
     Caught,
     Child,
+    Hold,
     Map,
     MissSignal,
     Once,
@@ -61,6 +62,8 @@ class Expected:
     """Steps that were called in one attempt of their flow only, one after another."""
     once: frozenset[str]
     """Those that may begin once, and may be interrupted."""
+    held: frozenset[str]
+    """Those that are done with slots of a limit."""
 
 
 def expected_of(program: Program) -> Expected:
@@ -89,6 +92,7 @@ def expected_of(program: Program) -> Expected:
         failing_children=frozenset(world.failing_children),
         order=() if program.pipelined else _order(world),
         once=frozenset(world.once),
+        held=frozenset(world.held),
     )
 
 
@@ -117,6 +121,7 @@ class _World:
     blocks: list[tuple[str, ...]] = field(default_factory=list)
     undone: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
     children: dict[str, set[Epoch]] = field(default_factory=lambda: defaultdict(set))
     failing_children: set[str] = field(default_factory=set)
     at_once: set[str] = field(default_factory=set)
@@ -167,6 +172,11 @@ class _World:
                 self.failing_children.update([name] if fails else [])
             case Cached(step):
                 self.call(step, 0, fails=0, retries=0, epoch=epoch)
+            case Hold(where=where):
+                self.held.update(statement.steps)
+                self.at_once.update(statement.steps if where != "flow" else ())
+                for step in statement.steps:
+                    self.call(step, 0, fails=0, retries=0, epoch=epoch)
             case Block(_, steps, fails):
                 self.block(steps, fails=fails, epoch=epoch)
 

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.program import Block, Call, Once, Program, Sleep
+from tests.chaos.program import Block, Call, Hold, Once, Program, Sleep
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,5 +117,14 @@ MUTATIONS = (
         "        committed = yield from self.committing_with_parent()\n",
         caught_by="work_was_committed_or_undone",
         program=Program("commits", (Block("t0", ("b0",)),)),
+    ),
+    Mutation(
+        name="slots-are-taken-over-before-the-lease-ends",
+        file="concurrency/leases.py",
+        old="at - seen >= terms.lease_seconds",
+        new="at >= seen",
+        caught_by="no_slot_is_held_twice",
+        program=Program("leases", tuple(Hold(f"g{n}", "shared", 2, "body") for n in range(4))),
+        kind="lose",
     ),
 )

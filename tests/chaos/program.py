@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 from random import Random
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,27 @@ class Child:
     fails: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do steps with slots of a ConcurrencyLimit, for which other programs contend.
+
+    `where` says what holds them: the flow, as it calls a task and sleeps (`seconds`); the bodies
+    of tasks that are mapped; or those tasks by their tag.
+    """
+
+    step: str
+    limit: str
+    slots: int = 1
+    where: Literal["flow", "body", "tag"] = "flow"
+    size: int = 1
+    seconds: float = 0.0
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Those that are done with slots, each with its own."""
+        return tuple(f"{self.step}-{index}" for index in range(self.size))
+
+
 Statement = (
     Call
     | Caught
@@ -129,6 +151,7 @@ Statement = (
     | Once
     | Cached
     | Child
+    | Hold
 )
 
 
@@ -204,6 +227,8 @@ class _Author:
                 return Once(self._name("o"))
             case "cached":
                 return Cached(self._name("h"))
+            case "hold":
+                return self._hold()
             case "block":
                 steps = tuple(self._name("b") for _ in range(rng.randint(1, 3)))
                 return Block(self._name("t"), steps, fails=rng.random() < 0.5)
@@ -214,9 +239,21 @@ class _Author:
             body = self.with_failing_attempts(body, 1)
         return SubFlow(name, body, retries)
 
+    def _hold(self) -> Hold:
+        rng = self._rng
+        match rng.choice(("flow", "flow", "body", "tag")):
+            case "flow":
+                seconds = rng.choice((0.0, 0.0, 1.0))
+                return Hold(self._name("g"), "shared", rng.choice((1, 2)), seconds=seconds)
+            case "body":
+                slots, size = rng.choice((1, 1, 2)), rng.randint(1, 4)
+                return Hold(self._name("g"), "shared", slots, "body", size)
+        return Hold(self._name("g"), "tagged", 1, "tag", rng.randint(1, 4))
+
 
 _LEAVES = (
     *("call", "call", "call", "call", "map", "map", "sleep", "sleep"),
     *("caught", "signal", "update", "miss", "block", "once", "cached", "child"),
+    *("hold", "hold"),
 )
 _KINDS = (*_LEAVES, "sub", "sub")

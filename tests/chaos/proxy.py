@@ -20,7 +20,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import yaml
-from tests.chaos.faults import Asked, Delay, Fault, Lose, Spoil, Strike
+from tests.chaos.faults import Answered, Asked, Delay, Fault, Lose, Spoil, Strike
 from tests.integration.runner.faulty_server import make_certificate
 
 HOP_HEADERS = {"connection", "transfer-encoding", "keep-alive", "host"}
@@ -36,10 +36,15 @@ class Upstream:
 
 
 class Proxy:
-    """Asks `judge` about each request before it forwards it."""
+    """Asks `judge` about each request before it forwards it; tells `witness` what came of it."""
 
     def __init__(
-        self, kubeconfig: Path, folder: Path, *, judge: Callable[[Asked], Fault | None]
+        self,
+        kubeconfig: Path,
+        folder: Path,
+        *,
+        judge: Callable[[Asked], Fault | None],
+        witness: Callable[[Answered], None],
     ) -> None:
         cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
         server = urlsplit(cluster["server"])
@@ -53,7 +58,8 @@ class Proxy:
         own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         own.load_cert_chain(folder / "ca.crt", folder / "ca.key")
         upstream = Upstream(server.hostname, server.port, tls)
-        handler = type("Handler", (_Handler,), {"upstream": upstream, "judge": staticmethod(judge)})
+        told = {"judge": staticmethod(judge), "witness": staticmethod(witness)}
+        handler = type("Handler", (_Handler,), {"upstream": upstream, **told})
         self._server = _Server(("127.0.0.1", 0), handler)
         self._server.socket = own.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -88,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     upstream: Upstream
     judge: Callable[[Asked], Fault | None]
+    witness: Callable[[Answered], None]
     _line: http.client.HTTPSConnection | None = None
 
     def do_GET(self) -> None:
@@ -117,12 +124,15 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Lose | Spoil) and not fault.carried_out:
             self._end_with(fault)
             return
+        began = time.monotonic()
         try:
             response = self._ask(body)
         except (OSError, http.client.HTTPException):
+            self.witness(Answered(asked, body, began, status=None))
             self._hang_up()
             self._drop()
             return
+        self.witness(Answered(asked, body, began, status=response.status))
         if isinstance(fault, Strike) and fault.afterwards:
             fault.strike()
         if isinstance(fault, Lose | Spoil):

@@ -13,6 +13,7 @@ from tests.chaos.program import (
     Call,
     Caught,
     Child,
+    Hold,
     Map,
     MissSignal,
     Once,
@@ -29,8 +30,10 @@ import http.client
 import json
 import os
 import time
+import uuid
+from contextlib import contextmanager
 
-from penstock import flow, run_flow, runtime, sleep, task
+from penstock import concurrency, flow, run_flow, runtime, sleep, task
 from penstock.cache_policies import INPUTS
 from penstock.errors import ChildRunFailed, SignalTimeoutError, TaskInterrupted
 from penstock.input import wait_for_signal, wait_for_update
@@ -70,6 +73,15 @@ def do(step, fails, flow_fails):
     return f"did:{step}:{this['key']}"
 
 
+@contextmanager
+def inside(step, limit, slots):
+    this = dict(step=step, limit=limit, slots=slots, block=uuid.uuid4().hex)
+    time.sleep(tell("enter", **this))
+    yield
+    time.sleep(tell("inside", **this))
+    tell("exit", **this)
+
+
 @task(retry_delay_seconds=0.2)
 def work(step, fails=0, flow_fails=0):
     return do(step, fails, flow_fails)
@@ -83,6 +95,18 @@ def once(step):
 @task(cache_policy=INPUTS, result_storage=os.environ["CHAOS_STORE"])
 def cached(step, run):
     return do(step, 0, 0)
+
+
+@task
+def guarded(step, limit, slots):
+    with concurrency(limit, occupy=slots, strict=True), inside(step, limit, slots):
+        return do(step, 0, 0)
+
+
+@task(tags=['tagged'])
+def tagged(step, limit, slots):
+    with inside(step, limit, slots):
+        return do(step, 0, 0)
 
 
 @task
@@ -181,6 +205,8 @@ def _lines(statement: Statement, depth: int) -> str:  # noqa: C901 - a case each
             call = f"tell('child', name={name!r}, result=run_flow({CHILD!r}, {given}))"
             end = f"except ChildRunFailed:\n    tell('child', name={name!r}, result='failed')\n"
             return f"try:\n    {call}\n{end}"
+        case Hold():
+            return _holding(statement)
         case Cached(step):
             return f"cached({step!r}, os.environ['PENSTOCK_RUN'])\n" * 2
         case Block(_, steps, fails):
@@ -188,3 +214,15 @@ def _lines(statement: Statement, depth: int) -> str:  # noqa: C901 - a case each
             end = "        raise Planned\n" if fails else ""
             return f"try:\n    with transaction():\n{calls}{end}except Planned:\n    pass\n"
     raise TypeError(statement)
+
+
+def _holding(hold: Hold) -> str:
+    if hold.where == "flow":
+        (step,) = hold.steps
+        slots = f"concurrency({hold.limit!r}, occupy={hold.slots}, strict=True)"
+        told = f"inside({step!r}, {hold.limit!r}, {hold.slots})"
+        sleeps = f"    sleep({hold.seconds})\n" if hold.seconds else ""
+        return f"with {slots}, {told}:\n    work({step!r})\n{sleeps}"
+    task = "guarded" if hold.where == "body" else "tagged"
+    limits, occupy = [hold.limit] * hold.size, [hold.slots] * hold.size
+    return f"{task}.map({list(hold.steps)}, {limits}, {occupy}).result()\n"

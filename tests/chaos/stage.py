@@ -22,6 +22,7 @@ from tests.chaos.ledger import Fact, Ledger
 from tests.chaos.model import Expected, expected_of
 from tests.chaos.observers import Observers
 from tests.chaos.program import Program
+from tests.chaos.slots import LEASE, LIMITS
 from tests.chaos.source import CHILD, SOURCE_OF_CHILD, source_of
 from tests.chaos.watching import patiently
 from tests.integration.apiserver import GROUP, ApiServer, Object, Refused
@@ -76,12 +77,15 @@ class Stage:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def furnish(self, pool: Object, **pod: Any) -> None:
-        """Create what all programs share: the pool, with what its pods have, and the child.
+        """Create what all programs share: the pool, with what its pods have, limits, the child.
 
         A pod has the usual thirty seconds to leave: of few, a busy machine leaves none to roll back
         what was cancelled.
         """
         self._create("workpools", "WorkPool", "default", pool | {"podTemplate": {"spec": pod}})
+        for name, slots in LIMITS.items():
+            lasting = {"limit": slots, "leaseDurationSeconds": LEASE, "tag": name}
+            self._create("concurrencylimits", "ConcurrencyLimit", name, lasting)
         self._create_flow(CHILD, SOURCE_OF_CHILD)
 
     def strike(self, kind: str) -> None:
@@ -105,6 +109,7 @@ class Stage:
         self.playing.add(run)
         threading.Thread(target=self._send_signals, args=(run, expected.waits), daemon=True).start()
         violations = self._wait_for_end(run) + self._wait_for_children(run)
+        violations += self._wait_for_slots(run)
         self.playing.discard(run)
         answers = self._answers_of(run) if expected.answers else {}
         story = self._story_of(run, expected, answers, was_calm=was_calm)
@@ -128,6 +133,7 @@ class Stage:
             sorted(self.observers.journal(run)),
             answers,
             skews={pod: self.nodes.skew_of(pod) for pod in pods},
+            stays=self.ledger.slots.around(run),
             cluster_is_calm=was_calm,
         )
 
@@ -203,6 +209,25 @@ class Stage:
             if time.monotonic() > deadline:
                 return [f"no_orphans: children are {left} {TIDY} s after the end of {run}"]
             time.sleep(0.2)
+
+    def _wait_for_slots(self, run: str) -> list[str]:
+        """Wait until it neither holds slots nor waits for any, as nobody does whose run is over."""
+        deadline = time.monotonic() + TIDY
+        while left := self._slots_of(run):
+            if time.monotonic() > deadline:
+                return [f"no_orphans: {run} stands in limits {TIDY} s after its end: {left}"]
+            time.sleep(0.2)
+        return []
+
+    def _slots_of(self, run: str) -> list[Object]:
+        limits = patiently(lambda: self.api.get(self._path("concurrencylimits")))["items"]
+        statuses = [each.get("status") or {} for each in limits]
+        entries = [
+            entry
+            for status in statuses
+            for entry in (*status.get("holders", ()), *status.get("waiting", ()))
+        ]
+        return [entry for entry in entries if entry["holder"] == run]
 
     def _children_of(self, run: str) -> list[Object]:
         label = {"labelSelector": f"penstock.dev/parent={run}"}
