@@ -522,3 +522,36 @@ def test_a_run_that_waits_for_long_keeps_its_place_without_a_pod(
     assert node.started == ["one-1", "one-2"]
     eventually(lambda: len(printed(node, "inside")) == 1)
     assert len(printed(node, "before")) == 1
+
+
+def test_a_run_that_came_back_for_a_slot_waits_for_the_next_in_its_pod(
+    world: World, cluster: Cluster, pod: Pods
+) -> None:
+    """It takes each slot anew: it would leave for the second, and come back for the first."""
+    limit(world, "db", 1)
+    node = cluster(
+        linger=0.3,
+        daily="""
+@flow
+def daily():
+    for number in range(2):
+        with concurrency("db"):
+            say("inside", number)
+""",
+    )
+    first = pod(HOLD, run="first")
+    assert [first.line(), first.line()] == ["asking", "inside"]
+    world.create_run("one")
+    world.wait_for_reason("one", "WaitingForSlot")
+    second = pod(HOLD, run="second")
+    assert second.line() == "asking"
+    eventually(lambda: status(world, "db")["queued"] == 2)
+
+    first.tell()
+    assert second.line() == "inside"
+    eventually(lambda: [each["holder"] for each in status(world, "db")["waiting"]] == ["one"])
+    time.sleep(1)  # it has the time to leave
+    second.tell()
+
+    world.wait_for_state("one", "Completed")
+    assert node.started == ["one-1", "one-2"]

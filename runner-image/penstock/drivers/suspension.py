@@ -70,11 +70,13 @@ class Suspension:
         leave: Callable[[Suspended], object],
         linger_seconds: float = LINGER_SECONDS,
         seconds_between_looks: float = SECONDS_BETWEEN_LOOKS,
+        leaves_for_slots: Callable[[], bool] = lambda: True,
     ) -> None:
         self._activity = activity
         self._leave = leave
         self._linger = timedelta(seconds=linger_seconds)
         self._pause = seconds_between_looks
+        self._leaves_for_slots = leaves_for_slots
         self._lock = threading.Lock()
         self._waits: dict[int, Wait] = {}
         self._watching = False
@@ -114,9 +116,13 @@ class Suspension:
             if not waits:
                 return
             reason = worth_leaving(waits, now=datetime.now(UTC), linger=self._linger)
-            if reason is not None and self._activity.leave_if_quiet():
+            if reason is not None and self._may_leave(waits) and self._activity.leave_if_quiet():
                 self._leave(reason)
                 return
+
+    def _may_leave(self, waits: list[Wait]) -> bool:
+        for_slots = any(wait.kind == "ConcurrencyLimit" for wait in waits)
+        return not for_slots or self._leaves_for_slots()
 
 
 def worth_leaving(waits: list[Wait], *, now: datetime, linger: timedelta) -> Suspended | None:

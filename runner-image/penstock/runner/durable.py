@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -92,7 +92,10 @@ def make_durable(
     context.outlives_pod = outlives_pod
     context.open_children = partial(_children, environment, run=run, journal=journal)
     context.suspension = Suspension(
-        activity, leave=way_out.suspend, linger_seconds=environment.linger_seconds
+        activity,
+        leave=way_out.suspend,
+        linger_seconds=environment.linger_seconds,
+        leaves_for_slots=_leaves_for_slots(run, journal),
     )
     if status.get("ending"):
         context.last_launch = launch = LastLaunch(context, begin_grace=publisher.begin_grace)
@@ -111,6 +114,20 @@ def owes_rollbacks(run: Mapping[str, Any]) -> bool:
     """Tell whether a launch before has left something that is to be rolled back if the run ends."""
     report = (run.get("status") or {}).get("execution") or {}
     return bool(report.get("journal", {}).get("rollbacksOwed"))
+
+
+def _leaves_for_slots(run: Mapping[str, Any], journal: RunJournal) -> Callable[[], bool]:
+    """Return what tells whether the run leaves its pod to wait for a slot.
+
+    Who came back for one takes slots anew for what it did before, in the same line. It waits here
+    until it has got something done: else it might leave for the second, come back for the first,
+    and so on without end.
+    """
+    report = (run.get("status") or {}).get("execution") or {}
+    if report.get("suspension", {}).get("kind") != "ConcurrencyLimit":
+        return lambda: True
+    before = journal.figures.entries
+    return lambda: journal.figures.entries > before
 
 
 def _children(environment: Environment, *, run: Mapping[str, Any], journal: RunJournal) -> Children:
