@@ -6,13 +6,12 @@ waits without a pod. Elsewhere it is a sub-flow of the same process.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from inspect import isawaitable
 from typing import Any, Literal, TypeVar, cast, overload
 
+from penstock.child_calls import Pending, call_of, note_failure
 from penstock.drivers.children import (
     Children,
     ClosePolicy,
@@ -20,10 +19,12 @@ from penstock.drivers.children import (
     wait_for_end,
     wait_for_end_async,
 )
-from penstock.drivers.scope import Scope, current_scope, enter_engine
+from penstock.drivers.running_loop import loop_runs
+from penstock.drivers.scope import Scope, enter_engine
 from penstock.engine.identity import CallKey
-from penstock.errors import ChildRunFailed, ChildRunRefused, FlowLoadError
+from penstock.errors import ChildRunRefused
 from penstock.flows import Flow
+from penstock.imported_flows import imported_flow
 from penstock.inline import run_here
 from penstock.object_names import nearest_name
 from penstock.parameters import as_json
@@ -32,14 +33,6 @@ from penstock.states import State
 __all__ = ["ChildRun", "run_flow"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A run that is started when it is waited for: not at all, if its end is known by then."""
-
-    order: Order
-    key: CallKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class ChildRun:
         """Wait until the child has ended, and return its final state; awaited as ``result``."""
         if self.ended is not None:
             return _at_once(self.ended)
-        return _waited(self, _end_of_async if _loop_runs() else _end_of, return_state=True)
+        return _waited(self, _end_of_async if loop_runs() else _end_of, return_state=True)
 
 
 def child_of(flow: str, parameters: Mapping[str, Any], *, on_parent_close: ClosePolicy) -> ChildRun:
@@ -94,12 +87,12 @@ def child_of(flow: str, parameters: Mapping[str, Any], *, on_parent_close: Close
 
 def until_started(child: ChildRun) -> Any:
     """Start a child that nobody waits for, once; awaited under a running event loop."""
-    return _waited(child, _begun_async if _loop_runs() else _begun, return_state=False)
+    return _waited(child, _begun_async if loop_runs() else _begun, return_state=False)
 
 
 def until_over(child: ChildRun) -> Any:
     """Wait until a child in the cluster has ended, however it did; awaited as its ``result``."""
-    return _waited(child, _over_async if _loop_runs() else _over, return_state=False)
+    return _waited(child, _over_async if loop_runs() else _over, return_state=False)
 
 
 def _waited(child: ChildRun, body: Callable[..., Any], *, return_state: bool) -> Any:
@@ -185,7 +178,7 @@ def run_flow(
     assert scope is not None
     child = _named(order, key=key, scope=scope)
     if not wait:
-        return _started_async(child, scope=scope) if _loop_runs() else _started(child, scope=scope)
+        return _started_async(child, scope=scope) if loop_runs() else _started(child, scope=scope)
     return child.wait() if return_state else child.result()
 
 
@@ -204,28 +197,17 @@ def _drawn(
 def _named(order: Order, *, key: CallKey, scope: Scope) -> ChildRun:
     """Return the child of a call, which an earlier attempt may have started."""
     assert scope.context is not None
-    children, journal = scope.context.children, scope.context.journal
+    children = scope.context.children
     assert children is not None
-    number = 0
-    if journal is not None:
-        while journal.noted(_failure(key.path, number)) not in (None, _epoch(scope)):
-            number += 1  # a failure holds as long as nobody has begun anew
-    call = f"{key.path}#{number}"
+    call = call_of(key, scope=scope)
     return ChildRun(children.name_of(call), order.flow, call, pending=Pending(order, key))
 
 
 def _started(child: ChildRun, *, scope: Scope) -> ChildRun:
     """Start a child, unless an earlier attempt has."""
-    context, pending = scope.context, child.pending
-    if pending is None or context is None or context.children is None or context.journal is None:
+    pending = child.pending
+    if pending is None or not pending.start(child.name, scope=scope):
         return child
-    key, journal = pending.key, context.journal
-    started = key.beside(f"started {child.name}")
-    if journal.noted(started) != "yes":
-        flow = pending.order.flow
-        journal.note(key.beside(f"start {child.name}"), make=lambda: flow)  # fences, before it acts
-        context.children.start(pending.order, child.name)
-        journal.note(started, make=lambda: "yes")
     return replace(child, pending=None)
 
 
@@ -261,7 +243,7 @@ def _end_of(child: ChildRun) -> object:
     """The body of a sub-flow: wait for a child, and end as it did."""
     _over(child)
     scope, children = _waiting_scope()
-    return _noted(children.final_state(child.name), child=child, scope=scope)
+    return note_failure(children.final_state(child.name), call=child.call, scope=scope)
 
 
 async def _end_of_async(child: ChildRun) -> object:
@@ -270,7 +252,7 @@ async def _end_of_async(child: ChildRun) -> object:
     await _over_async(child)
     scope, children = _waiting_scope()
     state = await to_thread(children.final_state, child.name)
-    return await to_thread(_noted, state, child=child, scope=scope)
+    return await to_thread(note_failure, state, call=child.call, scope=scope)
 
 
 def _waiting_scope() -> tuple[Scope, Children]:
@@ -283,29 +265,6 @@ def _waiting_scope() -> tuple[Scope, Children]:
     return scope, children
 
 
-def _noted(state: State[object], *, child: ChildRun, scope: Scope) -> State[object]:
-    """Note in which attempt of the flows around a child has failed: the next has another one."""
-    journal = scope.context.journal if scope.context else None
-    if journal is not None and isinstance(state.data, ChildRunFailed):
-        path, _, number = child.call.rpartition("#")
-        epoch = _epoch(scope.parent)
-        journal.note(_failure(path, int(number)), make=lambda: epoch)
-    return state
-
-
-def _failure(path: str, number: int) -> CallKey:
-    return CallKey(path, f"child failed {number}", "", 0)
-
-
-def _epoch(scope: Scope | None) -> str:
-    """Return which attempts of the bodies around are going on."""
-    attempts = []
-    while scope is not None:
-        attempts.append(str(scope.run.run_count))
-        scope = scope.parent
-    return ".".join(reversed(attempts))
-
-
 # Where the flow runs in this process
 
 
@@ -313,14 +272,14 @@ def _run_inside(
     flow: str | Flow[..., Any], given: dict[str, Any], *, wait: bool, return_state: bool
 ) -> object:
     """Run a flow as a sub-flow of this process; awaited where a loop runs."""
-    found = flow if isinstance(flow, Flow) else _find(flow)
+    found = flow if isinstance(flow, Flow) else imported_flow(flow)
     call = found.prepare((), given)
     whole = return_state or not wait
 
     def finished(came: Any) -> object:
         return came if wait else ChildRun(call.run.name, _name_of(found), ended=came)
 
-    if not _loop_runs():
+    if not loop_runs():
         came: Any = run_here(call, return_state=whole)
         if isawaitable(came):
             return _run(cast("Coroutine[Any, Any, object]", came), finished)
@@ -340,50 +299,15 @@ def _run(came: Coroutine[Any, Any, object], finished: Callable[[Any], object]) -
     return finished(run(came))
 
 
-def _find(name: str) -> Flow[..., Any]:
-    """Return the flow of a name: of the module of the flow around, or of any that is imported."""
-    wanted = _plain(name.rpartition("/")[2])
-    scope = current_scope.get()
-    around = getattr(scope.body, "__globals__", {}) if scope is not None else {}
-    modules = [around, *(getattr(each, "__dict__", {}) for each in [*sys.modules.values()])]
-    known: dict[str, Flow[..., Any]] = {}
-    for names in modules:
-        for called, value in list(names.items()):
-            if issubclass(type(value), Flow):  # asks no proxy what it stands for
-                for each in (value.name, called):
-                    known.setdefault(_plain(each), value)
-        if wanted in known:
-            return known[wanted]
-    raise FlowLoadError(_not_found(name, known=sorted(known)))
-
-
-def _not_found(name: str, *, known: list[str]) -> str:
-    near = get_close_matches(_plain(name), known, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return (
-        f"There is no flow {name!r} here: outside of the cluster run_flow finds flows that are "
-        f"imported.{hint} Import the module that has it, or give run_flow the flow itself."
-    )
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
-
-
 def _name_of(flow: str | Flow[..., Any]) -> str:
     """Return the name of the Flow in the cluster: that of a deployment follows its flow's."""
     name = flow.name if isinstance(flow, Flow) else flow.rpartition("/")[2]
     return nearest_name(name)
 
 
-def _loop_runs() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - public in CPython for this
-
-
 def _at_once(state: State[Any]) -> Any:
     """Return a state, or what is awaited for it."""
-    if not _loop_runs():
+    if not loop_runs():
         return state
 
     async def known() -> State[Any]:

@@ -17,7 +17,6 @@ no pod.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
@@ -27,6 +26,7 @@ from penstock.complaints import complaints
 from penstock.drivers.answering import Update
 from penstock.drivers.inbox import Message, current_inbox
 from penstock.drivers.receiving import Expected, receive, receive_async
+from penstock.drivers.running_loop import loop_runs
 from penstock.drivers.scope import enter_engine
 from penstock.errors import MissingContextError
 from penstock.plain import stored_size
@@ -156,8 +156,7 @@ def _wait(expected: Expected) -> Any:
             f"No signal {expected.name} can come here: start the run with penstock run or in a "
             "cluster, or, in a test, give the answer before with penstock.testing.answered."
         )
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - public in CPython for this
+    if loop_runs():
         return receive_async(expected, scope=scope, inbox=inbox)
     return receive(expected, scope=scope, inbox=inbox)
 

@@ -13,13 +13,13 @@ sleeps on to the same moment, or not at all if it has passed. A sleep never ends
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from penstock.clock import now
 from penstock.drivers import waiting
+from penstock.drivers.running_loop import loop_runs
 from penstock.drivers.scope import Scope, enter_engine
 from penstock.drivers.suspension import Wait
 from penstock.engine.identity import CallKey
@@ -64,8 +64,7 @@ def _sleep(end: Callable[[], datetime], *, digest: str) -> Awaitable[None]:
     key = None
     if scope is not None and scope.journal is not None:
         key = scope.draw(identity="sleep", digest=digest)
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - public in CPython for this
+    if loop_runs():
         return _sleep_in_loop(end, key=key, scope=scope)
     deadline = _deadline(end, key=key, scope=scope)
     with _noted(deadline, scope=scope):
