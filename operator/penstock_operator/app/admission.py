@@ -90,13 +90,10 @@ class Admission:
         name, flow = name_of(run), _flow_of(run)
         state = text_at(run, "status", "state")
         at_work = state in _AT_WORK
-        if at_work or _stands_in_line(run):
+        if at_work or stands_in_line(run):
             use = self._flow(flow)
-            seat = Seat(
-                text_at(run, "spec", "queue") or use.queue,
-                _place_of(run),
-                use.limit,
-                is_new=not at_work and not number(run, "status", "attempt"),
+            seat = _seat_of(run, use)._replace(
+                is_new=not at_work and not number(run, "status", "attempt")
             )
             pool = text_at(run, "status", "workPool") or use.pool
             slots = self._enter(name, pool=pool, flow=flow)
@@ -129,11 +126,11 @@ class Admission:
         wait = self._enter(name, pool=pool, flow=flow).ask(name, seat)
         return Slot() if wait is None else Slot(wait.ahead, for_flow=wait.for_flow)
 
-    def is_full_for(self, run: Object) -> bool:
-        """Tell whether a run could not start even if it were its turn."""
-        use = self._flow(_flow_of(run))
-        pool = text_at(run, "spec", "workPoolRef", "name") or use.pool
-        return use.limit.room == 0 or self._slots(Name(name_of(run).namespace, pool)).is_full
+    def has_turn_for(self, run: Object) -> bool:
+        """Tell whether a run would get its slot if it asked now."""
+        name, use = name_of(run), self._flow(_flow_of(run))
+        slots = self._slots(Name(name.namespace, use.pool))
+        return slots.has_turn_for(name, _seat_of(run, use))
 
     def is_superseded(self, run: Name) -> bool:
         """Tell whether newer runs of its flow are to run in its stead."""
@@ -197,7 +194,7 @@ def _keys(runs: Iterator[Name]) -> Iterator[Key]:
         yield Key(Kind.RUN, *run)
 
 
-def _stands_in_line(run: Object) -> bool:
+def stands_in_line(run: Object) -> bool:
     """Tell whether a run waits for a slot of its pool or flow, and not for one that is shared."""
     status = ("status", "reason"), ("status", "waitingFor", "kind")
     reason, kind = (text_at(run, *path) for path in status)
@@ -212,6 +209,10 @@ def _obstacle_of(run: Object, *, state: str) -> str:
 
 def _flow_of(run: Object) -> Name:
     return Name(name_of(run).namespace, text_at(run, "spec", "flowRef", "name"))
+
+
+def _seat_of(run: Object, use: _FlowUse) -> Seat[Name]:
+    return Seat(text_at(run, "spec", "queue") or use.queue, _place_of(run), use.limit)
 
 
 def _place_of(run: Object) -> Place:

@@ -54,7 +54,8 @@ def _event_handler(resource: Resource, notice: Notice) -> Any:
 def watch_settings(*, labels: dict[Resource, str], fields: dict[Resource, str]) -> Any:
     """Return settings for ten thousand objects: no copies, no writes, no delays."""
     settings = kopf.OperatorSettings()
-    settings.watching.chunk_size = 500
+    # Each object of a page gets a task of kopf's at once; what is due meanwhile waits for those.
+    settings.watching.chunk_size = 100
     settings.watching.reconnect_backoff = 0.1
     for resource, selector in labels.items():
         key = (resource.group, resource.version, resource.plural)

@@ -19,9 +19,9 @@ from penstock_operator.kube.limits import patient
 
 K = TypeVar("K", bound=Hashable)
 
-MOST_BEHIND = 8
-"""So many keys run at once for want of news. Each takes its share of the one loop, which is what
-news would wait for."""
+MOST_BEHIND, MOST_BESIDE_NEWS = 8, 2
+"""So many keys run at once for want of news, and while news are at work. Each takes its share of
+the one loop and of the API server, which is what news would wait for."""
 
 _FEW = 1_000
 """So many stale timers are not worth a sweep."""
@@ -97,11 +97,15 @@ class Backlog(Generic[K]):
         """Hand out the next key, or nothing; `done` gives it back."""
         self._wake(now)
         key = self._next_of(self._ready)
-        if key is None and len(self._running_behind) < MOST_BEHIND:
+        if key is None and self._has_room_behind():
             key = self._next_of(self._ready_behind)
             if key is not None:
                 self._running_behind.add(key)
         return key
+
+    def _has_room_behind(self) -> bool:
+        has_news = len(self._running) > len(self._running_behind)
+        return len(self._running_behind) < (MOST_BESIDE_NEWS if has_news else MOST_BEHIND)
 
     def _next_of(self, lane: deque[K]) -> K | None:
         while lane:
@@ -127,7 +131,7 @@ class Backlog(Generic[K]):
         self._running.discard(key)
         self._running_behind.discard(key)
         if key in self._dirty:
-            self._ready.append(key)
+            (self._ready if key in self._in_front else self._ready_behind).append(key)
 
     def next_due(self) -> float | None:
         """Return when the next waiting key becomes ready."""
@@ -221,6 +225,9 @@ class WorkQueue(Generic[K]):
             finally:
                 self._backlog.done(key)
                 self._changed.set()
+            # A look that finds nothing to do awaits nothing: ten thousand of them, as after a
+            # start, would keep the loop to themselves for seconds.
+            await asyncio.sleep(0)
 
     async def _attempt(self, key: K) -> None:
         try:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from penstock.concurrency.leases import Sightings, dead, sight
 from penstock_operator.app.keys import Key, Kind
@@ -29,6 +28,7 @@ from penstock_operator.kube.caches import (
 from penstock_operator.kube.client import Client, Object
 from penstock_operator.kube.errors import NotFound
 from penstock_operator.kube.execute import Executor, JobRefusedError
+from penstock_operator.kube.readings import Readings
 from penstock_operator.kube.resources import RUNS
 from penstock_operator.kube.snapshots import SnapshotCache
 from penstock_operator.model.flow import Flow
@@ -67,8 +67,6 @@ _MAX_ROUNDS = 7
 _HISTORY_DELAY_SECONDS = 5.0
 """Runs that end together are collected together."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class Reconcilers:
@@ -88,8 +86,8 @@ class Reconcilers:
     clock: Callable[[], float] = time.monotonic
     sightings: dict[Name, Sightings] = field(default_factory=dict)
     """When the processes that hold slots have given a sign of life, by ConcurrencyLimit."""
-    limits: dict[Name, tuple[Object, LimitView | Malformed]] = field(default_factory=dict)
-    """ConcurrencyLimits as they were read last, with what they were read from."""
+    readings: Readings = field(default_factory=Readings)
+    """What all runs of a Flow, a WorkPool or a ConcurrencyLimit ask for."""
 
     async def reconcile(self, key: Key) -> None:
         reconcile = {
@@ -193,8 +191,8 @@ class Reconcilers:
 
     def _observe_run(self, run: FlowRun) -> ObservedRun:
         namespace = run.metadata.namespace
-        flow = _read(reading.read_flow, self.caches.flows, namespace, run.spec.flow_ref.name)
-        pool = _read(reading.read_pool, self.caches.pools, namespace, pool_name(run, flow=flow))
+        flow = self._flow(Name(namespace, run.spec.flow_ref.name))
+        pool = self._pool(Name(namespace, pool_name(run, flow=flow)))
         name = Name(namespace, run.metadata.name)
         relatives = names_of_relatives(run)
         before = run.spec.continued_from
@@ -221,7 +219,7 @@ class Reconcilers:
         )
 
     async def _reconcile_flow(self, key: Key) -> Plan | None:
-        flow = _read(reading.read_flow, self.caches.flows, key.namespace, key.name)
+        flow = self._flow(Name(key.namespace, key.name))
         if flow is None:
             return None
         pool = self._pool_of(flow) if isinstance(flow, Flow) else None
@@ -234,11 +232,10 @@ class Reconcilers:
         return plan
 
     def _pool_of(self, flow: Flow) -> WorkPool | Malformed | None:
-        name = flow.spec.work_pool_ref.name
-        return _read(reading.read_pool, self.caches.pools, flow.metadata.namespace, name)
+        return self._pool(Name(flow.metadata.namespace, flow.spec.work_pool_ref.name))
 
     async def _reconcile_pool(self, key: Key) -> Plan | None:
-        pool = _read(reading.read_pool, self.caches.pools, key.namespace, key.name)
+        pool = self._pool(Name(key.namespace, key.name))
         if pool is None:
             return None
         use = self.triggers.admission.use_of(Name(key.namespace, key.name))
@@ -252,16 +249,16 @@ class Reconcilers:
 
     async def _reconcile_schedule(self, key: Key) -> Plan | None:
         name = Name(key.namespace, key.name)
-        schedule = _read(reading.read_schedule, self.caches.schedules, *name)
-        if schedule is None:
+        raw = self.caches.schedules.get(name)
+        if raw is None:
             return None
+        schedule = reading.read_schedule(raw)
         if isinstance(schedule, Malformed):
             logger.error("%s", schedule.sentence, extra={"key": str(key)})
             return None
-        flow = schedule.spec.flow_ref.name
         observed = ObservedSchedule(
             schedule=schedule,
-            flow=_read(reading.read_flow, self.caches.flows, key.namespace, flow),
+            flow=self._flow(Name(key.namespace, schedule.spec.flow_ref.name)),
             runs=tuple(map(reading.read_scheduled_run, self.caches.runs.members(made_by(name)))),
         )
         plan = plan_schedule(observed, now=self.now())
@@ -276,7 +273,6 @@ class Reconcilers:
         limit = self._limit(name)
         if limit is None:
             self.sightings.pop(name, None)
-            self.limits.pop(name, None)
             return None
         if isinstance(limit, Malformed):
             logger.error("%s", limit.sentence, extra={"key": str(key)})
@@ -305,15 +301,14 @@ class Reconcilers:
         read = {name.name: self._limit(name) for name in names}
         return {name: each for name, each in read.items() if isinstance(each, LimitView)}
 
+    def _flow(self, name: Name) -> Flow | Malformed | None:
+        return self.readings.of(reading.read_flow, self.caches.flows, name=name)
+
+    def _pool(self, name: Name) -> WorkPool | Malformed | None:
+        return self.readings.of(reading.read_pool, self.caches.pools, name=name)
+
     def _limit(self, name: Name) -> LimitView | Malformed | None:
-        """Return a limit as it is now; it is read once, as each of its runs asks for it."""
-        raw = self.caches.limits.get(name)
-        if raw is None:
-            return None
-        known = self.limits.get(name)
-        if known is None or known[0] is not raw:
-            known = self.limits[name] = (raw, reading.read_limit(raw))
-        return known[1]
+        return self.readings.of(reading.read_limit, self.caches.limits, name=name)
 
     async def _carry_out_unless_gone(self, plan: Plan, cache: Cache, key: Key) -> None:
         try:
@@ -323,7 +318,7 @@ class Reconcilers:
                 raise
 
     async def _collect_history(self, key: Key) -> Plan | None:
-        flow = _read(reading.read_flow, self.caches.flows, key.namespace, key.name)
+        flow = self._flow(Name(key.namespace, key.name))
         if not isinstance(flow, Flow):
             return None
         finished = await lookups.finished_runs(self.client, namespace=key.namespace, flow=key.name)
@@ -404,10 +399,3 @@ class Reconcilers:
             for namespace, flow, version in by_flow + by_run
             if version
         )
-
-
-def _read(
-    read: Callable[[Object], T | Malformed], cache: Cache, namespace: str, name: str
-) -> T | Malformed | None:
-    raw = cache.get(Name(namespace, name))
-    return read(raw) if raw is not None else None

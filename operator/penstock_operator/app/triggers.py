@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from penstock.concurrency.book import Book
-from penstock_operator.app.admission import Admission
+from penstock_operator.app.admission import Admission, stands_in_line
 from penstock_operator.app.keys import Key, Kind
 from penstock_operator.kube.caches import (
     Caches,
@@ -100,12 +100,14 @@ class Triggers:
             self._admit(resource, obj)
 
     def _queue_run(self, run: Object) -> None:
-        """Queue a run: behind all news if there is nothing to do but to tell it that it waits."""
+        """Queue a run: behind all news if there is nothing to do but to tell it that it waits, and
+        not at all if it has been told. It is called when it is its turn."""
         key = Key(Kind.RUN, *name_of(run))
-        if _waits_undisturbed(run) and self.admission.is_full_for(run):
-            self._queue.add_behind(key)
-        else:
+        waits = _waits_undisturbed(run) and not self._is_over(run)
+        if not waits or self.admission.has_turn_for(run):
             self._queue.add(key)
+        elif not stands_in_line(run):
+            self._queue.add_behind(key)
 
     def queue_everything(self, *, now: datetime) -> None:
         """Queue every object there is, in the order of dependence, and behind all news.

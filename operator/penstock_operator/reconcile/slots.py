@@ -142,10 +142,19 @@ class Slots(Generic[K]):
         """Whether the pool itself lets anybody wait."""
         return self._limited
 
-    @property
-    def is_full(self) -> bool:
-        """Whether all slots of the pool are held."""
-        return len(self._holders) >= self._limit
+    def has_turn_for(self, run: K, seat: Seat[K]) -> bool:
+        """Tell whether a run would get a slot if it asked, or has one."""
+        if run in self._holders:
+            return True
+        if run in self._waiting:
+            return run in self._turns()
+        is_known = seat.queue in self._queues
+        self.waits(run, seat)
+        has_turn = run in self._turns()
+        self._stop_waiting(run)
+        if not is_known:
+            del self._queues[seat.queue]
+        return has_turn
 
     def next(self) -> Iterator[K]:
         """Return those who would get a slot if they asked, the first first; of many, some: each

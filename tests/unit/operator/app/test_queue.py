@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from penstock_operator.app.queue import MOST_BEHIND, Backlog, WorkQueue
+from penstock_operator.app.queue import MOST_BEHIND, MOST_BESIDE_NEWS, Backlog, WorkQueue
 
 
 def backlog() -> Backlog[str]:
@@ -141,8 +141,34 @@ def test_the_masses_never_take_all_workers() -> None:
 
     assert taken.count(None) == 20 - MOST_BEHIND
     assert work.take(now=0) == "news"
+    work.done("news")
     work.done("mass-0")
     assert work.take(now=0) == f"mass-{MOST_BEHIND}"
+
+
+def test_beside_news_few_of_the_masses_run() -> None:
+    work = backlog()
+    for number in range(20):
+        work.add_behind(f"mass-{number}")
+    work.add("news")
+
+    taken = [work.take(now=0) for _ in range(20)]
+
+    assert taken.count(None) == 20 - 1 - MOST_BESIDE_NEWS
+    work.done("news")
+    assert work.take(now=0) == f"mass-{MOST_BESIDE_NEWS}"
+
+
+def test_what_is_put_behind_while_it_runs_stays_behind() -> None:
+    work = backlog()
+    work.add("a")
+    work.take(now=0)
+    work.add_behind("a")
+    work.done("a")
+
+    work.add("news")
+
+    assert drain(work, now=0) == ["news", "a"]
 
 
 def test_a_look_behind_all_others_does_not_take_the_place_of_a_moment_that_counts() -> None:
@@ -271,6 +297,25 @@ async def test_one_key_never_runs_twice_at_once() -> None:
     await asyncio.wait_for(queue.run(workers=4), timeout=60)
 
     assert most == 1
+
+
+async def test_looks_that_await_nothing_leave_the_loop_to_others() -> None:
+    looks: list[int] = []
+
+    async def look(number: int) -> None:
+        looks.append(number)
+
+    queue = WorkQueue(look, on_error=lambda key, error: 0.0)
+    for number in range(10_000):
+        queue.add_behind(number)
+    working = asyncio.create_task(queue.run(workers=2))
+
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert 0 < len(looks) < 10
+    queue.stop()
+    await asyncio.wait_for(working, timeout=5)
 
 
 async def test_ten_thousand_moments_take_one_heap_and_no_task_each() -> None:

@@ -72,6 +72,9 @@ def test_a_run_concerns_itself() -> None:
     assert queue.keys == [key(Kind.RUN, "one")]
 
 
+WAITS = {"state": "Scheduled", "reason": "WaitingForSlot", "observedGeneration": 1}
+
+
 def full_pool(noticed: Triggers) -> None:
     limits = {"concurrency": 1}
     noticed.notice(POOLS, "ADDED", {**obj("default"), "spec": limits})
@@ -94,12 +97,49 @@ def test_runs_that_can_only_be_told_to_wait_let_news_go_ahead() -> None:
     assert queue.keys == [key(Kind.RUN, "one"), key(Kind.RUN, "first")]
 
 
+def test_a_run_that_is_told_that_it_waits_is_not_looked_at_again() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    queue.keys.clear()
+
+    noticed.saw(RUNS, {**run("one"), "status": WAITS})
+
+    assert key(Kind.RUN, "one") not in queue.keys
+
+
+def test_a_new_run_does_not_overtake_the_launch_of_one_that_was_there_before() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    noticed.notice(RUNS, "ADDED", {**run("earlier"), "status": WAITS})
+    noticed.saw(RUNS, {**run("first", 2), "status": {"state": "Completed"}})
+    queue.behind.clear()
+
+    noticed.notice(RUNS, "ADDED", run("later"))
+
+    assert queue.behind == [key(Kind.RUN, "later")]
+
+
+def test_a_run_that_waits_and_is_deleted_is_news() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
+    queue.keys.clear()
+    queue.behind.clear()
+
+    noticed.notice(RUNS, "DELETED", {**run("one", 2), "status": WAITS})
+
+    assert key(Kind.RUN, "one") in queue.keys
+    assert queue.behind == []
+
+
 def test_a_run_that_waits_and_is_changed_is_news() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
     full_pool(noticed)
-    waits = {"state": "Scheduled", "reason": "WaitingForSlot", "observedGeneration": 1}
-    changed = {**run("one"), "status": waits}
+    changed = {**run("one"), "status": WAITS}
     changed["metadata"]["generation"] = 2
     queue.behind.clear()
 
@@ -112,8 +152,7 @@ def test_a_slot_that_comes_free_is_news_to_the_run_that_is_next() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
     full_pool(noticed)
-    waits = {"state": "Scheduled", "reason": "WaitingForSlot", "observedGeneration": 1}
-    noticed.notice(RUNS, "ADDED", {**run("one"), "status": waits})
+    noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
     queue.keys.clear()
     queue.behind.clear()
 

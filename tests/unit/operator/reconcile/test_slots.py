@@ -241,7 +241,10 @@ def test_in_any_history_limits_hold_order_holds_and_no_slot_idles(seed: int) -> 
             priority, flow = draw.choice([0, 0, 5]), draw.choice(flows)
             queue = draw.choice(list(queues))
             waiting[number] = seat(number, queue=queue, flow=flow, priority=priority)
+            foretold = slots.has_turn_for(number, waiting[number])
             slots.waits(number, waiting[number])
+            assert (number in slots.next()) == slots.has_turn_for(number, waiting[number])
+            assert (number in slots.next()) == foretold
         elif chance < 0.55:
             flow = draw.choice(flows[:2])
             flow.limit_to(max(draw.randrange(4), sum(s.flow is flow for s in active.values())))
