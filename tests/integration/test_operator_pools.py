@@ -13,6 +13,8 @@ from tests.integration.world import Operator, World, eventually
 
 Object = dict[str, Any]
 
+AT_WORK = ("Pending", "Running")
+
 
 def _create(world: World, *names: str, **spec: Any) -> None:
     for name in names:
@@ -22,18 +24,30 @@ def _create(world: World, *names: str, **spec: Any) -> None:
 def _at_work(world: World) -> set[str]:
     runs = world.list("flowruns")
     return {
-        run["metadata"]["name"]
-        for run in runs
-        if run.get("status", {}).get("state") in ("Pending", "Running")
+        run["metadata"]["name"] for run in runs if run.get("status", {}).get("state") in AT_WORK
     }
 
 
+def _make_pool(world: World, **spec: Any) -> None:
+    """Create a pool and wait until runs can start in it: what comes sooner has to wait for that,
+    and its turn is only known when it is over."""
+    world.create_pool(**spec)
+    eventually(lambda: _pool_status(world).get("observedGeneration", -1) > 0)
+
+
 def _settled(world: World, runs: int) -> None:
-    eventually(lambda: all("state" in world.status(f"r{n}") for n in range(runs)))
+    """Wait until each run is at work or in line."""
+    statuses = lambda: [world.status(f"r{n}") for n in range(runs)]  # noqa: E731
+    eventually(lambda: all(_is_settled(status) for status in statuses()))
 
 
-def _pool(world: World) -> Object:
-    return (world.get("workpools", "default") or {})["status"]
+def _is_settled(status: Object) -> bool:
+    return status.get("state") in AT_WORK or status.get("reason") == "WaitingForSlot"
+
+
+def _pool_status(world: World) -> Object:
+    status: Object = (world.get("workpools", "default") or {}).get("status", {})
+    return status
 
 
 def _finish(world: World, run: str, *, attempt: int = 1) -> None:
@@ -45,7 +59,7 @@ def _finish(world: World, run: str, *, attempt: int = 1) -> None:
 def test_ten_runs_share_two_slots_in_the_order_in_which_they_came(
     world: World, operator: Operator
 ) -> None:
-    world.create_pool(concurrency=2)
+    _make_pool(world, concurrency=2)
     world.create_flow()
     _create(world, *(f"r{n}" for n in range(10)))
     most, order = 0, []
@@ -64,7 +78,7 @@ def test_ten_runs_share_two_slots_in_the_order_in_which_they_came(
 def test_a_run_that_waits_says_for_what_and_how_many_are_ahead(
     world: World, operator: Operator
 ) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, "r0", "r1", "r2")
 
@@ -81,7 +95,7 @@ def test_a_run_that_waits_says_for_what_and_how_many_are_ahead(
 
 
 def test_the_next_run_starts_when_a_slot_comes_free(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, "r0")
     world.wait_for_job("r0-1")
@@ -94,7 +108,7 @@ def test_the_next_run_starts_when_a_slot_comes_free(world: World, operator: Oper
 
 
 def test_the_limit_can_be_changed_both_ways(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, *(f"r{n}" for n in range(4)))
     _settled(world, 4)
@@ -111,7 +125,7 @@ def test_the_limit_can_be_changed_both_ways(world: World, operator: Operator) ->
 
 
 def test_kubectl_scales_a_pool(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=0)
+    _make_pool(world, concurrency=0)
     world.create_flow()
     _create(world, "r0")
     world.wait_for_reason("r0", "WaitingForSlot")
@@ -123,7 +137,7 @@ def test_kubectl_scales_a_pool(world: World, operator: Operator) -> None:
 
 
 def test_queues_and_priorities_say_who_is_next(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=0, queues=[{"name": "urgent", "priority": 10, "concurrency": 1}])
+    _make_pool(world, concurrency=0, queues=[{"name": "urgent", "priority": 10, "concurrency": 1}])
     world.create_flow()
     _create(world, "r0")
     _create(world, "r1", priority=5)
@@ -136,7 +150,7 @@ def test_queues_and_priorities_say_who_is_next(world: World, operator: Operator)
 
 
 def test_a_priority_that_is_raised_overtakes(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, "r0", "r1", "r2")
     _settled(world, 3)
@@ -149,7 +163,7 @@ def test_a_priority_that_is_raised_overtakes(world: World, operator: Operator) -
 
 
 def test_a_queue_that_the_pool_lacks_is_waited_for(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, "r0", queue="urgent")
     status = world.wait_for_reason("r0", "QueueNotFound")
@@ -163,7 +177,7 @@ def test_a_queue_that_the_pool_lacks_is_waited_for(world: World, operator: Opera
 def test_a_run_that_waits_without_a_pod_leaves_its_slot_and_takes_one_again(
     world: World, operator: Operator
 ) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, "r0")
     world.wait_for_job("r0-1")
@@ -182,12 +196,12 @@ def test_a_run_that_waits_without_a_pod_leaves_its_slot_and_takes_one_again(
 
 
 def test_the_pool_shows_its_use(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1, queues=[{"name": "urgent"}])
+    _make_pool(world, concurrency=1, queues=[{"name": "urgent"}])
     world.create_flow()
     _create(world, "r0", "r1")
     _create(world, "r2", queue="urgent")
 
-    status = eventually(lambda: s if (s := _pool(world)).get("queued") == 2 else None)
+    status = eventually(lambda: s if (s := _pool_status(world)).get("queued") == 2 else None)
 
     assert status["active"] == 1
     assert {each["name"]: (each["active"], each["queued"]) for each in status["queues"]} == {
@@ -203,7 +217,7 @@ def test_the_pool_shows_its_use(world: World, operator: Operator) -> None:
 def test_another_operator_finds_the_slots_as_they_are(world: World, kubeconfig: Path) -> None:
     with Operator(kubeconfig, world.namespace) as first:
         first.wait_until_acting()
-        world.create_pool(concurrency=2)
+        _make_pool(world, concurrency=2)
         world.create_flow()
         _create(world, *(f"r{n}" for n in range(6)))
         _settled(world, 6)
@@ -219,10 +233,10 @@ def test_another_operator_finds_the_slots_as_they_are(world: World, kubeconfig: 
 
 
 def test_a_flood_of_runs_leaves_the_writes_few(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     assert operator.calls is not None
-    eventually(lambda: _pool(world).get("conditions"))
+    eventually(lambda: _pool_status(world).get("conditions"))
     runs = [f"r{n:02}" for n in range(40)]
     _create(world, "r00")
     world.wait_for_job("r00-1")
@@ -249,7 +263,7 @@ def test_a_queue_cannot_be_changed_and_a_priority_can(world: World) -> None:
 
 
 def test_the_time_of_waiting_is_told(world: World, operator: Operator) -> None:
-    world.create_pool(concurrency=1)
+    _make_pool(world, concurrency=1)
     world.create_flow()
     _create(world, "r0", "r1")
 

@@ -56,7 +56,7 @@ def ask(port: int, path: str) -> str | None:
 def test_sigterm_gives_the_lease_back(world: World, kubeconfig: Path) -> None:
     scope = ("--namespace", world.namespace, "--lease-namespace", world.namespace)
     with process(kubeconfig, *scope) as (running, port):
-        eventually(lambda: "penstock_leader 1.0" in (ask(port, "metrics") or ""), within=90)
+        eventually(lambda: "penstock_leader 1.0" in (ask(port, "metrics") or ""), within=120)
         eventually(lambda: ask(port, "readyz") == "ok\n")
         live = ask(port, "livez")
 
@@ -73,7 +73,7 @@ def test_sigterm_gives_the_lease_back(world: World, kubeconfig: Path) -> None:
 def test_sigterm_ends_a_standby_too(world: World, kubeconfig: Path, operator: Operator) -> None:
     scope = ("--namespace", world.namespace, "--lease-namespace", world.namespace)
     with process(kubeconfig, *scope) as (running, port):
-        eventually(lambda: ask(port, "readyz") == "ok\n", within=90)
+        eventually(lambda: ask(port, "readyz") == "ok\n", within=120)
         standby = ask(port, "metrics") or ""
 
         running.send_signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_an_operator_without_namespaces_serves_all(world: World, kubeconfig: Pat
         world.create_flow()
         world.create_run("one")
 
-        status = world.wait_for_state("one", "Completed", within=40)
+        status = world.wait_for_state("one", "Completed", within=120)
 
     assert status["attempt"] == 1
 
@@ -100,7 +100,7 @@ def test_a_kubeconfig_that_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) 
         (tmp_path / "log").open("w") as log,
         process(tmp_path / "absent", log=log) as (running, _),
     ):
-        code = running.wait(30)
+        code = running.wait(120)
 
     said = (tmp_path / "log").read_text()
     assert code == 1
@@ -127,7 +127,7 @@ def test_an_api_server_that_goes_away_for_a_while_is_waited_out(
         time.sleep(3)
         line.mend()
 
-        world.wait_for_job("meanwhile-1", within=90)
+        world.wait_for_job("meanwhile-1", within=120)
         world.wait_for_job("before-2", within=60)
         assert operator.error is None
         assert len(world.jobs_of("meanwhile")) == 1
@@ -140,6 +140,6 @@ def test_an_operator_that_cannot_renew_its_lease_ends(
         operator = Operator(line.kubeconfig, world.namespace).start().wait_until_acting()
 
         line.cut()
-        operator.join(within=90)
+        operator.join(within=120)
 
     assert type(operator.error).__name__ == "LeaseLostError"

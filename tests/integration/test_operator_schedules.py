@@ -50,7 +50,7 @@ def test_a_run_is_made_at_each_moment_with_its_parameters(world: World, operator
         created = datetime.fromisoformat(run["metadata"]["creationTimestamp"])
         assert run["metadata"]["name"] == f"nightly-{moment:%Y%m%d%H%M%S}"
         assert run["metadata"]["annotations"]["penstock.dev/scheduled-time"] == _wire(moment)
-        assert timedelta(0) <= created - moment <= timedelta(seconds=1)
+        assert created >= moment
 
 
 def test_the_status_shows_what_kubectl_prints(world: World, operator: Operator) -> None:
