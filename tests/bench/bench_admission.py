@@ -24,7 +24,7 @@ from tests.integration.world import World, eventually
 RUNS, SLOTS, SUBMITTERS = 10_000, 10, 16
 RUN_SECONDS, STEADY_SECONDS, QUIET_SECONDS = 1.0, 30, 5
 WRITES_A_SECOND, WINDOW = 240, 10
-"""200 a second, and a burst of 400."""
+"""200 a second, and the part of a burst that those who wait may take, 200."""
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ class Bucket:
 class Limiter:
     """Bounds requests in flight and their rate; bursts pass, floods queue up in order.
 
-    The patient leave half of a burst to the others.
+    A burst is for what is due at one moment, as a thousand Schedules on the hour; of it the patient
+    take a small part.
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Limiter:
         *,
         concurrency: int = 32,
         per_second: float = 200.0,
-        burst: int = 400,
+        burst: int = 1000,
+        patient_burst: int = 200,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slots = asyncio.Semaphore(concurrency)
         self._bucket = Bucket(per_second=per_second, burst=burst)
-        self._reserve = burst // 2
+        self._reserve = burst - patient_burst
         self._clock = clock
 
     @asynccontextmanager
