@@ -101,7 +101,7 @@ class Admission:
                 slots.holds(name, seat, obstacle=_obstacle_of(run, state=state))
             else:
                 slots.waits(name, seat)
-        elif name in self._runs:
+        elif state and name in self._runs:  # else it stands where it stood when it asked
             self._slots(self._runs[name].pool).rests(name)
         yield from self._concerned(name)
 

@@ -9,6 +9,7 @@ from penstock_operator.app.keys import Key, Kind
 from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, Name
 from penstock_operator.kube.resources import FLOWS, JOBS, LIMITS, POOLS, RUNS, SCHEDULES, SIGNALS
+from penstock_operator.model.flowrun import FlowRun
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -106,6 +107,18 @@ def test_a_run_that_is_told_that_it_waits_is_not_looked_at_again() -> None:
     noticed.saw(RUNS, {**run("one"), "status": WAITS})
 
     assert key(Kind.RUN, "one") not in queue.keys
+
+
+def test_a_run_keeps_its_place_until_it_is_told_that_it_waits() -> None:
+    noticed, _ = triggers(Queued())
+    full_pool(noticed)
+    noticed.notice(RUNS, "ADDED", run("one"))
+    one, two = (FlowRun.model_validate(run(name)) for name in ("one", "two"))
+    noticed.admission.ask(one, pool="default")
+
+    noticed.notice(FLOWS, "MODIFIED", {**flow(version=2), "status": {"observedGeneration": 1}})
+
+    assert noticed.admission.ask(two, pool="default").ahead == 1
 
 
 def test_a_new_run_does_not_overtake_the_launch_of_one_that_was_there_before() -> None:
