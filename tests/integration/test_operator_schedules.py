@@ -87,7 +87,8 @@ def test_the_end_of_a_run_lets_the_next_one_start(world: World, operator: Operat
 def test_a_later_run_cancels_the_earlier_one(world: World, operator: Operator) -> None:
     world.create_pool()
     world.create_flow()
-    _schedule(world, interval={"seconds": 2}, overlapPolicy="CancelRunning")
+    # The first has to be at work before the second is due, on a slow machine too.
+    _schedule(world, interval={"seconds": 10}, overlapPolicy="CancelRunning")
     first = eventually(lambda: _runs(world))[0]["metadata"]["name"]
     world.wait_for_job(f"{first}-1")
     world.start_job(f"{first}-1")
