@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from penstock_operator.kube.caches import Caches
 from penstock_operator.reconcile import reading
-from penstock_operator.reconcile.observed import LimitView
+from penstock_operator.reconcile.views import LimitView
 
 _LIMIT = ["namespace", "limit"]
 

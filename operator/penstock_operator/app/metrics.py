@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from penstock_operator.app.limit_metrics import LimitCollector
 from penstock_operator.app.pool_metrics import PoolCollector, PoolFigures
-from penstock_operator.reconcile.observed import LimitView
+from penstock_operator.reconcile.views import LimitView
 
 _RECONCILE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 _LAUNCH_BUCKETS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60, 300, 1800)

@@ -17,8 +17,8 @@ from penstock_operator.app.admission import Admission
 from penstock_operator.kube.caches import Caches, Name
 from penstock_operator.model.states import ConditionStatus, ConditionType
 from penstock_operator.reconcile import reading
-from penstock_operator.reconcile.observed import Malformed
 from penstock_operator.reconcile.pools import use_by_queue
+from penstock_operator.reconcile.views import Malformed
 
 _POOL = ["namespace", "pool"]
 _QUEUE = [*_POOL, "queue"]

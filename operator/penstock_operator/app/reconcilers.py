@@ -41,15 +41,12 @@ from penstock_operator.reconcile.history import plan_history
 from penstock_operator.reconcile.limits import plan_limit
 from penstock_operator.reconcile.names import pool_name, snapshot_name
 from penstock_operator.reconcile.observed import (
-    LimitView,
     Look,
-    Malformed,
     ObservedFlow,
     ObservedLimit,
     ObservedPool,
     ObservedRun,
     Refusal,
-    RunView,
 )
 from penstock_operator.reconcile.pools import plan_pool
 from penstock_operator.reconcile.relatives import names_of_relatives
@@ -59,6 +56,7 @@ from penstock_operator.reconcile.scheduling.plans import plan_schedule
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.signals import plan_forwarding, plan_signal_collection
 from penstock_operator.reconcile.snapshots import plan_snapshots
+from penstock_operator.reconcile.views import LimitView, Malformed, RunView
 
 logger = logging.getLogger(__name__)
 

@@ -35,8 +35,8 @@ from penstock_operator.kube.resources import (
 from penstock_operator.model.states import ConditionType, State
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import RUN_LABEL
-from penstock_operator.reconcile.observed import Malformed
 from penstock_operator.reconcile.sharing import MOST_TICKETS, tickets
+from penstock_operator.reconcile.views import Malformed
 from penstock_operator.reconcile.wire import children, field, number, text
 
 _USE_SECONDS = 2.0

@@ -41,29 +41,31 @@ from penstock_operator.reconcile.names import (
     snapshot_name,
 )
 from penstock_operator.reconcile.observed import (
+    Look,
+    ObservedFlow,
+    ObservedLimit,
+    ObservedPool,
+    ObservedRun,
+    RunnerAccess,
+)
+from penstock_operator.reconcile.pools import binding_name
+from penstock_operator.reconcile.relatives import names_of_relatives
+from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, listed_runs
+from penstock_operator.reconcile.views import (
     BindingView,
     ConfigMapView,
     EventView,
     FinishedRun,
     JobView,
     LimitView,
-    Look,
     Malformed,
-    ObservedFlow,
-    ObservedLimit,
-    ObservedPool,
-    ObservedRun,
     PodView,
     RunName,
-    RunnerAccess,
     RunView,
     Series,
     SignalView,
     SnapshotView,
 )
-from penstock_operator.reconcile.pools import binding_name
-from penstock_operator.reconcile.relatives import names_of_relatives
-from penstock_operator.reconcile.scheduling.observed import ObservedSchedule, listed_runs
 from penstock_operator.reconcile.wire import text
 
 _STATES = {str(each): each for each in State}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from penstock_operator.kube.caches import Name
-from penstock_operator.reconcile.observed import ConfigMapView
+from penstock_operator.reconcile.views import ConfigMapView
 
 _LIMIT_BYTES = 32 * 1024 * 1024
 

@@ -15,9 +15,10 @@ from penstock_operator.reconcile.case import NeedError, RunCase
 from penstock_operator.reconcile.code import Code, Fault
 from penstock_operator.reconcile.holds import SETTLING, Hold, line
 from penstock_operator.reconcile.names import DEFAULT_QUEUE, pool_name, queue_name
-from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
+from penstock_operator.reconcile.observed import Look, NotLooked
 from penstock_operator.reconcile.sharing import with_shared_slots
 from penstock_operator.reconcile.usable import flow_fault, image_of, pool_fault
+from penstock_operator.reconcile.views import Malformed
 
 PREPARING = timedelta(seconds=5)
 """How long a run waits without a word for the pool's ServiceAccount to be seen to."""

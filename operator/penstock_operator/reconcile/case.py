@@ -17,15 +17,10 @@ from penstock_operator.reconcile.actions import (
 )
 from penstock_operator.reconcile.code import Code, Fault, code_from, code_of
 from penstock_operator.reconcile.names import job_name
-from penstock_operator.reconcile.observed import (
-    JobView,
-    Look,
-    NotLooked,
-    ObservedRun,
-    PodView,
-)
+from penstock_operator.reconcile.observed import Look, NotLooked, ObservedRun
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.status import is_news, second
+from penstock_operator.reconcile.views import JobView, PodView
 
 
 class NeedError(Exception):

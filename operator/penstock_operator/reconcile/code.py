@@ -18,7 +18,7 @@ from penstock_operator.model.flow import Flow, FlowSpec
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.states import ReadyReason
 from penstock_operator.reconcile.names import FLOW_LABEL, MANAGED_BY, snapshot_name
-from penstock_operator.reconcile.observed import ConfigMapView
+from penstock_operator.reconcile.views import ConfigMapView
 from penstock_operator.reconcile.wire import canonical, child, text
 
 SourceKind = Literal["image", "inline", "configMap"]

@@ -6,9 +6,9 @@ from penstock_operator.model.execution import Outcome
 from penstock_operator.model.states import Reason, State
 from penstock_operator.reconcile.actions import Plan
 from penstock_operator.reconcile.case import RunCase, after
-from penstock_operator.reconcile.observed import JobView
 from penstock_operator.reconcile.status import Standing, ended_with
 from penstock_operator.reconcile.text import duration
+from penstock_operator.reconcile.views import JobView
 
 SUPPORTED_PROTOCOLS = frozenset({1})
 """Versions of the runner's report that this operator understands."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from penstock_operator.reconcile.observed import EventView, PodView
+from penstock_operator.reconcile.views import EventView, PodView
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -10,10 +10,11 @@ from penstock_operator.model.states import ReadyReason
 from penstock_operator.model.workpool import WorkPool
 from penstock_operator.reconcile.actions import CreateSnapshot, PatchFlowStatus, Plan, target_of
 from penstock_operator.reconcile.code import Code, Fault, code_of, snapshot_manifest
-from penstock_operator.reconcile.observed import Look, Malformed, NotLooked, ObservedFlow
+from penstock_operator.reconcile.observed import Look, NotLooked, ObservedFlow
 from penstock_operator.reconcile.readiness import readiness, usable
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.usable import flow_fault
+from penstock_operator.reconcile.views import Malformed
 
 SOURCE_CHANGES, SOURCE_APPEARS = timedelta(seconds=60), timedelta(seconds=5)
 """How often a ConfigMap is looked at that a Flow has its code from, and one that is of no use."""

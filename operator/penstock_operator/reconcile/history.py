@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from penstock_operator.model.flow import History
 from penstock_operator.reconcile.actions import DeleteRun, Plan
-from penstock_operator.reconcile.observed import NO_SERIES, FinishedRun, Series
+from penstock_operator.reconcile.views import NO_SERIES, FinishedRun, Series
 
 
 def plan_history(

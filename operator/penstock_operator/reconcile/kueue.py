@@ -10,9 +10,9 @@ from penstock_operator.reconcile.case import RunCase, after
 from penstock_operator.reconcile.launching import recover
 from penstock_operator.reconcile.losses import loss_of_suspended_job
 from penstock_operator.reconcile.names import KUEUE
-from penstock_operator.reconcile.observed import JobView
 from penstock_operator.reconcile.pending import FIRST_LOOK, OFTEN
 from penstock_operator.reconcile.status import Standing, status_with, waiting
+from penstock_operator.reconcile.views import JobView
 
 
 def follow_suspended_job(case: RunCase, job: JobView) -> Plan:

@@ -12,8 +12,9 @@ from penstock.concurrency.ledger import bury, first_in_line, hand_over, seconds_
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.states import ReadyReason, State
 from penstock_operator.reconcile.actions import Plan, PutLimitStatus, target_of
-from penstock_operator.reconcile.observed import LimitView, Look, Malformed, ObservedLimit, RunView
+from penstock_operator.reconcile.observed import Look, ObservedLimit
 from penstock_operator.reconcile.readiness import readiness
+from penstock_operator.reconcile.views import LimitView, Malformed, RunView
 from penstock_operator.reconcile.wire import canonical, child
 
 

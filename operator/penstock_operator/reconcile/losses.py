@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from penstock_operator.model.states import Reason
 from penstock_operator.reconcile.names import FLOW_CONTAINER
-from penstock_operator.reconcile.observed import ContainerView, JobView, PodView
 from penstock_operator.reconcile.text import quote
+from penstock_operator.reconcile.views import ContainerView, JobView, PodView
 
 STUCK = timedelta(seconds=10)
 """How long after its deletion was due a pod counts as held by a kubelet that is gone."""

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.flowrun import FlowRun
-from penstock_operator.reconcile.observed import Malformed
+from penstock_operator.reconcile.views import Malformed
 
 FLOW_LABEL = "penstock.dev/flow"
 RUN_LABEL = "penstock.dev/run"

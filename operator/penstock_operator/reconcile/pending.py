@@ -10,9 +10,10 @@ from penstock_operator.reconcile.code import snapshot_manifest
 from penstock_operator.reconcile.ending import end
 from penstock_operator.reconcile.launching import launching
 from penstock_operator.reconcile.names import snapshot_name
-from penstock_operator.reconcile.observed import JobView, Look, NotLooked, Refusal
+from penstock_operator.reconcile.observed import Look, NotLooked, Refusal
 from penstock_operator.reconcile.status import Standing, status_with, waiting
 from penstock_operator.reconcile.text import clock, duration, quote
+from penstock_operator.reconcile.views import JobView
 from penstock_operator.reconcile.waits import (
     Trouble,
     deadline_of,

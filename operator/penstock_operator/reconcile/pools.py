@@ -18,7 +18,6 @@ from penstock_operator.reconcile.manifests import role_binding_manifest, service
 from penstock_operator.reconcile.names import DEFAULT_QUEUE, RUNNER_ACCOUNT
 from penstock_operator.reconcile.observed import (
     Look,
-    Malformed,
     NotLooked,
     ObservedPool,
     PoolUse,
@@ -28,6 +27,7 @@ from penstock_operator.reconcile.readiness import readiness, usable
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.text import quote
 from penstock_operator.reconcile.usable import pool_fault
+from penstock_operator.reconcile.views import Malformed
 from penstock_operator.reconcile.wire import text
 
 

@@ -23,7 +23,10 @@ from penstock_operator.reconcile.names import (
     MOMENT_ANNOTATION,
     QUEUE_LABEL,
 )
-from penstock_operator.reconcile.observed import (
+from penstock_operator.reconcile.scheduling.observed import ScheduledRun
+from penstock_operator.reconcile.scheduling.rules import run_name
+from penstock_operator.reconcile.text import shorten
+from penstock_operator.reconcile.views import (
     ConfigMapView,
     ContainerView,
     EventView,
@@ -36,9 +39,6 @@ from penstock_operator.reconcile.observed import (
     Series,
     SignalView,
 )
-from penstock_operator.reconcile.scheduling.observed import ScheduledRun
-from penstock_operator.reconcile.scheduling.rules import run_name
-from penstock_operator.reconcile.text import shorten
 from penstock_operator.reconcile.wire import child, children, field, instant, number, strings, text
 
 Raw = Mapping[str, JsonValue]

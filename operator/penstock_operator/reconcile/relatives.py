@@ -12,8 +12,9 @@ from penstock_operator.model.states import Reason, State, WaitKind
 from penstock_operator.reconcile.actions import Plan
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import end
-from penstock_operator.reconcile.observed import Look, RunView
+from penstock_operator.reconcile.observed import Look
 from penstock_operator.reconcile.status import Standing, status_with, waiting
+from penstock_operator.reconcile.views import RunView
 
 SLOW = timedelta(seconds=10)
 """How often a run is looked at that no event tells of: one that has ended."""

@@ -8,8 +8,8 @@ from datetime import timedelta
 from penstock_operator.model.states import Reason, WaitKind
 from penstock_operator.reconcile.case import RunCase
 from penstock_operator.reconcile.holds import Hold
-from penstock_operator.reconcile.observed import RunView
 from penstock_operator.reconcile.relatives import relative
+from penstock_operator.reconcile.views import RunView
 
 LOOK_AGAIN = timedelta(seconds=5)
 """How often it is looked whether the run before has ended: the rerun hears of no event."""

@@ -26,7 +26,7 @@ from penstock_operator.reconcile.losses import (
     loss_of_pod,
     loss_of_stuck_pod,
 )
-from penstock_operator.reconcile.observed import JobView, Look, ObservedRun
+from penstock_operator.reconcile.observed import Look, ObservedRun
 from penstock_operator.reconcile.pauses import pause_left
 from penstock_operator.reconcile.pending import (
     OFTEN,
@@ -48,6 +48,7 @@ from penstock_operator.reconcile.suspending import (
 )
 from penstock_operator.reconcile.telling import tell_of_changed_code, tell_of_changed_image
 from penstock_operator.reconcile.undoing import end_as_told, follow_last_launch
+from penstock_operator.reconcile.views import JobView
 
 
 def plan_run(observed: ObservedRun, *, now: datetime, settings: Settings) -> Plan:

@@ -18,7 +18,8 @@ from penstock_operator.reconcile.actions import Action
 from penstock_operator.reconcile.case import NeedError, RunCase
 from penstock_operator.reconcile.holds import SETTLING, Hold, line
 from penstock_operator.reconcile.limits import put_status
-from penstock_operator.reconcile.observed import LimitView, Look
+from penstock_operator.reconcile.observed import Look
+from penstock_operator.reconcile.views import LimitView
 
 MOST_TICKETS = 10
 """Runs of the operator's in the line of a limit. Each write of the limit holds the whole line; who

@@ -18,9 +18,9 @@ from penstock_operator.reconcile.actions import (
     Target,
 )
 from penstock_operator.reconcile.case import RunCase
-from penstock_operator.reconcile.observed import RunName, RunView, SignalView
 from penstock_operator.reconcile.relatives import heir
 from penstock_operator.reconcile.text import shorten
+from penstock_operator.reconcile.views import RunName, RunView, SignalView
 
 EARLY = timedelta(hours=1)
 """How long a signal is kept for a run that does not exist yet."""

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from penstock_operator.reconcile.actions import DeleteSnapshot, Plan
-from penstock_operator.reconcile.observed import SnapshotView
+from penstock_operator.reconcile.views import SnapshotView
 
 YOUNG = timedelta(minutes=10)
 """A snapshot is made before anything names it."""

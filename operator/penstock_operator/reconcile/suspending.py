@@ -14,13 +14,14 @@ from penstock_operator.reconcile.actions import Plan, Propagation
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import PATIENCE, is_overdue, last_moment, linger
 from penstock_operator.reconcile.launching import launching, on_request, wake, with_pool
-from penstock_operator.reconcile.observed import JobView, Look
+from penstock_operator.reconcile.observed import Look
 from penstock_operator.reconcile.pauses import attempt_began
 from penstock_operator.reconcile.relatives import ended_run
 from penstock_operator.reconcile.sharing import slot_due, slot_that_came, slots_given_back
 from penstock_operator.reconcile.signals import awaited_signal
 from penstock_operator.reconcile.status import Standing, next_second, second, status_with
 from penstock_operator.reconcile.text import date
+from penstock_operator.reconcile.views import JobView
 
 SKEW_PAUSE = timedelta(seconds=30)
 """How far apart attempts start that say they are due already: the runner's clock is behind ours,

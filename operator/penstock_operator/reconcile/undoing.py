@@ -14,9 +14,10 @@ from penstock_operator.reconcile.admission import Ready, placed_beyond_limits
 from penstock_operator.reconcile.case import NeedError, RunCase, after
 from penstock_operator.reconcile.ending import end, end_by_outcome, is_overdue, told_by
 from penstock_operator.reconcile.fencing import create_job, fenced, lost_snapshot
-from penstock_operator.reconcile.observed import JobView, Look
+from penstock_operator.reconcile.observed import Look
 from penstock_operator.reconcile.status import Standing, second
 from penstock_operator.reconcile.text import shorten
+from penstock_operator.reconcile.views import JobView
 
 PATIENCE = timedelta(minutes=5)
 """How long the launch may take in all, its pod's start included; the runner keeps to its grace."""

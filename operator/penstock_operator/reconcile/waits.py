@@ -12,9 +12,9 @@ from penstock_operator.model.flowrun import WaitingFor
 from penstock_operator.model.states import Reason, WaitKind
 from penstock_operator.reconcile.events import has_got_further, latest_hindrance, latest_refusal
 from penstock_operator.reconcile.names import FLOW_CONTAINER
-from penstock_operator.reconcile.observed import ContainerView, EventView, JobView, PodView
 from penstock_operator.reconcile.settings import Settings
 from penstock_operator.reconcile.text import quote
+from penstock_operator.reconcile.views import ContainerView, EventView, JobView, PodView
 
 _IMAGE_TROUBLES = frozenset(
     {

@@ -7,8 +7,9 @@ from datetime import datetime
 from penstock_operator.model.flow import Flow
 from penstock_operator.model.schedule import Schedule
 from penstock_operator.model.states import State
-from penstock_operator.reconcile.observed import NOT_LOOKED, Malformed, NotLooked
+from penstock_operator.reconcile.observed import NOT_LOOKED, NotLooked
 from penstock_operator.reconcile.scheduling.rules import run_name
+from penstock_operator.reconcile.views import Malformed
 
 
 @dataclass(frozen=True, slots=True)

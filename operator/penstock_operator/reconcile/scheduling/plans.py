@@ -19,7 +19,7 @@ from penstock_operator.reconcile.actions import (
     Plan,
     target_of,
 )
-from penstock_operator.reconcile.observed import Look, Malformed, NotLooked
+from penstock_operator.reconcile.observed import Look, NotLooked
 from penstock_operator.reconcile.scheduling.backfills import Progress, go_on
 from penstock_operator.reconcile.scheduling.course import Course
 from penstock_operator.reconcile.scheduling.creation import create_run
@@ -39,6 +39,7 @@ from penstock_operator.reconcile.scheduling.telling import (
     tell_of_skipped,
 )
 from penstock_operator.reconcile.scheduling.verdicts import fault_of, verdict_on, with_conditions
+from penstock_operator.reconcile.views import Malformed
 
 _SHOWN_TICKS = 5
 _NOW = timedelta(0)

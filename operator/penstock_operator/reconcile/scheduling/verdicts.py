@@ -8,12 +8,12 @@ from penstock_operator.model.schedule import Schedule, ScheduleStatus
 from penstock_operator.model.schema import JsonObject
 from penstock_operator.model.states import ReadyReason
 from penstock_operator.reconcile.code import Fault
-from penstock_operator.reconcile.observed import Malformed
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
 from penstock_operator.reconcile.readiness import readiness
 from penstock_operator.reconcile.scheduling.backfills import backfill_fault
 from penstock_operator.reconcile.scheduling.nominal import template_fault, with_moment
 from penstock_operator.reconcile.scheduling.rules import rules_of
+from penstock_operator.reconcile.views import Malformed
 
 _SKIPPED = "what is due is skipped, and counted"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from penstock_operator.kube.caches import Name
 from penstock_operator.kube.snapshots import SnapshotCache
-from penstock_operator.reconcile.observed import ConfigMapView
+from penstock_operator.reconcile.views import ConfigMapView
 
 
 def snapshot(size: int) -> ConfigMapView:

@@ -16,17 +16,11 @@ from typing import Any
 from penstock_operator.reconcile import actions as do
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import pool_name, snapshot_name
-from penstock_operator.reconcile.observed import (
-    LimitView,
-    Look,
-    ObservedRun,
-    Refusal,
-    RunView,
-    Slot,
-)
+from penstock_operator.reconcile.observed import Look, ObservedRun, Refusal, Slot
 from penstock_operator.reconcile.relatives import names_of_relatives
 from penstock_operator.reconcile.runs import plan_run
 from penstock_operator.reconcile.settings import Settings
+from penstock_operator.reconcile.views import LimitView, RunView
 
 START = datetime(2026, 11, 21, 9, 0, 0, tzinfo=UTC)
 SETTINGS = Settings(runner_image="runner:1", runner_cluster_role="penstock-runner")

@@ -16,20 +16,22 @@ from penstock_operator.reconcile.flows import plan_flow
 from penstock_operator.reconcile.history import plan_history
 from penstock_operator.reconcile.observed import (
     NOT_LOOKED,
-    BindingView,
-    ConfigMapView,
-    FinishedRun,
     Look,
     ObservedFlow,
     ObservedPool,
     PoolUse,
     RunnerAccess,
-    Series,
-    SnapshotView,
 )
 from penstock_operator.reconcile.pools import plan_pool
 from penstock_operator.reconcile.reading import read_flow, read_pool
 from penstock_operator.reconcile.snapshots import plan_snapshots
+from penstock_operator.reconcile.views import (
+    BindingView,
+    ConfigMapView,
+    FinishedRun,
+    Series,
+    SnapshotView,
+)
 
 LATER = START + timedelta(minutes=5)
 

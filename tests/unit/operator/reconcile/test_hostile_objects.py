@@ -11,14 +11,9 @@ from tests.unit.operator.reconcile.cluster import SETTINGS, START, Cluster, Oper
 
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.flows import plan_flow
-from penstock_operator.reconcile.observed import (
-    ConfigMapView,
-    Malformed,
-    ObservedFlow,
-    ObservedPool,
-    RunnerAccess,
-)
+from penstock_operator.reconcile.observed import ObservedFlow, ObservedPool, RunnerAccess
 from penstock_operator.reconcile.pools import plan_pool
+from penstock_operator.reconcile.views import ConfigMapView, Malformed
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),

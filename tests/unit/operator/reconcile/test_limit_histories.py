@@ -13,7 +13,8 @@ from penstock.concurrency.ledger import Me, Wish, hand_over, leave, settle
 from penstock_operator.model.meta import ObjectMeta
 from penstock_operator.reconcile.actions import PutLimitStatus
 from penstock_operator.reconcile.limits import plan_limit
-from penstock_operator.reconcile.observed import LimitView, ObservedLimit, RunView
+from penstock_operator.reconcile.observed import ObservedLimit
+from penstock_operator.reconcile.views import LimitView, RunView
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 TERMS = Terms(limit=3)

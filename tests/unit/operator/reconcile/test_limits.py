@@ -10,8 +10,9 @@ import pytest
 from penstock.concurrency.book import Key
 from penstock_operator.reconcile.actions import PutLimitStatus
 from penstock_operator.reconcile.limits import plan_limit
-from penstock_operator.reconcile.observed import Look, ObservedLimit, RunView
+from penstock_operator.reconcile.observed import Look, ObservedLimit
 from penstock_operator.reconcile.reading import read_limit
+from penstock_operator.reconcile.views import RunView
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 LATER = "2026-11-21T09:01:00Z"

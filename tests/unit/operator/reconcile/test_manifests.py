@@ -21,9 +21,9 @@ from penstock_operator.reconcile.manifests import (
     role_binding_manifest,
     service_account_manifest,
 )
-from penstock_operator.reconcile.observed import ConfigMapView
 from penstock_operator.reconcile.pods import Launch
 from penstock_operator.reconcile.reading import read_config_map
+from penstock_operator.reconcile.views import ConfigMapView
 
 GOLDEN = Path(__file__).parent / "golden"
 

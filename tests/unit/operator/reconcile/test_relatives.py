@@ -13,7 +13,7 @@ from tests.unit.operator.reconcile.cluster import Cluster, Conflict, Died, Opera
 
 from penstock_operator.model.flow import History
 from penstock_operator.reconcile.history import plan_history
-from penstock_operator.reconcile.observed import FinishedRun
+from penstock_operator.reconcile.views import FinishedRun
 
 HOUR = 3600
 
