@@ -1,6 +1,7 @@
 """The command line against a real API server; the tests play operator and runner."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from tests.integration.apiserver import GROUP, ApiServer, Object
 from tests.integration.journals import entries
+from tests.integration.world import eventually
 from typer.testing import CliRunner
 
 from penstock.cli.app import app
@@ -65,12 +67,7 @@ class Play:
 
     def await_run(self) -> str:
         """Return the name of the first run as soon as there is one."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if runs := self.runs():
-                return str(runs[0]["metadata"]["name"])
-            time.sleep(0.05)
-        raise AssertionError("There is no run.")
+        return str(eventually(self.runs, what="a run")[0]["metadata"]["name"])
 
     def _create(self, plural: str, kind: str, metadata: Object, spec: Object) -> None:
         body = {"apiVersion": "penstock.dev/v1alpha1", "kind": kind}
@@ -92,6 +89,12 @@ def penstock(kubeconfig: Path, namespace: str) -> Penstock:
     """Run the command line in this process, in the test's namespace."""
     place = ("--kubeconfig", str(kubeconfig), "--namespace", namespace)
     return lambda *arguments: CliRunner().invoke(app, [*place, *map(str, arguments)])
+
+
+def shown() -> str:
+    """Return what the command that runs has written about its progress."""
+    sys.stderr.flush()
+    return bytes(sys.stderr.buffer.getvalue()).decode()  # type: ignore[attr-defined]
 
 
 def meanwhile(act: Callable[[], None]) -> threading.Thread:
@@ -228,7 +231,7 @@ def test_a_watched_run_ends_with_the_exit_code_of_its_outcome(
         play.enter(run, "Pending", reason="Launching")
         play.enter(run, "Running", reason="Running")
         play.report(run, progress="2/3", tasks=TASKS)
-        time.sleep(0.3)  # the lines show what a watch saw, and it may skip what passed too fast
+        eventually(lambda: "2/3" in shown())  # it may skip what passes too fast
         play.enter(run, state, reason=reason)
 
     operator = meanwhile(operate)

@@ -258,9 +258,10 @@ def test_an_image_that_changed_under_its_name_is_told(world: World, operator: Op
     world.report_outcome("one", attempt=2, pod_uid=second["metadata"]["uid"])
     status = world.wait_for_state("one", "Completed")
 
-    told = eventually(lambda: [each["reason"] for each in world.list("events")])
+    assert eventually(
+        lambda: "ImageChanged" in [each["reason"] for each in world.list("events")],
+    )
     assert (status["imageID"], status["lastImageID"]) == ("daily@sha256:aa", "daily@sha256:bb")
-    assert "ImageChanged" in told
 
 
 def runs(image: str) -> dict[str, object]:

@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -425,10 +425,17 @@ class Counting:
     async def close(self) -> None:
         await self._inner.close()
 
-    def writes(self) -> list[str]:
+    def writes(self, *, of: str = "") -> list[str]:
+        """Return the writes, or those of objects with this in their names."""
         return [
-            f"{request.method} {request.resource}" for request in self.requests if request.is_write
+            f"{request.method} {request.resource}"
+            for request in self.requests
+            if request.is_write and of in f"{request.path} {_name_in(request.body)}"
         ]
+
+
+def _name_in(body: Mapping[str, Any] | None) -> str:
+    return str((body or {}).get("metadata", {}).get("name", ""))
 
 
 class Mortal:
