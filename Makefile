@@ -48,7 +48,8 @@ UNIT_operator := tests/unit $(UNIT_sdk:%=--ignore=%)
 
 integration: venv ## Operator, CRDs and crashes against a real API server
 	@scripts/cluster prepare
-	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration tests/chaos $(ARGS)
+	@# In the order given: the files of tests/chaos take longest.
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/chaos tests/integration $(ARGS)
 
 chaos: venv ## Random flows under faults against a model: MINUTES=… SEED=…, PROGRAM=… to repeat one, SWEEP=all, REAL=1
 	@devcluster/devcluster build >/dev/null
