@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.e2e.cluster import FRAGILE, Object
+from tests.e2e.cluster import Object
 from tests.e2e.namespaces import Namespace
 from tests.e2e.test_durability import SHOWN, result
 
@@ -46,7 +46,10 @@ def _given(namespace: Namespace) -> None:
 
 
 def test_a_pod_has_what_its_pool_and_its_flow_give_it(namespace: Namespace) -> None:
-    """The sidecar never ends by itself, and keeps nobody waiting."""
+    """The sidecar never ends by itself, and keeps nobody waiting.
+
+    Tolerations are what the tests of lost nodes live by.
+    """
     _given(namespace)
     sidecar = _container(
         namespace,
@@ -55,11 +58,10 @@ def test_a_pod_has_what_its_pool_and_its_flow_give_it(namespace: Namespace) -> N
         restartPolicy="Always",
         startupProbe={"exec": READY, "periodSeconds": 1, "failureThreshold": 60},
     )
-    node = namespace.cluster.nodes()[-1]
+    node = namespace.cluster.nodes()[0]
     pool = {
         "priorityClassName": namespace.name,
         "nodeSelector": {"kubernetes.io/hostname": node},
-        "tolerations": [{"key": FRAGILE, "operator": "Exists", "effect": "NoSchedule"}],
         "initContainers": [sidecar],
         "containers": [
             {
