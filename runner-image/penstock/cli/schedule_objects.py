@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from penstock.cli.absence import named
 from penstock.cli.cluster import Cluster, Object
 from penstock.cli.errors import CommandError
 from penstock.cli.moments import parse_time
-from penstock.schedules import Cron, Gap, Interval, Overlap, RRule, Schedule, ScheduleError, zone_of
+from penstock.schedules import Gap, Overlap, Schedule, ScheduleError, zone_of
+from penstock.schedules.rules import rules_by
 
 _FIRST = (
     "Write one: penstock render FILE:FLOW --image IMAGE --cron '0 6 * * *' --tz ZONE | kubectl "
@@ -40,17 +40,17 @@ def zone_in(schedule: Object) -> ZoneInfo:
 def rules_in(schedule: Object) -> tuple[Schedule, ...]:
     """Return what says when a Schedule is due, as the operator reads it."""
     spec = schedule["spec"]
+    interval, dst = spec.get("interval", {}), spec.get("dst", {})
     try:
-        if interval := spec.get("interval"):
-            anchor = {"anchor_date": parse_time(interval["anchor"])} if "anchor" in interval else {}
-            return (Interval(timedelta(seconds=interval["seconds"]), **anchor),)
-        zone, dst = spec.get("timeZone", "UTC"), spec.get("dst", {})
-        gap = Gap(dst["gap"]) if "gap" in dst else None
-        overlap = Overlap(dst["overlap"]) if "overlap" in dst else None
-        if rule := spec.get("rrule"):
-            return (RRule(rule, timezone=zone, gap=gap, overlap=overlap),)
-        lines = spec.get("crons") or [spec["cron"]]
-        return tuple(Cron(line, timezone=zone, gap=gap, overlap=overlap) for line in lines)
+        return rules_by(
+            seconds=interval.get("seconds"),
+            anchor=parse_time(interval["anchor"]) if "anchor" in interval else None,
+            rrule=spec.get("rrule"),
+            lines=spec.get("crons") or [each for each in [spec.get("cron")] if each],
+            zone=spec.get("timeZone", "UTC"),
+            gap=Gap(dst["gap"]) if "gap" in dst else None,
+            overlap=Overlap(dst["overlap"]) if "overlap" in dst else None,
+        )
     except ScheduleError as error:
         raise CommandError(f"{schedule['metadata']['name']} is never due: {error}") from error
 

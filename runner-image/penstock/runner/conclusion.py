@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.engine.outcome import Outcome
 from penstock.errors import ChildRunRefused, JournalError, RerunImpossible
+from penstock.runner.launch import last_report
 from penstock.runner.report import Conclusion, Result
 from penstock.states import StateType
 from penstock.tracebacks import report_error
@@ -67,7 +68,7 @@ def conclude_cancelled_before_start(run: Mapping[str, Any], *, attempt: int) -> 
     """Tell that this attempt has run nothing, because nobody wants the run any more; ``run`` has
     what the attempt before reported."""
     words = "its flow began" if attempt == 1 else f"its flow went on in attempt {attempt}"
-    report = (run.get("status") or {}).get("execution") or {}
+    report = last_report(run)
     if report.get("attempt", attempt) < attempt and (progress := report.get("progress")):
         words += f"; {progress} task runs were done by then"
     return Conclusion(

@@ -25,6 +25,7 @@ from penstock.runner.board import NoticeBoard
 from penstock.runner.chains import RunChain, open_chain
 from penstock.runner.environment import Environment
 from penstock.runner.inbox import ClusterInbox
+from penstock.runner.launch import last_report
 from penstock.runner.limits import close_limits
 from penstock.runner.publisher import Publisher
 from penstock.runner.reruns import OtherRuns, take_over
@@ -112,8 +113,7 @@ def make_durable(
 
 def owes_rollbacks(run: Mapping[str, Any]) -> bool:
     """Tell whether a launch before has left something that is to be rolled back if the run ends."""
-    report = (run.get("status") or {}).get("execution") or {}
-    return bool(report.get("journal", {}).get("rollbacksOwed"))
+    return bool(last_report(run).get("journal", {}).get("rollbacksOwed"))
 
 
 def _leaves_for_slots(run: Mapping[str, Any], journal: RunJournal) -> Callable[[], bool]:
@@ -123,8 +123,7 @@ def _leaves_for_slots(run: Mapping[str, Any], journal: RunJournal) -> Callable[[
     until it has got something done: else it might leave for the second, come back for the first,
     and so on without end.
     """
-    report = (run.get("status") or {}).get("execution") or {}
-    if report.get("suspension", {}).get("kind") != "ConcurrencyLimit":
+    if last_report(run).get("suspension", {}).get("kind") != "ConcurrencyLimit":
         return lambda: True
     before = journal.figures.entries
     return lambda: journal.figures.entries > before

@@ -23,7 +23,13 @@ from penstock.runner.conclusion import (
 )
 from penstock.runner.durable import LIMITS_SECONDS, make_durable, owes_rollbacks
 from penstock.runner.environment import Environment
-from penstock.runner.launch import LaunchError, enter_sources, read_launch, scheduled_time
+from penstock.runner.launch import (
+    LaunchError,
+    enter_sources,
+    last_report,
+    read_launch,
+    scheduled_time,
+)
 from penstock.runner.limits import close_limits
 from penstock.runner.publisher import Publisher
 from penstock.runner.report import Conclusion
@@ -48,7 +54,7 @@ def run_flow(
     context.scheduled_at = scheduled_time(run)
 
     def unbegun(conclusion: Conclusion) -> Conclusion:
-        board.repeat((run.get("status") or {}).get("execution") or {})
+        board.repeat(last_report(run))
         return conclusion
 
     if publisher.cancelling:

@@ -62,6 +62,11 @@ def scheduled_time(run: Mapping[str, Any]) -> datetime | None:
         return None
 
 
+def last_report(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a run's attempts have told so far; nothing before the first has."""
+    return (run.get("status") or {}).get("execution") or {}
+
+
 def enter_sources(snapshot: Path) -> None:
     """Stand where the flow's files are: in the snapshot, else in the image's working directory."""
     if (snapshot / "src").is_dir():

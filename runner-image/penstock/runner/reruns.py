@@ -26,6 +26,7 @@ from penstock.runner import exits
 from penstock.runner.apiserver import Answer, ApiServer, UnreachableError
 from penstock.runner.chains import records_of
 from penstock.runner.environment import Environment
+from penstock.runner.launch import last_report
 from penstock.runner.own_run import API_VERSION
 from penstock.runner.pace import Backoff, Pace
 from penstock.runner.submission import Failed
@@ -89,7 +90,7 @@ def _inherited(spec: Run, *, others: Others) -> tuple[list[str], Origin]:
 
 
 def _require_nothing_finished(old: Run) -> None:
-    report = (old.get("status") or {}).get("execution") or {}
+    report = last_report(old)
     if (report.get("counts") or {}).get("Completed"):
         raise RerunImpossible(
             f"The journal of the run {old['metadata']['name']}, which this run is to begin with, "

@@ -10,40 +10,43 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 
-from penstock.schedules import Cron, Interval, RRule, ScheduleError, zone_of
 from penstock.schedules import Schedule as Rule
+from penstock.schedules.rules import rules_by
 from penstock.schedules.stretches import moments_after
-from penstock_operator.model.schedule import DaylightSaving, Schedule, ScheduleSpec
+from penstock_operator.model.schedule import DaylightSaving, Interval, Schedule, ScheduleSpec
 from penstock_operator.reconcile.text import duration
 from penstock_operator.reconcile.wire import canonical
 
 _TIMING = (
     "cron", "crons", "interval", "rrule", "timeZone", "dst", "jitterSeconds", "startAt", "endAt",
 )  # fmt: skip
-_ANCHOR = datetime(2020, 1, 1, tzinfo=UTC)
 
 Rules = tuple[Rule, ...]
 
 
 def rules_of(spec: ScheduleSpec) -> Rules:
     """Read the schedule's rules. Raises ``ScheduleError`` with a sentence where one is none."""
-    zone_of(spec.time_zone)  # an interval's parameters may tell its time
-    if spec.interval is not None:
-        length = timedelta(seconds=spec.interval.seconds)
-        return (Interval(length, spec.interval.anchor or _ANCHOR),)
     lines = spec.crons or ((spec.cron,) if spec.cron else ())
-    if not lines and spec.rrule is None:
-        raise ScheduleError("Nothing says when it is due: set cron, crons, interval or rrule.")
-    return _on_the_wall(lines, spec.rrule, spec.time_zone, spec.dst)
+    return _rules(spec.interval, spec.rrule, lines, spec.time_zone, spec.dst)
 
 
 @lru_cache(maxsize=20_000)
-def _on_the_wall(
-    lines: tuple[str, ...], rrule: str | None, zone: str, dst: DaylightSaving
+def _rules(
+    interval: Interval | None,
+    rrule: str | None,
+    lines: tuple[str, ...],
+    zone: str,
+    dst: DaylightSaving,
 ) -> Rules:
-    if rrule is not None:
-        return (RRule(rrule, timezone=zone, gap=dst.gap, overlap=dst.overlap),)
-    return tuple(Cron(line, timezone=zone, gap=dst.gap, overlap=dst.overlap) for line in lines)
+    return rules_by(
+        seconds=interval.seconds if interval else None,
+        anchor=interval.anchor if interval else None,
+        rrule=rrule,
+        lines=lines,
+        zone=zone,
+        gap=dst.gap,
+        overlap=dst.overlap,
+    )
 
 
 def in_a_line(spec: ScheduleSpec) -> str:
