@@ -26,6 +26,7 @@ from penstock_operator.kube.connection import Connection
 from penstock_operator.kube.errors import ApiError, Conflict, Terminating
 from penstock_operator.kube.execute import Executor
 from penstock_operator.kube.lease import Lease, LeaseLostError
+from penstock_operator.kube.readiness import ReadyTransport
 from penstock_operator.kube.resources import JOBS, LEASES, OF_A_RUN, Resource
 from penstock_operator.kube.transport import HttpTransport, Request, Transport
 from penstock_operator.model.states import SignalState, State
@@ -81,7 +82,11 @@ class App:
         )
         self.health = Health(self.lease)
         self.caches = Caches()
-        client = Client(transport, before_write=self._may_write, after_write=self._count_write)
+        client = Client(
+            ReadyTransport(transport),
+            before_write=self._may_write,
+            after_write=self._count_write,
+        )
         self.queue: WorkQueue[Key] = WorkQueue(self._reconcile, on_error=self._note_failure)
         self._triggers = Triggers(self.caches, self.queue, namespaces=options.namespaces)
         self._reconcilers = Reconcilers(

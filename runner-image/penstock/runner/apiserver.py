@@ -1,8 +1,8 @@
 """One kept-alive connection to the API server, with the standard library only.
 
 It must fit any image and start at once, so no client package; it must outlive restarts of the API
-server and the renewal of its token, so each request reads the token's file, and a connection that
-broke is made anew.
+server and the renewal of its token, so each request reads the token's file, a connection that
+broke is made anew, and a server that is still starting is not believed when it forbids something.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 APPLY = "application/apply-patch+yaml"
 """Server-side apply. JSON is YAML, so the body is JSON."""
 JSON = "application/json"
+DOUBT_SECONDS = 30.0
+"""For how long a 403 is doubted of a server that never says it is ready; some may not say it."""
+_USER_AGENT = "penstock-runner"
 
 
 class UnreachableError(Exception):
@@ -63,6 +67,7 @@ class ApiServer:
         self._credentials = credentials
         self._timeout = timeout
         self._connection: http.client.HTTPSConnection | None = None
+        self._doubts_since: float | None = None
 
     def get(self, path: str, *, timeout: float | None = None, accept: str = JSON) -> Answer:
         """GET an object; raise `UnreachableError` when no answer comes within `timeout` seconds."""
@@ -120,12 +125,35 @@ class ApiServer:
         sends: str = "",
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
-        headers = {"Accept": accept, "User-Agent": "penstock-runner"}
+        headers = {"Accept": accept, "User-Agent": _USER_AGENT}
         encoded = None
         if body is not None:
             headers["Content-Type"] = sends
             encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         request = _Request(method, path, headers=headers, body=encoded)
+        answer = self._send(request, timeout=timeout)
+        if answer.status == 403:
+            answer = self._verified(answer, request, timeout=timeout)
+        if answer.ok and "kind" not in answer.body:  # torn, or not the API server's
+            raise UnreachableError(self._describe(ValueError("The answer is no object.")))
+        return answer
+
+    def _verified(self, refusal: Answer, request: _Request, *, timeout: float | None) -> Answer:
+        """Return what the server says when it is ready, and 503 if it is not.
+
+        A starting server forbids everything until it has read the roles and their bindings.
+        """
+        asked = _Request("GET", "/readyz", headers={"User-Agent": _USER_AGENT}, body=None)
+        if self._send(asked, timeout=timeout).ok:
+            self._doubts_since = None
+            return self._send(request, timeout=timeout)
+        now = time.monotonic()
+        if self._doubts_since is None:
+            self._doubts_since = now
+        is_believed = now - self._doubts_since > DOUBT_SECONDS
+        return refusal if is_believed else replace(refusal, status=503)
+
+    def _send(self, request: _Request, *, timeout: float | None) -> Answer:
         kept_alive = self._connection is not None
         try:
             return self._exchange(request, timeout=timeout)
@@ -151,14 +179,11 @@ class ApiServer:
         said = response.read()
         if response.will_close:
             self.close()
-        answer = Answer(
+        return Answer(
             status=response.status,
             body=_decode(said),
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
-        if answer.ok and "kind" not in answer.body:  # torn, or not the API server's
-            raise UnreachableError(self._describe(ValueError("The answer is no object.")))
-        return answer
 
     def _authorized(self, headers: Mapping[str, str]) -> dict[str, str]:
         token = (self._credentials / "token").read_text().strip()

@@ -72,6 +72,7 @@ class FaultyServer:
         self.others: dict[str, dict[str, Any]] = {}
         """Runs of the namespace that are not the pod's own."""
         self.lenient = False  # without the admission policies
+        self.ready = True
         self.journal = SegmentObjects(page=100)
         self.signals: list[dict[str, Any]] = []
         self.faults: dict[str, deque[Fault]] = {
@@ -119,6 +120,8 @@ class FaultyServer:
 
     def respond(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
         """Carry a request out as the real server and the admission policies would."""
+        if path == "/readyz":
+            return Answer(200, body=b"ok") if self.ready else Answer(500, body=b"[-]informer-sync")
         if "/journalsegments" in path:
             status, answer = self.journal.respond(method, path, body)
             return _json(status, answer)
@@ -233,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         faults = owner.faults[method]
         with owner.lock:
-            fault = faults.popleft() if faults else None
+            fault = faults.popleft() if faults and self.path != "/readyz" else None
         if isinstance(fault, Delay):
             time.sleep(fault.seconds)
         if isinstance(fault, Hold):

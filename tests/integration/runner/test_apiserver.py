@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.integration.runner.faulty_server import Answer, Delay, Drop, FaultyServer
 
+from penstock.runner import apiserver
 from penstock.runner.apiserver import ApiServer, UnreachableError
 
 PATH = "/apis/penstock.dev/v1alpha1/namespaces/default/flowruns/daily"
@@ -124,3 +125,41 @@ def test_the_certificate_is_checked(
 
     with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
         stranger.get(PATH)
+
+
+def test_a_refusal_is_heard_twice_from_a_server_that_is_ready(
+    server: FaultyServer, client: ApiServer
+) -> None:
+    server.faults["GET"].append(Answer(403))
+
+    assert client.get(PATH).ok
+    assert server.requests == [f"GET {PATH}", "GET /readyz", f"GET {PATH}"]
+
+
+def test_a_refusal_that_a_ready_server_repeats_is_believed(
+    server: FaultyServer, client: ApiServer
+) -> None:
+    server.faults["GET"] += [Answer(403)] * 2
+
+    assert client.get(PATH).status == 403
+
+
+def test_a_starting_server_forbids_nothing(server: FaultyServer, client: ApiServer) -> None:
+    server.ready = False
+    server.faults["GET"].append(Answer(403, body=b'{"message": "flowruns is forbidden"}'))
+
+    answer = client.get(PATH)
+
+    assert (answer.status, answer.sentence) == (503, "503 flowruns is forbidden")
+
+
+def test_a_server_that_never_says_it_is_ready_is_believed_in_the_end(
+    server: FaultyServer, client: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apiserver, "DOUBT_SECONDS", 0.0)
+    server.ready = False
+    server.faults["GET"] += [Answer(403)] * 2
+
+    answers = [client.get(PATH).status for _ in range(2)]
+
+    assert answers == [503, 403]

@@ -235,7 +235,7 @@ def test_signals_that_cannot_be_read_are_asked_for_again_and_it_is_said(
 ) -> None:
     runner = attempt(ASKING)
     runner.wait_for_line("asking")
-    server.faults["GET"].append(Answer(403))
+    server.faults["GET"] += [Answer(403)] * 2
 
     runner.wait_for_line("Signals for the run cannot be read")
 

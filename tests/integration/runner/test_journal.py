@@ -124,7 +124,7 @@ def test_a_merge_that_is_refused_leaves_the_journal_as_it_is(desk: Desk) -> None
     chain = desk.chain()
     for number in range(20):
         chain.put(number, b"x")
-    desk.server.faults["POST"].append(Answer(403))
+    desk.server.faults["POST"] += [Answer(403)] * 2
 
     assert chain.finish(within=60)
 
@@ -197,7 +197,7 @@ def test_a_pod_whose_run_went_on_without_it_learns_so_from_a_refusal(desk: Desk)
 def test_a_pod_whose_run_was_deleted_learns_so_from_a_refusal(desk: Desk) -> None:
     chain = desk.chain()
     desk.server.run = None
-    desk.server.faults["POST"].append(Answer(403))
+    desk.server.faults["POST"] += [Answer(403)] * 2
 
     with pytest.raises(JournalFenced, match="The run was deleted"):
         chain.put(0, b"zero")
