@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
         stage = stack.enter_context(_setting(options, seed, Path(folder)))
         if options.sweep:
             return _sweep(stage, options)
-        nemesis = stack.enter_context(Nemesis(stage, seed=seed)) if not options.calm else None
+        nemesis = None
+        if not options.calm:
+            nemesis = stack.enter_context(Nemesis(stage, seed=seed, strikes=options.strikes))
         return _play(stage, nemesis, options=options, seeds=_seeds(options, seed))
 
 
@@ -163,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--parallel", type=int, help="programs at a time (default: 16; 4 with --real)")
     add("--real", action="store_true", help="play on a development cluster, in containers")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")
+    add("--strikes", type=_names, default=(), metavar="KINDS", help="of the cluster, those alone")
     add("--store", action="store_true", help="keep journals on a volume, not in JournalSegments")
     add("--keep-going", action="store_true", help="do not stop at the first violation")
     return parser

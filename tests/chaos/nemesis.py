@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Self
@@ -27,8 +27,13 @@ CALM = (2.0, 8.0)
 class Nemesis:
     """Strikes in a thread of its own; `history` tells what it did, and when."""
 
-    def __init__(self, stage: Stage, *, seed: str) -> None:
+    def __init__(self, stage: Stage, *, seed: str, strikes: Sequence[str] = ()) -> None:
+        """Strike by those kinds alone that are named, if any are."""
         self._stage = stage
+        kinds = self._all_kinds()
+        if unknown := set(strikes) - set(kinds):
+            raise ValueError(f"Nothing strikes by {sorted(unknown)}. Choose of {list(kinds)}.")
+        self._kinds = {name: kinds[name] for name in strikes or kinds}
         self._rng = Random(f"nemesis {seed}")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nemesis")
@@ -54,7 +59,7 @@ class Nemesis:
         """Return what it did since a moment of the monotonic clock."""
         return [f"{at:9.3f} {what}" for at, what in list(self.history) if at >= moment]
 
-    def _run(self) -> None:
+    def _all_kinds(self) -> dict[str, Callable[[], None]]:
         kinds: dict[str, Callable[[], None]] = {
             "kill-operator": self._kill_operator,
             "kill-operators": self._kill_operators,
@@ -77,13 +82,18 @@ class Nemesis:
                 "suspend-run": self._suspend_run,
                 "cancel-run": self._cancel_run,
             }
+        return kinds
+
+    def _run(self) -> None:
         due: list[str] = []
         while not self._ended.wait(self._rng.uniform(*CALM)):
-            due = due or self._rng.sample(list(kinds), len(kinds))  # each before any again
+            due = due or self._rng.sample(
+                list(self._kinds), len(self._kinds)
+            )  # each before any again
             self._note(kind := due.pop())
             self._stage.strike(kind)
             try:
-                kinds[kind]()
+                self._kinds[kind]()
             except Exception as error:
                 self.errors.append(f"{kind}: {error!r}")
             self._note(f"{kind} is over")

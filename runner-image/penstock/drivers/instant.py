@@ -82,9 +82,9 @@ def takes_time(effect: Effect[object], *, call: LiveCall) -> bool:
             return call.has_limits()
         case Acquire(lock) | Release(lock):
             return getattr(lock.locks, "waits", True)
-        case Begin() | AwaitStored() | FixDeadline():
+        case Begin() | AwaitStored() | FixDeadline() | RecordAttempt():
             return call.journal is not None and call.journal.is_remote
-        case Record() | RecordAttempt() | Undo():
+        case Record() | Undo():
             return call.journal is not None and call.journal.holds_up()
     return False
 

@@ -162,7 +162,7 @@ class CallJournal:
         lines: list[str] = []
         with suppress(UnstorableValue):
             lines = [self._beat_line(key.digest_of_path(), each) for each in beats]
-        self._append(*lines, line)
+        self._append(*lines, line, at_once=True)
 
     def deadline(self, key: CallKey, *, due: datetime, epoch: Epoch) -> datetime:
         """Return the moment by which a call has to end, as it was stored in this epoch."""

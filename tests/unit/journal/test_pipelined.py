@@ -96,6 +96,29 @@ def test_before_a_task_begins_that_does_so_once_everything_is_stored() -> None:
     assert stored == [(True, True)]
 
 
+def test_before_a_failed_attempt_is_followed_by_another_it_is_stored() -> None:
+    chain, stored = HeldChain(), []
+
+    @task(retries=1)
+    def shaky() -> None:
+        if stored:
+            stored.append(chain.holds(b"retry"))
+            return
+        stored.append(False)
+        chain.may_store.clear()
+        threading.Timer(0.01, chain.may_store.set).start()
+        raise OSError
+
+    @flow(durability="pipelined")
+    def steps() -> None:
+        step(1)
+        shaky()
+
+    Runs(steps, chain=chain).attempt()
+
+    assert stored == [False, True]
+
+
 def test_before_a_wait_and_a_commit_everything_is_stored() -> None:
     chain, stored = HeldChain(), []
 
