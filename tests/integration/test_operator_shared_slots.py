@@ -222,6 +222,64 @@ def test_what_a_killed_pod_held_goes_to_who_waits_without_one(
     assert _book(world).holders[0].attempt == 2
 
 
+def _give_back(world: World, run: str) -> None:
+    me = _me(world, run)
+    _write(world, lambda b, t: leave(b, t, me=me, suspended=False, now=datetime.now(UTC)))
+
+
+def test_a_full_pool_of_runs_that_wait_for_a_slot_gets_it_before_a_run_that_has_no_room(
+    world: World, operator: Operator
+) -> None:
+    world.create_pool(concurrency=2)
+    world.create_flow()
+    _limit(world)
+    for run in ("holds", "rests"):
+        world.create_run(run)
+        _start(world, run)
+        _ask(world, run)
+    _leave_for_slot(world, "rests")
+    world.wait_for_state("rests", "Suspended", within=60)
+    world.create_run("works")
+    _start(world, "works")
+    _ask(world, "works")
+    line = [entry.run for entry in _book(world).waiting]
+
+    _give_back(world, "holds")
+
+    eventually(lambda: _holders(world) == {"works"}, within=60)
+    waits = world.wait_for_reason("rests", "WaitingForSlot", within=60)
+    _ask(world, "holds")
+    behind = [entry.run for entry in _book(world).waiting]
+    _finish(world, "works")
+    _finish(world, "rests", attempt=2)
+    assert line == ["rests", "works"]
+    assert waits["waitingFor"]["kind"] == "Slot"
+    assert behind == ["rests", "holds"]
+
+
+def test_a_run_that_is_served_while_its_pool_is_full_lets_others_go_first_and_then_keeps_its_turn(
+    world: World, operator: Operator
+) -> None:
+    world.create_pool(concurrency=1)
+    world.create_flow("other")
+    _flow(world)
+    _limit(world, limit=0)
+    world.create_run("r0")
+    world.wait_for_reason("r0", "WaitingForSlot", within=60)
+    world.create_run("x0", "other")
+    _start(world, "x0")
+    _ask(world, "x0")
+
+    world.change("concurrencylimits", "db", {"limit": 1})
+
+    eventually(lambda: _holders(world) == {"x0"}, within=60)
+    world.create_run("x1", "other")
+    world.wait_for_reason("x1", "WaitingForSlot", within=60)
+    _finish(world, "x0")
+    _finish(world, "r0")
+    _finish(world, "x1")
+
+
 def test_a_run_whose_limit_is_deleted_goes_on(world: World, operator: Operator) -> None:
     world.create_pool()
     world.create_flow()

@@ -123,8 +123,11 @@ class Admission:
         place = Place(-run.spec.priority, meta.creation_timestamp or _LONG_AGO, meta.name)
         is_new = run.status.attempt == 0
         seat = Seat(run.spec.queue or use.queue, place, use.limit, is_new=is_new)
-        wait = self._enter(name, pool=pool, flow=flow).ask(name, seat)
-        return Slot() if wait is None else Slot(wait.ahead, for_flow=wait.for_flow)
+        slots = self._enter(name, pool=pool, flow=flow)
+        wait = slots.ask(name, seat)
+        if wait is None:
+            return Slot(is_kept=slots.is_kept(name))
+        return Slot(wait.ahead, for_flow=wait.for_flow)
 
     def has_turn_for(self, run: Object) -> bool:
         """Tell whether a run would get its slot if it asked now."""
@@ -139,10 +142,15 @@ class Admission:
             return False
         return self._slots(where.pool).is_superseded(run)
 
-    def decided(self, run: Name) -> Iterator[Key]:
-        """Take back the slot of a run whose plan, carried out, did not use it."""
+    def decided(self, run: Name, *, keeps_slot: bool = False) -> Iterator[Key]:
+        """Take back the slot of a run whose plan, carried out, neither used nor keeps it."""
         where = self._runs.get(run)
-        if where is not None and self._slots(where.pool).not_taken(run):
+        if where is None:
+            return
+        slots = self._slots(where.pool)
+        if keeps_slot:
+            slots.keep(run)
+        elif slots.not_taken(run):
             yield from self._startable(self._flow(where.flow))
 
     def use_of(self, pool: Name) -> PoolUse:

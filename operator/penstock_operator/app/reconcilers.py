@@ -148,7 +148,8 @@ class Reconcilers:
         if plan.need:
             raise RuntimeError(f"The plan of a run still asks for {sorted(plan.need)}.")
         await self.executor.carry_out(plan.actions)
-        for key in self.triggers.admission.decided(Name(run.metadata.namespace, run.metadata.name)):
+        name = Name(run.metadata.namespace, run.metadata.name)
+        for key in self.triggers.admission.decided(name, keeps_slot=plan.keeps_slot):
             self.queue.add(key)
         if any(isinstance(action, PatchRunStatus) and action.ended for action in plan.actions):
             history = Key(Kind.HISTORY, run.metadata.namespace, run.spec.flow_ref.name)

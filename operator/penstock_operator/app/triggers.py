@@ -35,7 +35,7 @@ from penstock_operator.kube.resources import (
 from penstock_operator.model.states import ConditionType, State
 from penstock_operator.reconcile import reading
 from penstock_operator.reconcile.names import RUN_LABEL
-from penstock_operator.reconcile.sharing import MOST_TICKETS, tickets
+from penstock_operator.reconcile.sharing import MOST_TICKETS, runs_in_turn, tickets
 from penstock_operator.reconcile.views import Malformed
 from penstock_operator.reconcile.wire import children, field, number, text
 
@@ -241,7 +241,7 @@ class Triggers:
             served = self._waiting_for(name)
         else:
             served = {entry.run for entry in read.book.holders if entry.suspended}
-            served |= {entry.run for entry in read.book.waiting[:1]}
+            served |= runs_in_turn(read)
             served |= self._next_to_queue(name, read.book)
         for run in sorted(served):
             if self._rests(Name(name.namespace, run)):

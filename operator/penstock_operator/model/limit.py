@@ -62,6 +62,9 @@ class SlotEntry(Part):
     suspended: bool = False
     """Whether the run has no pod meanwhile; then it is not forgotten."""
 
+    yields: bool = False
+    """Whether others go before it, as something else keeps its run from starting."""
+
 
 _Entries = Annotated[
     tuple[SlotEntry, ...], Field(max_length=MOST_ENTRIES, json_schema_extra=_ATOMIC)

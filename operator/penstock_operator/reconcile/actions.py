@@ -245,3 +245,5 @@ class Plan:
     """When to plan again although nothing has happened; counted from the plan."""
     punctual: bool = False
     """Whether somebody counts on that moment: it then does not wait behind a mass of others."""
+    keeps_slot: bool = False
+    """Whether the slot of its pool that the run was granted is kept though it is not launched."""

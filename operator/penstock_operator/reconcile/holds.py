@@ -24,6 +24,8 @@ class Hold:
     """How many runs get a slot before this one."""
     before: tuple[Action, ...] = ()
     """What to do for it: take slots that are free, and a place in the line for the next."""
+    keeps_slot: bool = False
+    """Whether the slot of its pool is kept meanwhile."""
 
 
 def line(ahead: int) -> str:

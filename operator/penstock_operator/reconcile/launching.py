@@ -30,7 +30,7 @@ from penstock_operator.reconcile.names import job_name
 from penstock_operator.reconcile.parameters import merged_parameters, parameter_problems
 from penstock_operator.reconcile.pauses import next_start
 from penstock_operator.reconcile.reruns import LOOK_AGAIN, trouble_of_rerun
-from penstock_operator.reconcile.sharing import slots_given_back
+from penstock_operator.reconcile.sharing import slots_left
 from penstock_operator.reconcile.status import Standing, second, status_with, waiting
 from penstock_operator.reconcile.telling import tell_of_changed_flow, tell_of_loss
 from penstock_operator.reconcile.text import clock
@@ -164,12 +164,10 @@ def wake(case: RunCase, *, cause: str, words: str) -> Plan:
     words = f"{words} Attempt {attempt} is being started."
     standing = Standing(State.PENDING, Reason.RESUMING, words)
     if isinstance(ready, Hold):
-        standing = _held(case, ready)
+        status = fenced(case, _held(case, ready), crashes=0)
+        return Plan(actions=(*slots_left(case, ready), *case.patch(status, woken_by=cause)))
     status = fenced(case, standing, crashes=0)
-    fence = case.patch(status, woken_by=cause)
-    fence = (*ready.before, *fence)
-    if isinstance(ready, Hold):
-        return Plan(actions=fence)
+    fence = (*ready.before, *case.patch(status, woken_by=cause))
     # The Job of the attempt that waited has ended, or ends by itself.
     return Plan(
         actions=(
@@ -190,7 +188,8 @@ def _fence(case: RunCase, loss: Loss, *, code: Code, crashes: int, entries: int)
     if isinstance(ready, Hold):
         standing = _held(case, ready)
     status = fenced(case, standing, recoveries=recoveries, crashes=crashes, journal_entries=entries)
-    fence = (*ready.before, *case.patch(status, recovered_from=loss.cause))
+    slots = slots_left(case, ready) if isinstance(ready, Hold) else ready.before
+    fence = (*slots, *case.patch(status, recovered_from=loss.cause))
     if isinstance(ready, Hold):
         return Plan(actions=(*fence, *case.deletions(case.jobs), event))
     if due is not None:
@@ -261,9 +260,8 @@ def _wait(case: RunCase, hold: Hold) -> Plan:
     if case.age < hold.grace:
         return after(min(hold.grace - case.age, timedelta(seconds=1)))
     status = status_with(_held(case, hold), run=case.run, now=case.now)
-    waits_for_slot = hold.reason == Reason.WAITING_FOR_SLOT
-    slots = hold.before if waits_for_slot else slots_given_back(case)
-    return Plan(actions=(*slots, *case.patch(status)))
+    actions = (*slots_left(case, hold), *case.patch(status))
+    return Plan(actions=actions, keeps_slot=hold.keeps_slot)
 
 
 def _held(case: RunCase, hold: Hold) -> Standing:

@@ -103,6 +103,8 @@ class Slot:
     """How many get one before; nothing if it is granted."""
     for_flow: bool = False
     """Whether it is the flow's own limit that holds the run."""
+    is_kept: bool = False
+    """Whether the run was granted it before, and keeps it until it has the other slots."""
 
 
 @dataclass(frozen=True, slots=True)

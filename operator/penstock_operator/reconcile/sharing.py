@@ -11,14 +11,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from penstock.concurrency.book import MOST_ENTRIES, WHOLE_RUN, Book, Entry
-from penstock.concurrency.ledger import bury, first_in_line, hand_over, seconds_until
+from penstock.concurrency.ledger import (
+    bury,
+    first_in_line,
+    hand_over,
+    return_to_line,
+    seconds_until,
+    step_aside,
+)
 from penstock_operator.model.flow import Flow, SharedSlots
 from penstock_operator.model.states import Reason, WaitKind
 from penstock_operator.reconcile.actions import Action
 from penstock_operator.reconcile.case import NeedError, RunCase
 from penstock_operator.reconcile.holds import SETTLING, Hold, line
 from penstock_operator.reconcile.limits import put_status
-from penstock_operator.reconcile.observed import Look
+from penstock_operator.reconcile.observed import Look, Slot
 from penstock_operator.reconcile.views import LimitView
 
 MOST_TICKETS = 10
@@ -38,7 +45,7 @@ def with_shared_slots(case: RunCase, *, attempt: int) -> tuple[Action, ...] | Ho
         if isinstance(got, Hold):
             return replace(got, before=(*taken, *got.before))
         taken = (*taken, *got)
-    return taken
+    return (*taken, *_back_in_line(case))
 
 
 def _slots_of(case: RunCase, share: SharedSlots, *, attempt: int) -> tuple[Action, ...] | Hold:
@@ -52,10 +59,10 @@ def _slots_of(case: RunCase, share: SharedSlots, *, attempt: int) -> tuple[Actio
     place = next(places, None)
     if place is None:
         line = (*book.waiting, _ticket(case, share, attempt=attempt))
-    elif book.waiting[place].occupy == share.occupy:
-        return _full(limit, share, ahead=place)
-    else:  # its Flow has changed: it wants another number, in the same place
-        changed = replace(book.waiting[place], occupy=share.occupy)
+    elif book.waiting[place].occupy == share.occupy and not book.waiting[place].yields:
+        return _full(case, limit, share, ahead=place)
+    else:  # its pool has room by now, or its Flow wants another number of slots
+        changed = replace(book.waiting[place], occupy=share.occupy, yields=False)
         line = (*book.waiting[:place], changed, *book.waiting[place + 1 :])
     served = hand_over(replace(book, waiting=line), limit.terms, now=case.now)
     if any(_is_of_whole_run(each, case) for each in served.holders):
@@ -63,7 +70,8 @@ def _slots_of(case: RunCase, share: SharedSlots, *, attempt: int) -> tuple[Actio
     has_room = len(book.waiting) < MOST_ENTRIES and tickets(book) < MOST_TICKETS
     said = (put_status(limit, served.written()),) if place is not None or has_room else ()
     ahead = len(book.waiting) if place is None else place
-    return replace(_full(limit, share, ahead=ahead), before=said)
+    has_yielded = place is not None and book.waiting[place].yields
+    return replace(_full(case, limit, share, ahead=ahead, has_yielded=has_yielded), before=said)
 
 
 def _ticket(case: RunCase, share: SharedSlots, *, attempt: int) -> Entry:
@@ -80,8 +88,56 @@ def _ticket(case: RunCase, share: SharedSlots, *, attempt: int) -> Entry:
 
 
 def tickets(book: Book) -> int:
-    """Return how many runs stand in line before their launch."""
-    return sum(each.process == WHOLE_RUN for each in book.waiting)
+    """Return how many runs stand in line before their launch, but for those that yield."""
+    return sum(each.process == WHOLE_RUN and not each.yields for each in book.waiting)
+
+
+def runs_in_turn(limit: LimitView) -> set[str]:
+    """Return the run that is first in the line of a limit, if there is one."""
+    head = first_in_line(limit.book, limit.terms)
+    return {head.run} if head is not None else set()
+
+
+def slots_left(case: RunCase, hold: Hold) -> tuple[Action, ...]:
+    """Take what a launch that is held up may have meanwhile: places in line, and no slots.
+
+    Whoever has a pod may need those to come to an end and make room. Only of the flow's own limits
+    the first are held while the run waits for the next, as it does in their order.
+    """
+    waits_for_limit = hold.kind == WaitKind.CONCURRENCY_LIMIT
+    if hold.reason != Reason.WAITING_FOR_SLOT:
+        return (*slots_given_back(case), *_stepped_aside(case, with_run=False))
+    return (*hold.before, *_stepped_aside(case, with_run=not waits_for_limit))
+
+
+def _stepped_aside(case: RunCase, *, with_run: bool) -> tuple[Action, ...]:
+    """Hand on the slots that the run was handed while it had no pod, and keep its place."""
+    actions: tuple[Action, ...] = ()
+    for limit in case.observed.limits.values():
+        mine = {
+            each.key
+            for each in (*limit.book.holders, *limit.book.waiting)
+            if each.suspended
+            and each.attempt <= max(1, case.status.attempt)
+            and (_is_of_process(each, case) or (with_run and _is_of_whole_run(each, case)))
+        }
+        aside = step_aside(limit.book, mine)
+        if aside != limit.book:
+            book = hand_over(aside, limit.terms, now=case.now)
+            actions = (*actions, put_status(limit, book.written()))
+    return actions
+
+
+def _back_in_line(case: RunCase) -> tuple[Action, ...]:
+    """Let the run be served again, as it is launched: if not at once, then in its pod."""
+    actions: tuple[Action, ...] = ()
+    for limit in case.observed.limits.values():
+        mine = {each.key for each in limit.book.waiting if _is_of_process(each, case)}
+        book = return_to_line(limit.book, mine)
+        if book != limit.book:
+            book = hand_over(book, limit.terms, now=case.now)
+            actions = (*actions, put_status(limit, book.written()))
+    return actions
 
 
 def slots_given_back(case: RunCase) -> tuple[Action, ...]:
@@ -143,8 +199,13 @@ def _is_of_process(entry: Entry, case: RunCase) -> bool:
     return entry.process != WHOLE_RUN and entry.uid == case.run.metadata.uid
 
 
-def _full(limit: LimitView, share: SharedSlots, *, ahead: int) -> Hold:
-    name = share.name
+def _full(
+    case: RunCase, limit: LimitView, share: SharedSlots, *, ahead: int, has_yielded: bool = False
+) -> Hold:
+    slot, name = case.observed.slot, share.name
+    has_kept_slot = isinstance(slot, Slot) and slot.is_kept
+    # Else it might for ever be served when its pool is full, and admitted when the limit is.
+    keeps_slot = (has_yielded or has_kept_slot) and share.occupy <= limit.terms.limit
     if share.occupy > limit.terms.limit:
         words = (
             f"The run wants {share.occupy} slots of the ConcurrencyLimit {name}, which has"
@@ -153,7 +214,7 @@ def _full(limit: LimitView, share: SharedSlots, *, ahead: int) -> Hold:
     else:
         words = f"The run waits for a slot of the ConcurrencyLimit {name}; {line(ahead)}."
     kind = WaitKind.CONCURRENCY_LIMIT
-    return Hold(Reason.WAITING_FOR_SLOT, kind, name, words, ahead=ahead)
+    return Hold(Reason.WAITING_FOR_SLOT, kind, name, words, ahead=ahead, keeps_slot=keeps_slot)
 
 
 def _missing(name: str) -> Hold:

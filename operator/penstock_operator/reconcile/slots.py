@@ -73,6 +73,8 @@ class Slots(Generic[K]):
         self._holders: dict[K, Seat[K]] = {}
         self._obstacles: dict[K, str] = {}
         self._granted: set[K] = set()
+        self._kept: set[K] = set()
+        """Those of them that wait for other slots, and keep this one meanwhile."""
         self._waiting: dict[K, Seat[K]] = {}
 
     def limit_to(self, limit: int | None, *, queues: dict[str, QueueLimits]) -> None:
@@ -85,6 +87,7 @@ class Slots(Generic[K]):
     def holds(self, run: K, seat: Seat[K], *, obstacle: str = "") -> None:
         """Take in that a run is at work, or what keeps it from starting."""
         self._granted.discard(run)
+        self._kept.discard(run)
         self._stop_waiting(run)
         if self._holders.get(run) != seat:
             self._give_back(run)
@@ -134,8 +137,18 @@ class Slots(Generic[K]):
         if run not in self._granted:
             return False
         self._granted.discard(run)
+        self._kept.discard(run)
         self._give_back(run)
         return True
+
+    def keep(self, run: K) -> None:
+        """Let a run keep its grant until it can use it."""
+        if run in self._granted:
+            self._kept.add(run)
+
+    def is_kept(self, run: K) -> bool:
+        """Tell whether a run keeps a grant that it could not use yet."""
+        return run in self._kept
 
     @property
     def is_limited(self) -> bool:

@@ -61,6 +61,8 @@ class Entry:
     """Whether it holds slots already, for which those before it may be waiting."""
     suspended: bool = False
     """Whether its run has no pod meanwhile: then silence means nothing."""
+    yields: bool = False
+    """Whether something else keeps its run from starting: then others go before it."""
 
     @property
     def key(self) -> Key:
@@ -80,6 +82,7 @@ class Entry:
             rate=entry.get("rate", False),
             overtakes=entry.get("overtakes", False),
             suspended=entry.get("suspended", False),
+            yields=entry.get("yields", False),
         )
 
     def written(self) -> dict[str, Any]:
@@ -161,7 +164,7 @@ class Book:
         return taken + occupy <= terms.limit + ROUNDING
 
 
-_MARKS = ("rate", "overtakes", "suspended")
+_MARKS = ("rate", "overtakes", "suspended", "yields")
 _OURS = {"active", "queued", "holders", "waiting", "filled", "filledAt"}
 
 

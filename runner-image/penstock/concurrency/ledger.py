@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from penstock.concurrency.book import MOST_ENTRIES, ROUNDING, WHOLE_RUN, Book, Entry, Key, Terms
 
@@ -95,8 +96,30 @@ def next_served(book: Book, terms: Terms, *, now: datetime) -> Entry | None:
 
 
 def first_in_line(book: Book, terms: Terms) -> Entry | None:
-    """Return who is served next, passing over those who want more slots than there are."""
-    return next((entry for entry in book.waiting if entry.occupy <= terms.limit), None)
+    """Return who is served next, passing over those who yield or want more slots than there are."""
+    able = (entry for entry in book.waiting if not entry.yields and entry.occupy <= terms.limit)
+    return next(able, None)
+
+
+def step_aside(book: Book, keys: Collection[Key]) -> Book:
+    """Let others have what was handed to these, whose runs cannot start; they stay first in line.
+
+    Slots by rate were not handed to them: it was left to them to take those, in person.
+    """
+    handed = [replace(entry, yields=True) for entry in book.holders if entry.key in keys]
+    line = bury(book, {entry.key for entry in handed})
+    waiting = [
+        replace(entry, yields=True) if entry.rate and entry.key in keys else entry
+        for entry in line.waiting
+    ]
+    before = sum(1 for _ in takewhile(lambda entry: entry.overtakes or entry.yields, waiting))
+    return replace(line, waiting=(*waiting[:before], *handed, *waiting[before:]))
+
+
+def return_to_line(book: Book, keys: Collection[Key]) -> Book:
+    """Let these be served again where they stand."""
+    waiting = (replace(e, yields=False) if e.key in keys else e for e in book.waiting)
+    return replace(book, waiting=tuple(waiting))
 
 
 def seconds_until(occupy: int, book: Book, terms: Terms, *, now: datetime) -> float:

@@ -248,6 +248,25 @@ def test_slots_that_come_back_by_decay_are_taken_when_they_do() -> None:
     assert (second.is_served, place.at) == (True, pytest.approx(2.0, abs=0.01))
 
 
+def test_slots_by_rate_are_taken_behind_whoever_yields() -> None:
+    stored = Stored(limit=0, slotDecayPerSecond=0.5)
+    first, place = Place(stored, "a"), Place(stored, "b")
+    first.ask(Wish(occupy=1, rate=True))
+    place.look()
+    ask = place.ask(Wish(occupy=1, rate=True))
+    stored.change(limit=1)
+    place.look()
+    place.work()
+    before = ask.is_served
+
+    stored.status["waiting"][0]["yields"] = True
+    stored.change()
+    place.look()
+    place.work()
+
+    assert (before, ask.is_served) == (False, True)
+
+
 def test_who_lost_its_slot_says_so_and_returns_nobody_elses() -> None:
     stored = Stored()
     place, other = Place(stored, "a"), Place(stored, "b")

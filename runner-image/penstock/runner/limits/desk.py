@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -245,10 +246,12 @@ class Desk:
         if before is None or limit["spec"] != before["spec"] or not (self._line or self._used):
             return True
         status = limit.get("status") or {}
-        first = (status.get("waiting") or ())[:1]
+        waiting, most = status.get("waiting") or (), self._terms.limit
+        able = (e for e in waiting if not e.get("yields") and e["occupy"] <= most)
+        is_first = any(map(self._is_me, islice(able, 1)))
         holders = status.get("holders") or ()
         held = sum(entry["occupy"] for entry in holders if self._is_me(entry))
-        return any(map(self._is_me, first)) or bool(held != self._used)
+        return is_first or bool(held != self._used)
 
     def _is_me(self, entry: Object) -> bool:
         return bool(entry["process"] == self._me.process and entry["uid"] == self._me.uid)

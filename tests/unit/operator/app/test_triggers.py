@@ -10,6 +10,7 @@ from penstock_operator.app.triggers import Triggers
 from penstock_operator.kube.caches import Caches, Name
 from penstock_operator.kube.resources import FLOWS, JOBS, LIMITS, POOLS, RUNS, SCHEDULES, SIGNALS
 from penstock_operator.model.flowrun import FlowRun
+from penstock_operator.reconcile.observed import Slot
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -484,3 +485,19 @@ def test_a_run_that_waits_for_a_limit_has_no_turn_in_its_pool() -> None:
     noticed.notice(RUNS, "ADDED", resting("one"))
 
     assert noticed.admission.use_of(Name("team", "default")).by_queue == {}
+
+
+def test_a_run_keeps_a_slot_that_its_plan_keeps_though_it_launches_nothing() -> None:
+    noticed, _ = triggers(Queued())
+    noticed.notice(POOLS, "ADDED", obj("default", spec={"concurrency": 1}))
+    noticed.notice(RUNS, "ADDED", resting("one"))
+    one, name = FlowRun.model_validate(run("one")), Name("team", "one")
+    first = noticed.admission.ask(one, pool="default")
+
+    list(noticed.admission.decided(name, keeps_slot=True))
+    noticed.notice(RUNS, "MODIFIED", {**resting("one"), "metadata": obj("one", 2)["metadata"]})
+    second = noticed.admission.ask(one, pool="default")
+    list(noticed.admission.decided(name))
+
+    assert (first, second) == (Slot(), Slot(is_kept=True))
+    assert noticed.admission.use_of(Name("team", "default")).by_queue == {"default": (0, 0)}

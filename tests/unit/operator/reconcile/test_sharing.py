@@ -8,6 +8,7 @@ import pytest
 from tests.unit.operator.reconcile.cluster import Cluster, Died, Operator
 
 from penstock.concurrency.book import WHOLE_RUN
+from penstock_operator.reconcile.observed import Slot
 
 Object = dict[str, Any]
 SHARES = [{"name": "db", "occupy": 2}]
@@ -184,3 +185,140 @@ def test_a_run_that_waits_for_a_rate_is_woken_when_its_slots_have_come_back() ->
 
     assert before == ["one-1"]
     assert cluster.created_jobs == ["one-1", "one-2"]
+
+
+FULL, ROOM = Slot(ahead=0), Slot()
+
+
+def handed_in_a_full_pool(*behind: str) -> tuple[Cluster, Operator]:
+    """Return a run that was handed a slot without a pod, and whose pool has no room for it."""
+    cluster, operator = waiting_in_line()
+    assert cluster.pool is not None
+    cluster.pool["spec"]["concurrency"] = 1
+    operator.slot = FULL
+    mine = entry(cluster, "one", suspended=True)
+    line = [entry(cluster, each) for each in behind]
+    cluster.limits["db"]["status"] = {"holders": [mine], "waiting": line}
+    operator.settle()
+    return cluster, operator
+
+
+def test_a_slot_that_a_full_pool_keeps_from_its_run_goes_to_who_has_a_pod() -> None:
+    cluster, _ = handed_in_a_full_pool("running", "another")
+
+    assert held(cluster) == [("running", "p1", 2)]
+    assert held(cluster, "waiting") == [("one", "p1", 2), ("another", "p1", 2)]
+    assert cluster.status["waitingFor"]["kind"] == "Slot"
+    assert cluster.created_jobs == ["one-1"]
+
+
+def test_a_run_that_let_another_have_its_slot_is_launched_first_in_line_for_the_next() -> None:
+    cluster, operator = handed_in_a_full_pool("running", "another")
+
+    operator.slot = ROOM
+    operator.settle()
+
+    line = cluster.limits["db"]["status"]["waiting"]
+    assert cluster.created_jobs == ["one-1", "one-2"]
+    assert [(each["holder"], each.get("yields")) for each in line] == [
+        ("one", None),
+        ("another", None),
+    ]
+
+
+def test_a_run_has_its_slot_back_with_room_in_its_pool_if_nobody_else_took_it() -> None:
+    cluster, operator = handed_in_a_full_pool()
+    passed = held(cluster)
+
+    operator.slot = ROOM
+    operator.settle()
+
+    assert (passed, held(cluster)) == ([], [("one", "p1", 2)])
+    assert cluster.created_jobs == ["one-1", "one-2"]
+
+
+def test_a_rate_that_has_come_back_is_not_kept_for_a_run_that_cannot_start() -> None:
+    cluster, operator = waiting_in_line(rate=True)
+    assert cluster.pool is not None
+    cluster.pool["spec"]["concurrency"] = 1
+    operator.slot = FULL
+    mine, other = entry(cluster, "one", suspended=True, rate=True), entry(cluster, rate=True)
+
+    cluster.limits["db"]["spec"]["slotDecayPerSecond"] = 0.1
+    cluster.limits["db"]["status"] = {"waiting": [mine, other]}
+    operator.settle()
+
+    line = cluster.limits["db"]["status"]["waiting"]
+    assert [(each["holder"], each.get("yields")) for each in line] == [
+        ("one", True),
+        ("other", None),
+    ]
+
+
+def served_in_a_full_pool() -> tuple[Cluster, Operator]:
+    """Return a run that stood in line for its launch, and whose pool is full when it is served."""
+    cluster, operator = sharing(concurrencyLimits=[{"name": "db", "occupy": 2}])
+    assert cluster.pool is not None
+    cluster.pool["spec"]["concurrency"] = 1
+    cluster.limits["db"]["status"] = {"holders": [entry(cluster)]}
+    operator.settle()
+    operator.slot = FULL
+    mine, other = entry(cluster, "one", process=WHOLE_RUN, suspended=True), entry(cluster)
+    cluster.limits["db"]["status"] = {"holders": [mine], "waiting": [other]}
+    operator.settle()
+    return cluster, operator
+
+
+def test_a_run_that_cannot_be_launched_keeps_no_slot_from_who_has_a_pod() -> None:
+    cluster, _ = served_in_a_full_pool()
+
+    assert held(cluster) == [("other", "p1", 2)]
+    assert held(cluster, "waiting") == [("one", WHOLE_RUN, 2)]
+    assert cluster.created_jobs == []
+
+
+def test_a_run_that_let_others_go_first_keeps_its_pools_slot_until_it_is_served() -> None:
+    cluster, operator = served_in_a_full_pool()
+
+    operator.slot = ROOM
+    plans = [operator.reconcile()]
+    operator.slot = Slot(is_kept=True)
+    plans += [operator.reconcile()]
+    mine = entry(cluster, "one", process=WHOLE_RUN, suspended=True)
+    cluster.limits["db"]["status"] = {"holders": [mine]}
+    plans += [operator.reconcile()]
+
+    assert [plan.keeps_slot for plan in plans] == [True, True, False]
+    assert cluster.created_jobs == ["one-1"]
+
+
+def test_a_run_keeps_no_slot_of_its_pool_for_a_limit_that_can_serve_nobody() -> None:
+    cluster, operator = served_in_a_full_pool()
+    cluster.limits["db"]["spec"]["limit"] = 0
+
+    operator.slot = ROOM
+    plan = operator.reconcile()
+
+    assert not plan.keeps_slot
+
+
+def test_a_run_that_never_was_served_leaves_its_pools_slot_to_others() -> None:
+    cluster, operator = sharing()
+    assert cluster.pool is not None
+    cluster.pool["spec"]["concurrency"] = 1
+    cluster.limits["db"]["status"] = {"holders": [entry(cluster)]}
+
+    plans = [operator.reconcile(), operator.reconcile()]
+
+    assert [plan.keeps_slot for plan in plans] == [False, False]
+
+
+def test_a_run_whose_pool_is_gone_keeps_no_slot_either() -> None:
+    cluster, operator = waiting_in_line()
+    cluster.pool = None
+
+    cluster.limits["db"]["status"] = {"holders": [entry(cluster, "one", suspended=True)]}
+    operator.settle()
+
+    assert held(cluster) == []
+    assert cluster.status["reason"] == "WorkPoolNotFound"

@@ -299,3 +299,17 @@ def test_a_thousand_that_wait_start_in_order(flow: FlowLimit[int]) -> None:
             slots.rests(run)
 
     assert started == sorted(started)
+
+
+def test_a_grant_that_is_kept_is_a_slot_until_it_is_used_or_given_up() -> None:
+    slots = limited(1)
+    ask(slots, 1, 2)
+    slots.keep(1)
+    slots.waits(1, seat(1))
+    slots.rests(1)
+    meanwhile = slots.is_kept(1), ask(slots, 2)
+
+    slots.not_taken(1)
+
+    assert meanwhile == (True, [0])
+    assert (slots.is_kept(1), ask(slots, 2)) == (False, [None])

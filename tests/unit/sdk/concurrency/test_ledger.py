@@ -10,8 +10,10 @@ from penstock.concurrency.ledger import (
     hand_over,
     leave,
     renew,
+    return_to_line,
     seconds_until,
     settle,
+    step_aside,
 )
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -252,3 +254,48 @@ def test_an_entry_of_somebody_else_is_kept_as_it_is() -> None:
     book = asked(Book(holders=(entry,)), A, ONE, limit=3)
 
     assert book.holders[0] == entry
+
+
+def suspended_with_a_slot(*others: Me) -> Book:
+    """Return what stands there when a run without a pod has been handed the slot."""
+    book = asked(asked(Book(), A, ONE), B, ONE)
+    for other in others:
+        book = asked(book, other, ONE)
+    book = leave(book, terms(), me=B, suspended=True, now=NOW)
+    return returned(book, A, 1)
+
+
+def test_who_steps_aside_stays_first_in_line_and_others_are_served_meanwhile() -> None:
+    aside = step_aside(suspended_with_a_slot(C), {B.key})
+    book = hand_over(aside, terms(), now=NOW)
+
+    assert (holders(book), line(book)) == ({"c": 1}, ["b"])
+    assert holders(asked(aside, A, ONE)) == {"c": 1}
+    assert line(asked(aside, A, ONE)) == ["b", "a"]
+
+
+def test_who_steps_aside_goes_behind_those_who_did_before_and_who_hold_slots_already() -> None:
+    o, y, p, h = (process(name).entry(1, until=NOW) for name in "oyph")
+    waiting = (replace(o, overtakes=True), replace(y, yields=True), p)
+
+    book = step_aside(Book(holders=(h,), waiting=waiting), {h.key})
+
+    assert (holders(book), line(book)) == ({}, ["o", "y", "h", "p"])
+
+
+def test_who_returns_to_the_line_is_served_where_it_stands() -> None:
+    book = hand_over(step_aside(suspended_with_a_slot(C), {B.key}), terms(), now=NOW)
+    book = asked(book, A, ONE)
+
+    back = return_to_line(book, {B.key})
+
+    assert holders(returned(back, C, 1)) == {"b": 1}
+    assert line(returned(back, C, 1)) == ["a"]
+
+
+def test_the_next_attempt_of_who_stepped_aside_yields_no_more() -> None:
+    book = hand_over(step_aside(suspended_with_a_slot(C), {B.key}), terms(), now=NOW)
+
+    book = asked(book, process("b", attempt=2), ONE)
+
+    assert holders(returned(book, C, 1)) == {"b": 1}

@@ -18,7 +18,9 @@ from penstock.concurrency.ledger import (
     hand_over,
     leave,
     next_served,
+    return_to_line,
     settle,
+    step_aside,
 )
 
 STEPS = 150
@@ -100,6 +102,16 @@ class History:
         )
         self.die(process)
 
+    def be_held_up(self, process: Process) -> None:
+        """Have a run that came away find no room in its pool, and find some later."""
+        mine = {
+            each.key
+            for each in (*self.book.holders, *self.book.waiting)
+            if each.suspended and each.uid == process.me.uid
+        }
+        change = self.random.choice([step_aside, return_to_line])
+        self.book = hand_over(change(self.book, mine), self.terms, now=self.now)
+
     def bury_the_dead(self, process: Process) -> None:
         living = {process.me.key for process in self.processes}
         everybody = (*self.book.holders, *self.book.waiting)
@@ -137,6 +149,7 @@ class History:
             (self.look, 2),
             (self.die, 1),
             (self.suspend, 1),
+            (self.be_held_up, 2),
             (self.bury_the_dead, 1),
             (self.change_limit, 1),
             (self.settle_all, 1),
@@ -163,7 +176,9 @@ def _nobody_was_passed(before: Book, after: Book, *, writer: Key, terms: Terms) 
     """Who stood in line and is served has nobody before it who could have been."""
     still = {entry.key for entry in after.waiting}
     others = [
-        entry for entry in before.waiting if entry.uid != writer.uid and entry.occupy <= terms.limit
+        entry
+        for entry in before.waiting
+        if entry.uid != writer.uid and entry.occupy <= terms.limit and not entry.yields
     ]
     is_served = [entry.key not in still for entry in others]
     assert is_served == sorted(is_served, reverse=True)
