@@ -19,6 +19,7 @@ import yaml
 from tests.chaos import clocks
 from tests.chaos.cluster import SPACE
 from tests.chaos.controlplane import RELEASE
+from tests.chaos.rogues import Rogues
 from tests.integration.apiserver import ApiServer
 
 
@@ -46,6 +47,7 @@ class Operators:
         self._running: list[subprocess.Popen[bytes]] = []
         self._kubeconfig = folder / "operator.kubeconfig"
         self._held = threading.Event()
+        self._rogues = Rogues(line.api, RELEASE, rng=rng)
         self.token = _token(line.api)
         self._kubeconfig.write_text(yaml.safe_dump(_config(line, self.token)))
 
@@ -81,8 +83,9 @@ class Operators:
     @contextmanager
     def rogue(self) -> Iterator[None]:
         """Let one more act beside the leader, as nobody should: it has a Lease of its own."""
-        rogue = self._launch("--lease-name", f"rogue-{self._rng.randrange(10**6)}")
+        rogue = self._launch("--lease-name", lease := self._rogues.new_lease())
         try:
+            self._rogues.wait_for(lease)
             yield
         finally:
             rogue.kill()

@@ -22,6 +22,7 @@ from tests.chaos.cluster import RUN_LABEL, SPACE
 from tests.chaos.components import Components
 from tests.chaos.ledger import Ledger, short_works
 from tests.chaos.observers import Observers
+from tests.chaos.rogues import Rogues
 from tests.chaos.stage import Stage
 from tests.chaos.watching import line_to, patiently
 from tests.e2e.cluster import SYSTEM, Cluster, scripted
@@ -171,6 +172,7 @@ class RealOperators:
         self._cluster = cluster
         self._api = api
         self._rng = rng
+        self._rogues = Rogues(api, SYSTEM, rng=rng)
 
     def kill_one(self) -> None:
         """End one of them at once; its Deployment makes another."""
@@ -199,13 +201,14 @@ class RealOperators:
     @contextmanager
     def rogue(self) -> Iterator[None]:
         """Let one more act beside the leader, as nobody should: it has a Lease of its own."""
-        name = f"rogue-{self._rng.randrange(10**6)}"
+        name = self._rogues.new_lease()
         spec = self._api.get(OPERATORS)["spec"]["template"]["spec"]
         spec["containers"][0]["args"].append(f"--lease-name={name}")
         pods = f"/api/v1/namespaces/{SYSTEM}/pods"
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
         self._api.create(pods, body)
         try:
+            self._rogues.wait_for(name)
             yield
         finally:
             patiently(lambda: self._api.delete(f"{pods}/{name}"))
