@@ -162,7 +162,8 @@ class Cluster:
         if target.resource_version != self.limits[target.name]["metadata"]["resourceVersion"]:
             raise Conflict
         meta = limit["metadata"] | {"resourceVersion": self.tick()}
-        self.limits[target.name] = limit | {"metadata": meta}
+        stored = written(limit | {"metadata": meta})  # what was read and is kept stays as it was
+        self.limits[target.name] = marshal.loads(stored)
 
     def _write_signal(self, target: do.Target, status: Object) -> None:
         signal = self.signals.get(target.name)
