@@ -1,8 +1,10 @@
 """Pods with all that a pool and a flow may give them: neighbours, files, a place."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from tests.e2e import registry
 from tests.e2e.cluster import Object
 from tests.e2e.namespaces import Namespace
 from tests.e2e.test_durability import SHOWN, result
@@ -34,13 +36,10 @@ def _object(kind: str, name: str, **content: Any) -> Object:
 
 def _given(namespace: Namespace) -> None:
     """Create what the pods refer to."""
-    login = json.dumps({"auths": {"registry.example.com": {"auth": "dXNlcjpwYXNz"}}})
-    kind = "kubernetes.io/dockerconfigjson"
     items = [
         _object("PriorityClass", namespace.name, value=7),
         _object("ConfigMap", "settings", data={"mode": "from the ConfigMap"}),
         _object("Secret", "keys", stringData={"key": "from the Secret"}),
-        _object("Secret", "registry", type=kind, stringData={".dockerconfigjson": login}),
     ]
     namespace.kubectl("apply", "-f", "-", stdin=json.dumps(_object("List", "", items=items)))
 
@@ -84,7 +83,6 @@ def test_a_pod_has_what_its_pool_and_its_flow_give_it(namespace: Namespace) -> N
     mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("settings", "keys", "both")]
     flow = {
         "topologySpreadConstraints": [spread],
-        "imagePullSecrets": [{"name": "registry"}],
         "initContainers": [_container(namespace, "init", INIT)],
         "containers": [{"name": "flow", "volumeMounts": [*MOUNT, *mounts]}],
         "volumes": [
@@ -113,7 +111,58 @@ def test_a_pod_has_what_its_pool_and_its_flow_give_it(namespace: Namespace) -> N
         assert (status["state"], status["attempt"]) == ("Completed", 1)
         assert result(status) == list(files.values())
         assert (pod["spec"]["priority"], pod["spec"]["nodeName"]) == (7, node)
-        assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
         assert pod["status"]["phase"] == "Succeeded"
     finally:
         namespace.kubectl("delete", "priorityclass", namespace.name, "--wait=false")
+
+
+def test_an_image_is_pulled_with_the_secret_of_the_pool_and_not_without(
+    namespace: Namespace,
+) -> None:
+    node = namespace.cluster.nodes()[0]
+    _start_registry(namespace, node)
+    command = [registry.SHELL, "-c", "echo from behind a login >/beside/private"]
+    container = {
+        "name": "private",
+        "image": registry.IMAGE,
+        "imagePullPolicy": "Always",
+        "command": command,
+        "volumeMounts": MOUNT,
+    }
+    flow = {
+        "initContainers": [container],
+        "containers": [{"name": "flow", "volumeMounts": MOUNT}],
+        "volumes": [{"name": "beside", "emptyDir": {}}],
+    }
+    selector = {"kubernetes.io/hostname": node}
+    namespace.pool(podTemplate={"spec": {"nodeSelector": selector}})
+    name = namespace.flow("read_files", env=SHOWN, podTemplate={"spec": flow})
+
+    refused = namespace.run(name, {"paths": ["/beside/private"]}, name="without")
+    why = refused.until(
+        lambda status: status.get("reason") == "ImageUnavailable", "it has no image", within=60
+    )
+    secrets = {"imagePullSecrets": [{"name": "registry"}], "nodeSelector": selector}
+    spec = json.dumps({"spec": {"podTemplate": {"spec": secrets}}})
+    namespace.kubectl("patch", "workpool", "default", "--type=merge", "--patch", spec)
+    status = namespace.run(name, {"paths": ["/beside/private"]}, name="with").end()
+
+    assert "401" in why["message"]
+    assert (status["state"], result(status)) == ("Completed", ["from behind a login"])
+
+
+def _start_registry(namespace: Namespace, node: str) -> None:
+    """Run the registry on a node, where the node's container runtime finds it."""
+    kind = "kubernetes.io/dockerconfigjson"
+    login = _object(
+        "Secret", "registry", type=kind, stringData={".dockerconfigjson": registry.login()}
+    )
+    program = Path(registry.__file__).read_text()
+    container = _container(namespace, "registry", program)
+    del container["volumeMounts"]
+    pod = _object(
+        "Pod", "registry", spec={"nodeName": node, "hostNetwork": True, "containers": [container]}
+    )
+    items = _object("List", "", items=[login, pod])
+    namespace.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+    namespace.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/registry")
