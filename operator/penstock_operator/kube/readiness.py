@@ -28,19 +28,20 @@ class ReadyTransport:
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._doubts_since: float | None = None
+        self._doubted: dict[tuple[str, str], float] = {}
+        """Since when it is doubted that a request is forbidden, by its method and path."""
 
     async def send(self, request: Request) -> Response:
         response = await self._transport.send(request)
+        asked = (request.method, request.path)
         if response.status != 403:
+            self._doubted.pop(asked, None)
             return response
         if (await self._transport.send(_READY)).status == 200:
-            self._doubts_since = None
+            self._doubted.clear()
             return await self._transport.send(request)
         now = self._clock()
-        if self._doubts_since is None:
-            self._doubts_since = now
-        if now - self._doubts_since > DOUBT_SECONDS:
+        if now - self._doubted.setdefault(asked, now) > DOUBT_SECONDS:
             return response
         raise Unavailable(
             f"The API server forbids {request.method} {request.path}, but is not ready yet.",

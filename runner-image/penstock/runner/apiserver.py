@@ -67,7 +67,8 @@ class ApiServer:
         self._credentials = credentials
         self._timeout = timeout
         self._connection: http.client.HTTPSConnection | None = None
-        self._doubts_since: float | None = None
+        self._doubted: dict[tuple[str, str], float] = {}
+        """Since when it is doubted that a request is forbidden, by its method and path."""
 
     def get(self, path: str, *, timeout: float | None = None, accept: str = JSON) -> Answer:
         """GET an object; raise `UnreachableError` when no answer comes within `timeout` seconds."""
@@ -134,6 +135,8 @@ class ApiServer:
         answer = self._send(request, timeout=timeout)
         if answer.status == 403:
             answer = self._verified(answer, request, timeout=timeout)
+        elif self._doubted:
+            self._doubted.pop((method, path), None)
         if answer.ok and "kind" not in answer.body:  # torn, or not the API server's
             raise UnreachableError(self._describe(ValueError("The answer is no object.")))
         return answer
@@ -145,12 +148,11 @@ class ApiServer:
         """
         asked = _Request("GET", "/readyz", headers={"User-Agent": _USER_AGENT}, body=None)
         if self._send(asked, timeout=timeout).ok:
-            self._doubts_since = None
+            self._doubted.clear()
             return self._send(request, timeout=timeout)
         now = time.monotonic()
-        if self._doubts_since is None:
-            self._doubts_since = now
-        is_believed = now - self._doubts_since > DOUBT_SECONDS
+        since = self._doubted.setdefault((request.method, request.path), now)
+        is_believed = now - since > DOUBT_SECONDS
         return refusal if is_believed else replace(refusal, status=503)
 
     def _send(self, request: _Request, *, timeout: float | None) -> Answer:

@@ -163,3 +163,17 @@ def test_a_server_that_never_says_it_is_ready_is_believed_in_the_end(
     answers = [client.get(PATH).status for _ in range(2)]
 
     assert answers == [503, 403]
+
+
+def test_what_a_server_allows_meanwhile_ends_the_doubts_about_it(
+    server: FaultyServer, client: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apiserver, "DOUBT_SECONDS", 0.0)
+    server.ready = False
+    answers = []
+
+    for _ in range(2):  # it starts twice
+        server.faults["GET"].append(Answer(403))
+        answers += [client.get(PATH).status for _ in range(2)]
+
+    assert answers == [503, 200, 503, 200]

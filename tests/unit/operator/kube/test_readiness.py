@@ -71,3 +71,15 @@ async def test_doubts_begin_anew_after_the_server_was_ready() -> None:
 
     with pytest.raises(Unavailable):
         await client.create(JOBS, namespace="team", body=JOB)
+
+
+async def test_what_the_server_allows_meanwhile_ends_the_doubts_about_it() -> None:
+    api, clock = FakeApi(), Clock()
+    client = Client(ReadyTransport(api, clock=clock))
+    for clock.now in (0.0, 100.0):  # it starts twice
+        api.answers = [FORBIDDEN, STARTING]
+        with pytest.raises(Unavailable):
+            await client.create(JOBS, namespace="team", body=JOB)
+        api.objects.clear()
+
+        await client.create(JOBS, namespace="team", body=JOB)
