@@ -93,7 +93,7 @@ MUTATIONS = (
     Mutation(
         name="failed-attempts-are-forgotten",
         file="journal/calls.py",
-        old="        self._append(*lines, line)\n",
+        old="        self._append(*lines, line, at_once=True)\n",
         new="        pass\n",
         caught_by="retries_that_were_used_stay_used",
         program=Program("retries", (Call("c0", fails=2, retries=2), *CALLS[1:])),
