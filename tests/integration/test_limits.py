@@ -371,6 +371,24 @@ def test_limits_are_set_listed_and_deleted_by_the_command_line(
     assert deleted == [0, 2]
 
 
+def test_a_limit_keeps_the_decay_that_others_gave_it_until_the_command_line_takes_it_away(
+    world: World, kubeconfig: Path
+) -> None:
+    place = ("-n", world.namespace, "--kubeconfig", str(kubeconfig))
+    limit(world, "api", 10, slotDecayPerSecond=2)
+
+    specs = []
+    for words in (["0"], ["5", "--decay", "0"]):
+        done = CliRunner().invoke(app, ["limit", "set", "api", *words, *place])
+        assert done.exit_code == 0, done.output
+        specs.append(world.get("concurrencylimits", "api")["spec"])
+
+    assert [(each["limit"], each.get("slotDecayPerSecond")) for each in specs] == [
+        (0, 2),
+        (5, None),
+    ]
+
+
 UNLIMITED = (
     "There is no limit nothing, so nothing waits for it: kubectl penstock limit set nothing NUMBER"
 )

@@ -9,17 +9,24 @@ from typing import Any
 from penstock.cli.cluster import Cluster, Object
 from penstock.cli.errors import ApiError
 from penstock.concurrency.book import Book, Terms
-from penstock.concurrency.limits import OF_TAG, Limit
+from penstock.concurrency.limits import OF_TAG
 
 
-def set_limit(cluster: Cluster, limit: Limit) -> str:
-    """Apply the object of a limit; return its name."""
-    name = object_name(limit.name)
-    spec: Object = {"limit": limit.slots}
-    if limit.decay:
-        spec["slotDecayPerSecond"] = limit.decay
-    if limit.name.startswith(OF_TAG):
-        spec["tag"] = limit.name.removeprefix(OF_TAG)
+def set_limit(cluster: Cluster, limit: str, slots: int, *, decay: float | None) -> str:
+    """Apply the object of a limit, with the decay that it has if none is given; return its name."""
+    name = object_name(limit)
+    decay_before = _decay_of(cluster, name)
+    spec: Object = {"limit": slots}
+    if decay is None:
+        decay = decay_before
+    if decay:
+        spec["slotDecayPerSecond"] = decay
+    elif decay_before:  # perhaps written by another tool, from whom an apply takes nothing away
+        cluster.merge(
+            cluster.path("concurrencylimits", name), {"spec": {"slotDecayPerSecond": None}}
+        )
+    if limit.startswith(OF_TAG):
+        spec["tag"] = limit.removeprefix(OF_TAG)
     body = {
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": "ConcurrencyLimit",
@@ -28,6 +35,16 @@ def set_limit(cluster: Cluster, limit: Limit) -> str:
     }
     cluster.apply(cluster.path("concurrencylimits", name), body)
     return name
+
+
+def _decay_of(cluster: Cluster, name: str) -> float | None:
+    try:
+        spec: Object = cluster.get(cluster.path("concurrencylimits", name))["spec"]
+    except ApiError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
+    return spec.get("slotDecayPerSecond")
 
 
 def limit_rows(cluster: Cluster) -> list[dict[str, Any]]:

@@ -30,25 +30,29 @@ def set_limit(
     decay: Annotated[
         float | None,
         typer.Option(
-            metavar="SLOTS", min=0.0, help="Slots that come back each second, for rate_limit."
+            metavar="SLOTS",
+            min=0.0,
+            help="Slots that come back each second, for rate_limit; 0 for none. As before if not "
+            "given.",
         ),
     ] = None,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Set a limit, in the place of one of the same name."""
-    from penstock.concurrency.limits import Limit
+    """Set a limit, or change the slots of one that there is."""
+    from penstock.concurrency.limits import Limit, read_limits
     from penstock.concurrency.limits import set_limit as keep
 
     with _sentences():
-        limit = Limit(name=name, slots=slots, decay=decay or 0.0)
         if (cluster := _cluster(ctx, namespace, context, kubeconfig)) is None:
-            keep(limit)
+            if decay is None:
+                decay = known.decay if (known := read_limits().get(name)) else 0.0
+            keep(Limit(name=name, slots=slots, decay=decay))
             return
     from penstock.cli import cluster_limits
 
-    print(f"concurrencylimit/{cluster_limits.set_limit(cluster, limit)} is set")
+    print(f"concurrencylimit/{cluster_limits.set_limit(cluster, name, slots, decay=decay)} is set")
 
 
 @limits.command(name="list")

@@ -90,6 +90,7 @@ def approve(
     run: RunName,
     name: SignalName = None,
     comment: Comment = "",
+    here: Here = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -97,6 +98,9 @@ def approve(
     """Approve what a run waits for."""
     from penstock.cli.signals import answer
 
+    if here:
+        _answer_here(run, name, approved=True, comment=comment)
+        return
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     answer(cluster, run, name, approved=True, comment=comment)
 
@@ -106,6 +110,7 @@ def reject(
     run: RunName,
     name: SignalName = None,
     comment: Comment = "",
+    here: Here = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -113,8 +118,22 @@ def reject(
     """Reject what a run waits for."""
     from penstock.cli.signals import answer
 
+    if here:
+        _answer_here(run, name, approved=False, comment=comment)
+        return
     cluster = connect(target_of(ctx, namespace, context, kubeconfig))
     answer(cluster, run, name, approved=False, comment=comment)
+
+
+def _answer_here(run: str, name: str | None, *, approved: bool, comment: str) -> None:
+    from penstock.cli.errors import CommandError
+    from penstock.cli.local_signals import send_here
+
+    if name is None:
+        word = "approve" if approved else "reject"
+        raise CommandError(f"Say which signal is meant: penstock {word} --here {run} NAME")
+    send_here(run, name, payload={"approved": approved, "comment": comment}, key=None)
+    print(f"sent to {run}: {name}", flush=True)
 
 
 def suspend(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
@@ -15,6 +15,9 @@ from penstock.cli.moments import TYPED, human_duration, wire_time
 from penstock.cli.output import Document, console, print_document
 from penstock.errors import PenstockError
 from penstock.schedules import Cron, Gap, Overlap, RRule, ticks_after
+
+_WHOLES = ((60, "minute"), (60, "hour"), (24, "day"), (0, "month"), (12, "year"), (7, "week"))
+"""How many seconds, minutes, hours, days, months and weekdays make one of what; months differ."""
 
 
 def next_runs(
@@ -82,7 +85,15 @@ def _meaning(line: str) -> str | None:
     options = Options()
     options.use_24hour_time_format = True
     meaning: str = get_description(line, options)
-    return meaning
+    return ", ".join([meaning, *_anew(line.split())])
+
+
+def _anew(fields: list[str]) -> Iterator[str]:
+    """Say where each so many begin again before they are full: 40 minutes, then 20."""
+    for field, (size, whole) in zip(fields, _WHOLES[-len(fields) :], strict=True):
+        step = field.removeprefix("*/")
+        if step != field and step.isdecimal() and int(step) > 1 and (not size or size % int(step)):
+            yield f"counted anew each {whole}"
 
 
 def print_ticks(

@@ -61,7 +61,10 @@ class Cron:
 
     def __post_init__(self) -> None:
         zone_of(self.timezone)
-        cron_walls(self.cron, BEGUN, day_or=self.day_or)
+        if next(cron_walls(self.cron, BEGUN, day_or=self.day_or), None) is None:
+            raise ScheduleError(
+                f"{self.cron!r} is never due: no day of the calendar is all that it names."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,13 @@ def _wrong_field(line: str) -> str | None:
     for number, (field, name) in enumerate(zip(fields, _FIELDS[-len(fields) :], strict=True)):
         alone = ["*"] * number + [field] + ["*"] * (len(fields) - number - 1)
         if not _library("croniter").croniter.is_valid(" ".join(alone), second_at_beginning=True):
-            return f"{field!r} is no {name}."
+            return f"{field!r} is no {name}.{_as_quartz_has_it(field)}"
     return None
+
+
+def _as_quartz_has_it(field: str) -> str:
+    last = re.fullmatch(r"([0-7])L", field, re.IGNORECASE)
+    return f" The last one of a month is 'L{last[1]}'." if last else ""
 
 
 def _until_none(lines: Any, ends: type[Exception]) -> Iterator[datetime]:

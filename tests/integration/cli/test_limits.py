@@ -42,6 +42,15 @@ def test_limits_that_are_set_are_listed_with_what_is_taken() -> None:
     ]
 
 
+def test_a_limit_keeps_its_decay_until_another_is_given() -> None:
+    decays = []
+    for words in (["10", "--decay", "0.5"], ["0"], ["5", "--decay", "0"]):
+        _limit("set", "api", *words)
+        decays.append(json.loads(_limit("list", "-o", "json"))[0]["decay"])
+
+    assert decays == [0.5, 0.5, 0.0]
+
+
 def test_a_limit_can_be_deleted_once() -> None:
     _limit("set", "db", "3")
 

@@ -37,6 +37,19 @@ def test_the_policies_for_changed_clocks_are_options() -> None:
     assert json.loads(told)["ticks"] == ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"]
 
 
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("*/15 * * * *", "Every 15 minutes"),
+        ("*/40 * * * *", "Every 40 minutes, counted anew each hour"),
+        ("0 */5 * * *", "Every 5 hours, counted anew each day"),
+        ("*/7 * * * * *", "Every 7 seconds, counted anew each minute"),
+    ],
+)
+def test_steps_that_do_not_fill_an_hour_are_said_to_begin_anew(line: str, meaning: str) -> None:
+    assert json.loads(_next(line, "-o", "json"))["meaning"] == meaning
+
+
 @pytest.mark.parametrize("rule", ["FREQ=DAILY;BYHOUR=6;BYMINUTE=0;BYSECOND=0", "@daily"])
 def test_what_says_itself_is_not_explained(rule: str) -> None:
     told = json.loads(_next(rule, "-n", "1", "-o", "json"))
@@ -44,8 +57,12 @@ def test_what_says_itself_is_not_explained(rule: str) -> None:
     assert (told["meaning"], len(told["ticks"])) == (None, 1)
 
 
-def test_a_rule_that_is_never_due_says_so() -> None:
-    assert "It is never due after that." in _next("0 0 30 2 *")
+def test_a_rule_that_is_over_says_so() -> None:
+    assert "It is never due after that." in _next("FREQ=DAILY;UNTIL=20210101")
+
+
+def test_a_line_that_is_never_due_is_refused() -> None:
+    assert "'0 0 30 2 *' is never due" in _next("0 0 30 2 *", code=2)
 
 
 def test_a_line_that_is_none_says_what_one_looks_like() -> None:

@@ -169,3 +169,31 @@ def test_an_update_for_a_run_that_does_not_run_waits_for_it(folder: Path) -> Non
 
     assert unanswered[0] == 124
     assert json.loads(resumed[1]) == [5]
+
+
+APPROVAL = """
+from penstock import flow
+from penstock.input import Approval, wait_for_signal
+
+@flow
+def release() -> list[object]:
+    answer = wait_for_signal("go", Approval)
+    return [answer.approved, answer.comment]
+"""
+
+
+@pytest.mark.parametrize(("word", "approved"), [("approve", True), ("reject", False)])
+def test_a_run_of_this_machine_is_approved_or_rejected(
+    folder: Path, word: str, approved: bool
+) -> None:
+    (folder / "release.py").write_text(APPROVAL)
+    run = start("run", "release.py:release", "--run-id", "one", "-o", "json", folder=folder)
+    until_listed(folder)
+
+    unnamed = finish(word, "--here", "one", folder=folder)
+    named = finish(word, "--here", "one", "go", "--comment", "so be it", folder=folder)
+    out, _ = run.communicate(timeout=60)
+
+    assert (unnamed[0], named[0]) == (2, 0)
+    assert f"penstock {word} --here one NAME" in unnamed[2]
+    assert json.loads(out) == [approved, "so be it"]

@@ -11,7 +11,7 @@ import pytest
 import penstock.serving
 from penstock import flow, rate_limit, runtime, task
 from penstock.errors import ParameterError
-from penstock.schedules import Cron, Interval, ScheduleError
+from penstock.schedules import Interval, RRule, ScheduleError
 from penstock.serving import Deployment, Server, deployment_of, due_ticks, run_id
 from penstock.testing import isolated_home, limited, moving_time, served
 
@@ -159,7 +159,8 @@ def test_a_schedule_that_ends_ends_the_serving() -> None:
     def never() -> None:
         runs.append(1)
 
-    penstock.serving.serve(deployment_of(never, "never", schedule=Cron("0 0 30 2 *")))
+    over = RRule("FREQ=DAILY;UNTIL=20210101")
+    penstock.serving.serve(deployment_of(never, "never", schedule=over))
 
     assert runs == []
 

@@ -370,6 +370,15 @@ def test_a_zone_that_nobody_knows_stalls_an_interval_too() -> None:
     assert "Mars/Phobos" in world.condition("Stalled")["message"]
 
 
+def test_a_line_that_is_never_due_stalls() -> None:
+    world = World({"cron": "0 9 30 2 *"})
+
+    world.settle()
+
+    assert world.condition("Stalled")["reason"] == "InvalidRule"
+    assert "is never due" in world.condition("Stalled")["message"]
+
+
 def test_a_suspended_flow_skips_and_its_schedule_says_why() -> None:
     world = World(HOURLY)
     assert world.flow is not None
