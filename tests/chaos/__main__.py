@@ -109,7 +109,8 @@ def _sweep(stage: Stage, options: argparse.Namespace) -> int:
     parallel = options.parallel or 12
     began = time.monotonic()
     violations = number = 0
-    for played in chain.from_iterable(swept(stage, kind=kind, parallel=parallel) for kind in kinds):
+    sweeps = (swept(stage, kind=kind, every=options.every, parallel=parallel) for kind in kinds)
+    for played in chain.from_iterable(sweeps):
         number += 1
         violations += _judge(played, None, command="make chaos")
         if number % 10 == 0:
@@ -162,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=(*KINDS, "all"),
         help="strike one flow with everything at each of its requests (default: kill)",
     )
+    add("--every", type=int, default=1, metavar="N", help="of a sweep: at each N-th request only")
     add("--parallel", type=int, help="programs at a time (default: 16; 4 with --real)")
     add("--real", action="store_true", help="play on a development cluster, in containers")
     add("--calm", action="store_true", help="leave the cluster alone; strike runs only")

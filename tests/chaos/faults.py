@@ -89,9 +89,9 @@ class Planned:
 
 KINDS = (
     *("kill", "kill", "pause", "delete-pod", "cut-off", "zombie", "suspend", "cancel"),
-    *("lose", "lose", "delay", "429", "500", "503", "409"),
+    *("lose", "lose", "delay", "429", "500", "503", "409", "starting"),
 )
-LASTING = ("pause", "delay", "cut-off", "zombie", "suspend")
+LASTING = ("pause", "delay", "cut-off", "zombie", "suspend", "starting")
 MOST_KILLS = 2
 """Of a run: three crashes in a row that bring nothing new rightly end it."""
 

@@ -56,7 +56,7 @@ class Interception:
             self._asked[run] += 1
             planned = self._planned.get(run, {}).get(self._asked[run])
         if planned is None:
-            return None
+            return self._strikes.meanwhile(run, path=asked.path)
         fault = self._strikes.of(planned, run, method=asked.method)
         if fault is not None:
             request = f"{asked.method} {asked.path}"

@@ -50,6 +50,17 @@ CALLS = tuple(Call(f"c{number}") for number in range(8))
 
 MUTATIONS = (
     Mutation(
+        name="a-starting-server-is-believed",
+        file="runner/apiserver.py",
+        old="        if answer.status == 403:\n",
+        new="        if answer.status == 0:\n",
+        caught_by="it_ended_once_and_as_it_should",
+        program=Program("begins", (Hold("g0", "shared"),)),
+        kind="starting",
+        lasting=1.0,
+        requests=range(3, 12),
+    ),
+    Mutation(
         name="a-cancel-commits",
         file="drivers/transaction_block.py",
         old="            failed = error is not None or transaction.is_rolled_back()\n"

@@ -23,6 +23,7 @@ import yaml
 from tests.chaos.faults import Answered, Asked, Delay, Fault, Lose, Spoil, Strike
 from tests.integration.runner.faulty_server import make_certificate
 
+REASONS = {403: "Forbidden", 409: "AlreadyExists", 429: "TooManyRequests", 500: "InternalError"}
 HOP_HEADERS = {"connection", "transfer-encoding", "keep-alive", "host"}
 
 
@@ -199,7 +200,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _status(code: int) -> dict[str, Any]:
-    reasons = {409: "AlreadyExists", 429: "TooManyRequests", 500: "InternalError"}
-    reason = reasons.get(code, "ServiceUnavailable")
+    reason = REASONS.get(code, "ServiceUnavailable")
     head = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
     return head | {"message": "told to", "reason": reason, "code": code}

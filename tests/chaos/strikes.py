@@ -13,6 +13,9 @@ from tests.chaos.kubelet import Nodes
 from tests.chaos.watching import patiently
 from tests.integration.apiserver import GROUP, ApiServer, Refused
 
+FORBIDDEN = Spoil(403, carried_out=False)
+NOT_READY = Spoil(500, carried_out=False)
+
 
 class Strikes:
     """Strikes runs."""
@@ -20,6 +23,8 @@ class Strikes:
     def __init__(self, api: ApiServer, nodes: Nodes) -> None:
         self._api = api
         self._nodes = nodes
+        self._starts: dict[str, float] = {}
+        """Until when a run finds an API server that has not read any roles yet."""
 
     def of(self, planned: Planned, run: str, *, method: str) -> Fault | None:
         """Return what a request meets, if its kind can meet it."""
@@ -40,9 +45,24 @@ class Strikes:
                 return Lose(planned.carried_out)
             case "delay":
                 return Delay(lasting)
+            case "starting" if planned.carried_out:
+                return Strike(lambda: self.restart(run, lasting), afterwards=True)
+            case "starting":
+                self.restart(run, lasting)
+                return FORBIDDEN
             case "409" if method != "POST":
                 return None
         return Spoil(int(planned.kind), planned.carried_out)
+
+    def meanwhile(self, run: str, *, path: str) -> Fault | None:
+        """Return what a request meets for which nothing is planned."""
+        if time.monotonic() > self._starts.get(run, 0.0):
+            return None
+        return NOT_READY if path == "/readyz" else FORBIDDEN
+
+    def restart(self, run: str, seconds: float) -> None:
+        """Let a run find an API server that starts: it is not ready, and forbids everything."""
+        self._starts[run] = time.monotonic() + seconds
 
     def kill(self, run: str) -> None:
         """End the newest process of a run at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -50,7 +51,7 @@ REFERENCE = Program(
     retries=1,
 )
 """Has every statement that there is."""
-KINDS = ("kill", "zombie", "cancel", "delete-pod", "suspend", "lose", "500")
+KINDS = ("kill", "zombie", "cancel", "delete-pod", "suspend", "lose", "500", "starting")
 """Faults that a sweep may strike with at each request."""
 
 
@@ -90,5 +91,7 @@ def struck(
 
     planned = points(requests, kind=kind, lasting=lasting)
     with ThreadPoolExecutor(parallel) as pool:
-        while together := list(islice(planned, parallel)):  # so that a test may stop early
-            yield from pool.map(play, together)
+        playing = deque(pool.submit(play, each) for each in islice(planned, parallel))
+        while playing:  # no more are begun ahead: a test may stop early
+            yield playing.popleft().result()
+            playing.extend(pool.submit(play, each) for each in islice(planned, 1))
