@@ -42,7 +42,7 @@ class Rogues:
         )
         return name
 
-    def wait_for(self, lease: str, *, within: float = 60.0) -> None:
+    def wait_for(self, lease: str, *, within: float = 120.0) -> None:
         """Return once somebody leads by a Lease."""
         path = f"{LEASES}/{self._namespace}/leases/{lease}"
         deadline = time.monotonic() + within

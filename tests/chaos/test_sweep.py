@@ -1,8 +1,10 @@
 """A flow with everything in it, struck at one request after another."""
 
+from dataclasses import replace
+
 import pytest
 from tests.chaos.stage import Stage
-from tests.chaos.sweep import swept
+from tests.chaos.sweep import REFERENCE, swept
 
 
 @pytest.mark.parametrize("kind", ["kill", "zombie", "cancel"])
@@ -12,3 +14,10 @@ def test_every_fault_is_survived(stage: Stage, kind: str) -> None:
 
     assert [each.violations for each in played if each.violations] == []
     assert stage.faults[kind] > len(played) / 2
+
+
+def test_two_operators_that_both_lead_do_no_harm(stage: Stage) -> None:
+    with stage.operators.rogue():
+        played = stage.play(replace(REFERENCE, seed="two-leaders"))
+
+    assert played.violations == []
