@@ -338,6 +338,12 @@ class Execution(Part):
     ] = ()
     """Signals that the run has taken or refused, as long as their own status does not say so."""
 
+    awaited_signals: Annotated[
+        tuple[Name, ...],
+        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = ()
+    """Signals that the run waits for in its pod."""
+
     suspension: Suspension | None = None
     """The last report of an attempt that left its pod to wait without one."""
 

@@ -1,4 +1,4 @@
-"""Whether parameters fit a flow's schema, asked before a run is made of them.
+"""Whether parameters fit a flow's schema, or a payload that of a wait, before they are sent.
 
 The operator asks the same and decides; asking here saves a person the way there.
 """
@@ -38,6 +38,18 @@ def require_fit(
 
 def parameter_problems(parameters: Mapping[str, Any], *, schema: Mapping[str, Any]) -> list[str]:
     """Return a clause for each parameter that does not fit; none where the schema is unusable."""
+    return [_clause(error) for error in _errors(parameters, schema=schema)]
+
+
+def payload_problems(payload: object, *, schema: Mapping[str, Any]) -> list[str]:
+    """Return a clause for each part of a signal's payload that does not fit."""
+    return [
+        ": ".join(part for part in (_path(error), " ".join(error.message.split())) if part)
+        for error in _errors(payload, schema=schema)
+    ]
+
+
+def _errors(value: object, *, schema: Mapping[str, Any]) -> list[ValidationError]:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
     from referencing import Registry
@@ -47,17 +59,19 @@ def parameter_problems(parameters: Mapping[str, Any], *, schema: Mapping[str, An
     validator = Draft202012Validator(dict(schema), registry=Registry())
     try:
         Draft202012Validator.check_schema(dict(schema))
-        return [
-            _clause(error) for error in islice(validator.iter_errors(parameters), SHOWN_PROBLEMS)
-        ]
+        return list(islice(validator.iter_errors(value), SHOWN_PROBLEMS))
     except (SchemaError, Unresolvable):
-        return []  # the operator says so on the Flow, which is where it can be mended
+        return []  # of a Flow the operator says so, where it can be mended
+
+
+def _path(error: ValidationError) -> str:
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    ).lstrip(".")
 
 
 def _clause(error: ValidationError) -> str:
-    path = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
-    ).lstrip(".")
+    path = _path(error)
     said = " ".join(error.message.split())
     if error.validator == "additionalProperties" and not path:
         known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}

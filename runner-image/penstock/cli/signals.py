@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from penstock.cli.cluster import Cluster
+from penstock.cli.cluster import Cluster, Object
 from penstock.cli.errors import ApiError, CommandError, RejectedError, UnansweredError
 from penstock.cli.following import read_run
 from penstock.cli.outcome import is_final, state_of
+from penstock.cli.view import awaited_signals
 
 SECONDS_BETWEEN_LOOKS = 0.5
 WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -48,7 +51,23 @@ def send_signal(
         "spec": {field: value for field, value in spec.items() if value is not None},
     }
     sent: str = cluster.create(cluster.path("signals"), body)["metadata"]["name"]
+    for remark in _remarks(found, name, payload=payload):
+        print(f"penstock: {remark}", file=sys.stderr, flush=True)
     return sent
+
+
+def _remarks(run: Object, name: str, *, payload: Any) -> Iterator[str]:
+    """Say what may be a mistake: the run decides, and may wait for something else later."""
+    from penstock.cli.schema import payload_problems
+
+    awaited, run_name = awaited_signals(run), run["metadata"]["name"]
+    if awaited and name not in awaited:
+        yield f"{run_name} waits for {' and '.join(awaited)}; {name} is kept until it is asked for."
+    waiting = run["status"].get("waitingFor") or {}
+    if (waiting.get("kind"), waiting.get("name")) == ("Signal", name):
+        schema = waiting.get("payloadSchema") or {}
+        if problems := payload_problems(payload, schema=schema):
+            yield f"{run_name} will hardly take that payload: {'; '.join(problems)}."
 
 
 def await_answer(cluster: Cluster, signal: str, *, run: str, timeout: float | None) -> Any:
@@ -85,12 +104,14 @@ def answer(cluster: Cluster, run: str, name: str | None, *, approved: bool, comm
     found = read_run(cluster, run)
     if is_final(found):
         raise CommandError(f"{run} has ended already: {state_of(found)}. Nobody waits for that.")
-    waiting = found.get("status", {}).get("waitingFor", {})
-    name = name or (waiting.get("name") if waiting.get("kind") == "Signal" else None)
     if name is None:
-        raise CommandError(
-            f"{run} does not wait for a signal now; say which one is meant: "
-            f"penstock {'approve' if approved else 'reject'} {run} NAME"
-        )
+        awaited = awaited_signals(found)
+        if len(awaited) != 1:
+            what = " and ".join(awaited) if awaited else "no signal now"
+            raise CommandError(
+                f"{run} waits for {what}; say which one is meant: "
+                f"penstock {'approve' if approved else 'reject'} {run} NAME"
+            )
+        (name,) = awaited
     sent = send_signal(cluster, run, name, payload={"approved": approved, "comment": comment})
     print(f"{sent} sent to {run}: {name}", flush=True)

@@ -161,7 +161,7 @@ def _remarks(run: Run, *, now: datetime, trouble: str) -> list[Text]:
     remarks = []
     if trouble:
         remarks.append(Text(trouble, "yellow"))
-    if waiting := waiting_words(run, now=now):
+    if waiting := waiting_words(run, now=now) or _awaited_words(run):
         remarks.append(Text(waiting, "yellow"))
     remarks += _told_by_tasks(current_execution(run)) if state_of(run) != "Completed" else []
     if is_final(run) and state_of(run) != "Completed":
@@ -193,6 +193,8 @@ def plain_line(run: Run) -> str:
     words.append(", ".join(f"{task['name']} {_count(task)}" for task in execution.get("tasks", ())))
     if needs_words(run):
         words.append(run.get("status", {}).get("message", ""))
+    else:
+        words.append(_awaited_words(run))
     return "  ".join(word for word in words if word)
 
 
@@ -233,6 +235,23 @@ def waiting_words(run: Run, *, now: datetime) -> str:
         what = "goes on" if waiting["kind"] in GOES_ON else "gives up"
         words += f" It {what} in {human_duration(left)}."
     return words
+
+
+def _awaited_words(run: Run) -> str:
+    """Say which signals a run waits for that has its pod."""
+    awaited = awaited_signals(run)
+    return f"waits for the signal {' and '.join(awaited)}" if awaited else ""
+
+
+def awaited_signals(run: Run) -> list[str]:
+    """Return the names of the signals that a run waits for, with a pod or without."""
+    if is_final(run):
+        return []
+    report = current_execution(run)
+    if names := report.get("suspension", {}).get("signals") or report.get("awaitedSignals"):
+        return list(names)
+    waiting = run.get("status", {}).get("waitingFor") or {}
+    return [waiting["name"]] if waiting.get("kind") == "Signal" else []
 
 
 def current_execution(run: Run) -> dict[str, Any]:

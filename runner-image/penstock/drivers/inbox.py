@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,8 +51,15 @@ CONSUMED = Verdict(state="Consumed")
 class Inbox:
     """The signals of one run. Whoever brings them calls ``deliver``; waits ``take`` them."""
 
-    def __init__(self, *, settle: Settle | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        settle: Settle | None = None,
+        tell_awaited: Callable[[tuple[str, ...]], None] = lambda _: None,
+    ) -> None:
         self._settle = settle or _nobody_cares
+        self._tell_awaited = tell_awaited
+        self._awaited: list[str] = []
         self._lock = threading.Lock()
         self._waiting: list[Message] = []
         self._known: set[str] = set()
@@ -122,6 +130,19 @@ class Inbox:
             self._wakers.remove(wake)
             if not self._wakers:
                 self.is_wanted.clear()
+
+    @contextmanager
+    def awaiting(self, name: str) -> Iterator[None]:
+        """Note, while it lasts, that somebody waits for a signal of that name."""
+        with self._lock:
+            self._awaited.append(name)
+            self._tell_awaited(tuple(dict.fromkeys(self._awaited)))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._awaited.remove(name)
+                self._tell_awaited(tuple(dict.fromkeys(self._awaited)))
 
     def rest(self) -> None:
         """Have nobody ask for signals, unless somebody waits."""

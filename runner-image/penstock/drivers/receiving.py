@@ -6,8 +6,8 @@ taken up again finds the same. An update is a signal that is owed an answer (``a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -115,8 +115,14 @@ class Receiving:
             self._inbox.unsubscribe(self._wake)
             self._wake = None
 
-    def noted_wait(self) -> AbstractContextManager[None]:
-        """Note that the run waits, if it is the flow that does: a task that waits holds its pod."""
+    @contextmanager
+    def noted_wait(self) -> Iterator[None]:
+        """Note that the run waits, while it does."""
+        with self._inbox.awaiting(self._expected.name), self._leaving_the_pod():
+            yield
+
+    def _leaving_the_pod(self) -> AbstractContextManager[None]:
+        """Let the process be left meanwhile, if it is the flow that waits: a task holds its pod."""
         context = self._scope.context
         suspension = context.suspension if context else None
         if suspension is None or isinstance(self._scope.run, TaskRun):
@@ -214,6 +220,8 @@ def receive(expected: Expected, *, scope: Scope, inbox: Inbox) -> object:
     """Wait in the calling thread for a signal that will do, and return its value."""
     receiving = Receiving(expected, scope=scope, inbox=inbox)
     value = receiving.recall()
+    if value is not _NOT_YET:
+        return value
     with receiving.noted_wait():
         while value is _NOT_YET:
             try:
@@ -237,6 +245,8 @@ async def receive_async(expected: Expected, *, scope: Scope, inbox: Inbox) -> ob
 
     receiving = Receiving(expected, scope=scope, inbox=inbox)
     value = await to_thread(receiving.recall)
+    if value is not _NOT_YET:
+        return value
     with receiving.noted_wait():
         while value is _NOT_YET:
             try:

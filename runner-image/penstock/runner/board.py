@@ -41,6 +41,7 @@ class NoticeBoard:
         self._tally = Tally()
         self._ending: Conclusion | Suspended | None = None
         self._settled: list[tuple[str, Verdict]] = []
+        self._awaited: tuple[str, ...] = ()
         self._earlier: Mapping[str, Any] | None = None
         self.news = False
         """Whether something changed since the last rendering."""
@@ -83,6 +84,12 @@ class NoticeBoard:
             self.news = self.news or changed
         if changed and not rung:
             self._ring()
+
+    def awaited(self, signals: tuple[str, ...]) -> None:
+        """Take note of the names of the signals that the run waits for in this pod."""
+        with self._lock:
+            self._awaited = signals
+        self._tell()
 
     def repeat(self, report: Mapping[str, Any]) -> None:
         """Repeat what an attempt before this one has told, as the flow does not begin in this."""
@@ -131,6 +138,7 @@ class NoticeBoard:
                 now=self._clock(),
                 ending=self._ending,
                 settled=self._settled,
+                awaited=self._awaited,
                 figures=self.figures,
                 earlier=self._earlier,
                 terse=terse,

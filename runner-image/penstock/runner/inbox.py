@@ -44,7 +44,7 @@ class ClusterInbox:
         self._complaint = ""
         self._pending: dict[str, str] = {}
         """Names of the signals of which the API server does not know what became, by uid."""
-        self.inbox = Inbox(settle=self._settle)
+        self.inbox = Inbox(settle=self._settle, tell_awaited=board.awaited)
 
     def start(self, journal: RunJournal) -> None:
         """Ask for signals from now on; those that the journal knows are consumed already."""

@@ -32,6 +32,7 @@ MAX_VALUES = 50
 MAX_VALUE_BYTES = 2048
 """Of one published value; what is larger, or for which there is no room, is counted."""
 NO_ROOM = "Its answer had no room in the run's last report."
+MAX_AWAITED = 8
 MAX_SIGNALS = 32
 """Names of signals that a suspended run may be woken by."""
 
@@ -104,6 +105,7 @@ def render_report(
     now: datetime,
     ending: Conclusion | Suspended | None = None,
     settled: Sequence[tuple[str, Verdict]] = (),
+    awaited: Sequence[str] = (),
     figures: Figures | None = None,
     earlier: Mapping[str, Any] | None = None,
     terse: bool = False,
@@ -125,6 +127,7 @@ def render_report(
             **_values(tally.records.values, bounds),
             **_journal(figures, bounds),
             **_signals(settled, bounds, is_last=ending is not None),
+            **_awaited(awaited if ending is None else (), bounds),
             **_ending(ending, bounds),
             **_repeated(earlier or {}, bounds),
         }
@@ -290,6 +293,11 @@ def _signals(
                 continue
         shown.append(entry)
     return {"signals": shown} if shown else {}
+
+
+def _awaited(signals: Sequence[str], bounds: Bounds) -> dict[str, Any]:
+    shown = [clip(each, 128) for each in signals[:MAX_AWAITED]] if bounds.tasks else []
+    return {"awaitedSignals": shown} if shown else {}
 
 
 def _ending(ending: Conclusion | Suspended | None, bounds: Bounds) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def limits(times: int = 2) -> list[int]:
 def ask(penstock: Penstock, script: Script, tmp_path: Path) -> Penstock:
     """Type a command while the run daily waits for the signal limit, and ada is who asks."""
     kubeconfig = str(script.kubeconfig(tmp_path))
-    waiting = {"kind": "Signal", "name": "limit"}
+    waiting = {"kind": "Signal", "name": "limit", "payloadSchema": {"type": "integer"}}
     script.on(
         f"{HERE}/flowruns/daily",
         of({"metadata": {"name": "daily"}, "status": {"waitingFor": waiting}}),
@@ -50,6 +50,13 @@ def ask(penstock: Penstock, script: Script, tmp_path: Path) -> Penstock:
 def becomes(script: Script, *statuses: dict[str, object]) -> None:
     """Have the signal that was sent become this and that."""
     script.on(f"{HERE}/signals/daily-x7k2p", *[of({"status": each}) for each in statuses])
+
+
+def waits_in_its_pod(script: Script, *signals: str) -> None:
+    execution = {"attempt": 1, "awaitedSignals": list(signals)}
+    status = {"state": "Running", "attempt": 1, "execution": execution}
+    run = {"metadata": {"name": "daily"}, "status": status}
+    script.answers[f"{HERE}/flowruns/daily"] = [of(run)]
 
 
 def sent(script: Script) -> dict[str, Any]:
@@ -77,6 +84,41 @@ def test_an_approval_is_for_what_the_run_waits_for(ask: Penstock, script: Script
     assert done.exit_code == 0
     assert sent(script)["name"] == "limit"
     assert sent(script)["payload"] == {"approved": True, "comment": "looks good"}
+
+
+def test_an_approval_reaches_a_run_that_waits_in_its_pod(ask: Penstock, script: Script) -> None:
+    waits_in_its_pod(script, "go")
+
+    done = ask("approve", "daily")
+
+    assert (done.exit_code, sent(script)["name"]) == (0, "go")
+
+
+@pytest.mark.parametrize(
+    ("awaited", "words"),
+    [([], "daily waits for no signal now"), (["go", "stop"], "daily waits for go and stop")],
+)
+def test_an_approval_says_what_it_is_for_where_that_is_not_plain(
+    ask: Penstock, script: Script, awaited: list[str], words: str
+) -> None:
+    waits_in_its_pod(script, *awaited)
+
+    done = ask("approve", "daily")
+
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "penstock approve daily NAME" in done.stderr
+
+
+def test_what_may_be_a_mistake_is_sent_and_said(ask: Penstock, script: Script) -> None:
+    other = ask("signal", "daily", "limitt", "--payload", "5")
+    unfit = ask("signal", "daily", "limit", "--payload", "much")
+    fit = ask("signal", "daily", "limit", "--payload", "5")
+
+    assert [each.exit_code for each in (other, unfit, fit)] == [0, 0, 0]
+    assert "daily waits for limit; limitt is kept until it is asked for." in other.stderr
+    assert "will hardly take that payload: 'much' is not of type 'integer'." in unfit.stderr
+    assert fit.stderr == ""
 
 
 def test_an_update_prints_the_answer(ask: Penstock, script: Script) -> None:

@@ -248,6 +248,19 @@ def test_a_run_that_waits_for_a_signal_says_which(server: FaultyServer, attempt:
     assert last(server)["suspension"]["signals"] == ["go"]
 
 
+def test_a_run_says_in_its_pod_too_for_which_signal_it_waits(
+    server: FaultyServer, attempt: Attempt
+) -> None:
+    runner = attempt(ASKING)
+    server.wait_for(
+        lambda it: it.reports and it.reports[-1].get("awaitedSignals") == ["go"], timeout=60
+    )
+    server.signals.append(signal_object("go", 7))
+
+    assert runner.exit_code() == 0
+    assert "awaitedSignals" not in last(server)
+
+
 def test_an_attempt_whose_journal_was_taken_over_stops(
     server: FaultyServer, attempt: Attempt
 ) -> None:

@@ -59,6 +59,13 @@ def test_a_running_run_shows_its_tasks_by_name() -> None:
     )
 
 
+def test_a_run_says_for_which_signal_it_waits_in_its_pod() -> None:
+    waiting = running(execution={"attempt": 1, "tasks": [], "awaitedSignals": ["approval"]})
+
+    assert drawn(waiting)[-1].strip() == "waits for the signal approval"
+    assert plain_line(waiting).endswith("waits for the signal approval")
+
+
 def test_on_a_narrow_terminal_the_bar_gives_way_to_names_and_numbers() -> None:
     lines = drawn(running(execution={"attempt": 1, "tasks": TASKS[:1]}), width=30)
 

@@ -265,9 +265,11 @@ def test_a_report_never_exceeds_its_bounds(
         result=Result(text, preview=text),
     )
 
-    report = render(tally, ending=conclusion if concluded else None)
+    report = render(tally, ending=conclusion if concluded else None, awaited=[text] * 40)
 
     assert stored_size(report) <= LIMIT
+    assert len(report.get("awaitedSignals", ())) <= 8
+    assert all(len(name) <= 128 for name in report.get("awaitedSignals", ()))
     assert len(report["tasks"]) <= 50
     assert len(report["recent"]) <= 20
     assert len(report.get("artifacts", ())) <= 50
@@ -347,7 +349,9 @@ def test_the_narrowest_bounds_fit_an_answer_too() -> None:
     )
     settled = [(f"{number:0253}", verdict) for number, (_, verdict) in enumerate(answers(60))]
 
-    report = render(Tally(), ending=ending, settled=settled, terse=True)
+    awaited = [worst] * 60
+
+    report = render(Tally(), ending=ending, settled=settled, awaited=awaited, terse=True)
 
     assert "answer" in report["signals"][0]
     assert stored_size(report) <= LIMIT
