@@ -93,7 +93,10 @@ class Triggers:
     def _spread(self, resource: Resource, obj: Object, *, to_others: bool) -> None:
         if resource == RUNS:
             self._queue_run(obj)
-        self._queue_all(self._concerned_by(resource, obj))
+        if resource == POOLS and not to_others:
+            self._queue_use_of(Key(Kind.POOL, *name_of(obj)))
+        else:
+            self._queue_all(self._concerned_by(resource, obj))
         if to_others:
             self._queue_dependents(resource, obj)
         if to_others or resource == RUNS:
@@ -142,9 +145,14 @@ class Triggers:
             heard = self.admission.lost_run(obj) if known is None else self.admission.saw_run(known)
             for key in heard:
                 if key.kind == Kind.POOL:
-                    self._queue.add_after(key, _USE_SECONDS, behind=False)
+                    self._queue_use_of(key)
                 else:
                     self._queue.add(key)
+
+    def _queue_use_of(self, pool: Key) -> None:
+        """Let a pool tell how it is used, and not again as soon as it has told: while thousands of
+        runs come, there is always more to tell."""
+        self._queue.add_after(pool, _USE_SECONDS, behind=False)
 
     def _admit_flow(self, flow: Object) -> None:
         known = self._caches.flows.get(name_of(flow))

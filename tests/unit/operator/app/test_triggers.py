@@ -241,6 +241,16 @@ def test_what_a_pool_tells_of_its_runs_concerns_none_of_them() -> None:
     assert queue.keys == [key(Kind.POOL, "default")]
 
 
+def test_a_pool_that_has_told_how_it_is_used_has_time_until_it_tells_again() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    noticed.notice(POOLS, "ADDED", obj("default", 1, status={"observedGeneration": 1}))
+
+    noticed.saw(POOLS, obj("default", 2, status={"observedGeneration": 1, "queued": 2}))
+
+    assert queue.later == {key(Kind.POOL, "default"): 2.0}
+
+
 def test_runs_hear_of_a_pool_that_is_ready_for_them() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
