@@ -23,6 +23,8 @@ from tests.integration.world import World, eventually
 
 RUNS, SLOTS, SUBMITTERS = 10_000, 10, 16
 RUN_SECONDS, STEADY_SECONDS, QUIET_SECONDS = 1.0, 30, 5
+URGENT_SECONDS = 1.0
+"""How often an urgent run comes between."""
 WRITES_A_SECOND, WINDOW = 240, 10
 """200 a second, and the part of a burst that those who wait may take, 200."""
 
@@ -46,7 +48,8 @@ def _measure(world: World, process: OperatorProcess) -> None:
             target=_submit, args=(world.api.kubeconfig, world.namespace, RUNS)
         )
         people.start()
-        people.join()
+        with _repeated(lambda: pool.submit_urgent(), every=URGENT_SECONDS):
+            people.join()
         assert people.exitcode == 0
         submitted = time.monotonic()
         eventually(lambda: not _some_know_nothing(world), within=900, what="all have been told")
@@ -58,6 +61,9 @@ def _measure(world: World, process: OperatorProcess) -> None:
     Figure(f"{name}, p99, 10,000 waiting", share(steady, 0.99), "ms", 1000).print()
     Figure(f"{name}, p50, 10,000 being submitted", share(during, 0.5), "ms", 100).print()
     Figure(f"{name}, p99, 10,000 being submitted", share(during, 0.99), "ms", 1000).print()
+    urgent = pool.urgent_delays()
+    name = "urgent run → its Job, p50, 10,000 being submitted"
+    Figure(name, share(urgent, 0.5), "ms", 1000, beside=f"{len(urgent)} of them").print()
     most = max(b - a for a, b in zip(writes, writes[WINDOW:], strict=False)) / WINDOW
     Figure("operator's writes meanwhile, most in 10 s", most, "a second", WRITES_A_SECOND).print()
     beside = f"{share(quiet, 0.99):.3g} ms before"
@@ -86,6 +92,19 @@ class PlayedPool:
     world: World
     created: list[float] = field(default_factory=list)
     freed: list[float] = field(default_factory=list)
+    urgent: dict[str, float] = field(default_factory=dict)
+    """When each was submitted."""
+    launched: dict[str, float] = field(default_factory=dict)
+    """When the Job of each of them was there."""
+
+    def submit_urgent(self) -> None:
+        name = f"urgent-{len(self.urgent)}"
+        self.world.create_run(name, priority=100)
+        self.urgent[name] = time.monotonic()
+
+    def urgent_delays(self) -> list[float]:
+        """Return how long urgent runs waited for their Job, in ms, in order of length."""
+        return sorted((self.launched[each] - at) * 1000 for each, at in self.urgent.items())
 
     def delays(self, *, before: float = float("inf"), after: float = 0.0) -> list[float]:
         """Return how long each slot was empty, in ms, in order of length.
@@ -109,6 +128,8 @@ class PlayedPool:
             if event["type"] == "ADDED" and name not in seen:
                 seen.add(name)
                 self.created.append(time.monotonic())
+                if name.startswith("urgent"):
+                    self.launched[name.removesuffix("-1")] = self.created[-1]
                 with suppress(RuntimeError):  # the measurement is over
                     cluster.submit(self._play, name.removesuffix("-1"))
 

@@ -31,6 +31,7 @@ class _FlowUse:
     """What a Flow says of where its runs wait, and how many run."""
 
     limit: FlowLimit[Name] = field(default_factory=FlowLimit)
+    is_known: bool = False
     is_limited: bool = False
     cancels_running: bool = False
     pool: str = DEFAULT_POOL
@@ -51,6 +52,8 @@ class Admission:
         self._pools: dict[Name, Slots[Name]] = {}
         self._flows: dict[Name, _FlowUse] = {}
         self._runs: dict[Name, _Whereabouts] = {}
+        self._unseen: set[Name] = set()
+        """Those in line that no plan has asked for."""
 
     def saw_pool(self, pool: Object) -> Iterator[Key]:
         """Take in a pool's limits; name the runs that may start by them."""
@@ -73,7 +76,7 @@ class Admission:
             use, spec = self._flow(name_of(flow)), read.spec
             limit = spec.concurrency
             use.pool, use.queue = spec.work_pool_ref.name, spec.queue or DEFAULT_QUEUE
-            use.is_limited = limit is not None
+            use.is_known, use.is_limited = True, limit is not None
             use.cancels_running = limit is not None and limit.strategy == "CancelRunning"
             use.limit.limit_to(limit.limit if limit is not None else None)
             yield from self._startable(use)
@@ -82,7 +85,7 @@ class Admission:
     def lost_flow(self, flow: Object) -> None:
         """Take in that a flow is gone, and its limit with it; its runs may still be there."""
         use = self._flow(name_of(flow))
-        use.is_limited = use.cancels_running = False
+        use.is_known = use.is_limited = use.cancels_running = False
         use.limit.limit_to(None)
 
     def saw_run(self, run: Object) -> Iterator[Key]:
@@ -90,7 +93,10 @@ class Admission:
         name, flow = name_of(run), _flow_of(run)
         state = text_at(run, "status", "state")
         at_work = state in _AT_WORK
-        if at_work or stands_in_line(run):
+        if not state:
+            self._let_unseen_wait(run)
+        elif at_work or stands_in_line(run):
+            self._unseen.discard(name)
             use = self._flow(flow)
             seat = _seat_of(run, use)._replace(
                 is_new=not at_work and not number(run, "status", "attempt")
@@ -101,13 +107,39 @@ class Admission:
                 slots.holds(name, seat, obstacle=_obstacle_of(run, state=state))
             else:
                 slots.waits(name, seat)
-        elif state and name in self._runs:  # else it stands where it stood when it asked
+        elif name in self._runs:
             self._slots(self._runs[name].pool).rests(name)
         yield from self._concerned(name)
+
+    def _let_unseen_wait(self, run: Object) -> None:
+        """Put a run into line ahead of its first look, which may come behind those of thousands: it
+        is called all the same when it is its turn.
+
+        Not where others would have to go for it: its plan has to say first that it can start.
+        """
+        name = name_of(run)
+        if name in self._runs and name not in self._unseen:
+            return  # it stands where it stood when it asked
+        use = self._flow(_flow_of(run))
+        slots, seat = self._slots(Name(name.namespace, use.pool)), _seat_of(run, use)
+        may_wait = use.is_known and slots.is_limited and slots.has_queue(seat.queue)
+        if may_wait and not use.is_limited:
+            self._unseen.add(name)
+            self._enter(name, pool=use.pool, flow=_flow_of(run)).waits(name, seat)
+        else:
+            self._forget_unseen(name)
+
+    def _forget_unseen(self, run: Name) -> bool:
+        if run not in self._unseen:
+            return False
+        self._unseen.discard(run)
+        self._slots(self._runs.pop(run).pool).rests(run)
+        return True
 
     def lost_run(self, run: Object) -> Iterator[Key]:
         """Take in that a run has ended, or is gone."""
         name = name_of(run)
+        self._unseen.discard(name)
         if name in self._runs:
             slots = self._slots(self._runs[name].pool)
             slots.not_taken(name)
@@ -119,6 +151,7 @@ class Admission:
         """Give a run a slot if it is its turn."""
         meta = run.metadata
         name, flow = Name(meta.namespace, meta.name), Name(meta.namespace, run.spec.flow_ref.name)
+        self._unseen.discard(name)
         use = self._flow(flow)
         place = Place(-run.spec.priority, meta.creation_timestamp or _LONG_AGO, meta.name)
         is_new = run.status.attempt == 0
@@ -151,6 +184,13 @@ class Admission:
         if keeps_slot:
             slots.keep(run)
         elif slots.not_taken(run):
+            yield from self._startable(self._flow(where.flow))
+
+    def looked_at(self, run: Name) -> Iterator[Key]:
+        """Take back the place of a run that stood in line ahead of its first look, and did not ask
+        for a slot then: whatever keeps it from that, it keeps nobody else."""
+        where = self._runs.get(run)
+        if where is not None and self._forget_unseen(run):
             yield from self._startable(self._flow(where.flow))
 
     def use_of(self, pool: Name) -> PoolUse:

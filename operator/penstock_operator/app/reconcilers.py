@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -106,6 +106,12 @@ class Reconcilers:
 
     async def _reconcile_run(self, key: Key) -> Plan | None:
         name = Name(key.namespace, key.name)
+        try:
+            return await self._look_at_run(name)
+        finally:
+            self._queue_all(self.triggers.admission.looked_at(name))
+
+    async def _look_at_run(self, name: Name) -> Plan | None:
         raw = self.caches.runs.get(name) or await self._find_unwatched_run(name)
         if raw is None:
             return await self._forward_signals(name)
@@ -149,12 +155,15 @@ class Reconcilers:
             raise RuntimeError(f"The plan of a run still asks for {sorted(plan.need)}.")
         await self.executor.carry_out(plan.actions)
         name = Name(run.metadata.namespace, run.metadata.name)
-        for key in self.triggers.admission.decided(name, keeps_slot=plan.keeps_slot):
-            self.queue.add(key)
+        self._queue_all(self.triggers.admission.decided(name, keeps_slot=plan.keeps_slot))
         if any(isinstance(action, PatchRunStatus) and action.ended for action in plan.actions):
             history = Key(Kind.HISTORY, run.metadata.namespace, run.spec.flow_ref.name)
             self.queue.add_after(history, _HISTORY_DELAY_SECONDS)
         return plan
+
+    def _queue_all(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self.queue.add(key)
 
     async def _forward_signals(self, name: Name) -> Plan | None:
         """Hand on the signals to a run that is gone and goes on as another."""

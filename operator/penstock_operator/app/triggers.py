@@ -92,6 +92,7 @@ class Triggers:
 
     def _spread(self, resource: Resource, obj: Object, *, to_others: bool) -> None:
         if resource == RUNS:
+            self._admit(resource, obj)
             self._queue_run(obj)
         if resource == POOLS and not to_others:
             self._queue_use_of(Key(Kind.POOL, *name_of(obj)))
@@ -99,8 +100,8 @@ class Triggers:
             self._queue_all(self._concerned_by(resource, obj))
         if to_others:
             self._queue_dependents(resource, obj)
-        if to_others or resource == RUNS:
-            self._admit(resource, obj)
+            if resource != RUNS:
+                self._admit(resource, obj)
 
     def _queue_run(self, run: Object) -> None:
         """Queue a run: behind all news if there is nothing to do but to tell it that it waits, and

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from penstock_operator.reconcile.lines import NO_LIMIT, FlowLimit, Lane, Line, Place
+from penstock_operator.reconcile.names import DEFAULT_QUEUE
 
 K = TypeVar("K", bound=Hashable)
 
@@ -69,6 +70,7 @@ class Slots(Generic[K]):
     def __init__(self) -> None:
         self._limit = NO_LIMIT
         self._limited = False
+        self._listed: frozenset[str] = frozenset()
         self._queues: dict[str, _Queue[K]] = {}
         self._holders: dict[K, Seat[K]] = {}
         self._obstacles: dict[K, str] = {}
@@ -81,6 +83,7 @@ class Slots(Generic[K]):
         """Set the limits; what runs already goes on."""
         self._limit = NO_LIMIT if limit is None else limit
         self._limited = limit is not None or bool(queues)
+        self._listed = frozenset(queues)
         for name in {*self._queues, *queues}:
             self._queue(name).limits = queues.get(name, QueueLimits())
 
@@ -154,6 +157,10 @@ class Slots(Generic[K]):
     def is_limited(self) -> bool:
         """Whether the pool itself lets anybody wait."""
         return self._limited
+
+    def has_queue(self, name: str) -> bool:
+        """Tell whether runs may wait in a queue of that name."""
+        return name in self._listed or name == DEFAULT_QUEUE
 
     def has_turn_for(self, run: K, seat: Seat[K]) -> bool:
         """Tell whether a run would get a slot if it asked, or has one."""

@@ -30,6 +30,10 @@ from penstock_operator.reconcile.settings import Settings
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 RUN = Key(Kind.RUN, "team", "one")
+FLOW_SPEC = {
+    "source": {"inline": {"files": {"flow.py": "def daily(): ..."}}},
+    "entrypoint": "flow.py:daily",
+}
 
 
 class Place:
@@ -50,8 +54,7 @@ class Place:
             now=lambda: NOW,
         )
         self.put(POOLS, "default", spec={}, status={"observedGeneration": 1})
-        inline = {"inline": {"files": {"flow.py": "def daily(): ..."}}}
-        self.put(FLOWS, "daily", spec={"source": inline, "entrypoint": "flow.py:daily"})
+        self.put(FLOWS, "daily", spec=FLOW_SPEC)
 
     def put(self, resource: Resource, name: str, *, known: bool = True, **more: Any) -> Any:
         created = (NOW - timedelta(seconds=1)).isoformat()
@@ -102,6 +105,21 @@ async def test_a_new_run_is_fenced_and_then_launched() -> None:
 
     assert place.writes() == ["POST configmaps", "PATCH flowruns/status", "POST jobs"]
     assert place.status()["attempt"] == 1
+
+
+async def test_a_run_that_cannot_be_read_holds_up_nobody() -> None:
+    place = Place()
+    triggers = place.reconcilers.triggers
+    triggers.saw(POOLS, place.put(POOLS, "default", known=False, spec={"concurrency": 1}))
+    triggers.saw(FLOWS, place.put(FLOWS, "daily", known=False, spec=FLOW_SPEC))
+    triggers.saw(RUNS, place.put_run(known=False))
+    other = {"flowRef": {"name": "daily"}, "priority": 7, "parameters": "none"}
+    triggers.saw(RUNS, place.put(RUNS, "other", known=False, spec=other))
+    place.queue.keys.clear()
+
+    await place.reconcilers.reconcile(Key(Kind.RUN, "team", "other"))
+
+    assert place.queue.keys == [RUN]
 
 
 async def test_own_writes_are_known_at_once() -> None:

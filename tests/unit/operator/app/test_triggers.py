@@ -135,6 +135,75 @@ def test_a_new_run_does_not_overtake_the_launch_of_one_that_was_there_before() -
     assert queue.behind == [key(Kind.RUN, "later")]
 
 
+CODE = {"inline": {"files": {"flow.py": "def daily(): ..."}}}
+
+
+def readable_flow(**spec: Any) -> dict[str, Any]:
+    changed = obj("daily", 2, spec={"source": CODE, "entrypoint": "flow.py:daily", **spec})
+    changed["metadata"]["generation"] = 2
+    return changed
+
+
+def urgent(run: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return {**run, "spec": {**run["spec"], "priority": 10, **spec}}
+
+
+def test_an_urgent_run_is_called_before_its_first_look_has_come() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    noticed.notice(FLOWS, "MODIFIED", readable_flow())
+    noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
+    noticed.notice(RUNS, "ADDED", urgent(run("late")))
+    waiting = list(queue.behind)
+    queue.keys.clear()
+    queue.behind.clear()
+
+    noticed.saw(RUNS, {**run("first", 2), "status": {"state": "Completed"}})
+
+    assert key(Kind.RUN, "late") in waiting
+    assert key(Kind.RUN, "late") in queue.keys
+    assert key(Kind.RUN, "one") not in queue.keys
+    assert queue.behind == []
+
+
+def test_a_run_whose_first_look_asks_for_no_slot_makes_room_for_the_next() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    noticed.notice(FLOWS, "MODIFIED", readable_flow())
+    noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
+    noticed.notice(RUNS, "ADDED", urgent(run("late")))
+    noticed.saw(RUNS, {**run("first", 2), "status": {"state": "Completed"}})
+
+    called = list(noticed.admission.looked_at(Name("team", "late")))
+
+    assert called == [key(Kind.RUN, "one")]
+
+
+@pytest.mark.parametrize(
+    ("late", "flow"),
+    [
+        (urgent(run("late"), queue="nowhere"), readable_flow()),
+        (urgent(run("late")), readable_flow(concurrency={"limit": 1})),
+        (urgent(run("late", flow="unknown")), readable_flow()),
+    ],
+    ids=["of a queue that is not there", "of a flow with a limit", "of an unknown flow"],
+)
+def test_a_run_is_looked_at_before_it_waits(late: dict[str, Any], flow: dict[str, Any]) -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    noticed.notice(FLOWS, "MODIFIED", flow)
+    noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
+    noticed.notice(RUNS, "ADDED", late)
+    queue.keys.clear()
+
+    noticed.saw(RUNS, {**run("first", 2), "status": {"state": "Completed"}})
+
+    assert key(Kind.RUN, "one") in queue.keys
+
+
 def test_a_run_that_waits_and_is_deleted_is_news() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
