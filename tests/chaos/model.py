@@ -22,6 +22,7 @@ from tests.chaos.program import (
     Hold,
     Map,
     MissSignal,
+    MissSlot,
     Once,
     Program,
     Sleep,
@@ -160,7 +161,7 @@ class _World:
                 self.waits[name] = "ask"
                 self.answers[name] = step
                 self.call(step, 0, fails=0, retries=0, epoch=epoch)
-            case MissSignal(name, seconds):
+            case MissSignal(name, seconds) | MissSlot(name, seconds):
                 self.missed[name] = seconds
             case SubFlow(name, body, retries):
                 if name not in self.finished_flows:

@@ -78,6 +78,14 @@ class MissSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class MissSlot:
+    """Wait for a slot of a limit that has none, until the time is over."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class SubFlow:
     """Call a flow."""
 
@@ -146,6 +154,7 @@ Statement = (
     | AwaitSignal
     | AnswerUpdate
     | MissSignal
+    | MissSlot
     | SubFlow
     | Block
     | Once
@@ -221,6 +230,8 @@ class _Author:
                 return AnswerUpdate(self._name("u"), self._name("a"))
             case "miss":
                 return MissSignal(self._name("n"), round(rng.uniform(0.3, 2.0), 1))
+            case "miss-slot":
+                return MissSlot(self._name("n"), round(rng.uniform(0.3, 2.0), 1))
             case "child":
                 return Child(self._name("k"), fails=rng.random() < 0.3)
             case "once":
@@ -254,6 +265,6 @@ class _Author:
 _LEAVES = (
     *("call", "call", "call", "call", "map", "map", "sleep", "sleep"),
     *("caught", "signal", "update", "miss", "block", "once", "cached", "child"),
-    *("hold", "hold"),
+    *("hold", "hold", "miss-slot"),
 )
 _KINDS = (*_LEAVES, "sub", "sub")

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-LIMITS = {"shared": 3, "tagged": 2}
+LIMITS = {"shared": 3, "tagged": 2, "closed": 0}
 """How many slots there are; tasks with the tag `tagged` need one of the second."""
 LEASE = 5
 """Seconds: the shortest that there is, so that leases lapse."""

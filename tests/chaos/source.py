@@ -16,6 +16,7 @@ from tests.chaos.program import (
     Hold,
     Map,
     MissSignal,
+    MissSlot,
     Once,
     Program,
     Sleep,
@@ -35,6 +36,7 @@ from contextlib import contextmanager
 
 from penstock import concurrency, flow, run_flow, runtime, sleep, task
 from penstock.cache_policies import INPUTS
+from penstock.concurrency.sync import AcquireConcurrencySlotTimeoutError
 from penstock.errors import ChildRunFailed, SignalTimeoutError, TaskInterrupted
 from penstock.input import wait_for_signal, wait_for_update
 from penstock.transactions import get_transaction, transaction
@@ -194,6 +196,10 @@ def _lines(statement: Statement, depth: int) -> str:  # noqa: C901 - a case each
         case MissSignal(name, seconds):
             wait = f"    wait_for_signal('none', timeout={seconds})\n"
             end = f"except SignalTimeoutError:\n    tell('missed', name={name!r})\n"
+            return f"tell('waiting', name={name!r})\ntry:\n{wait}{end}"
+        case MissSlot(name, seconds):
+            wait = f"    with concurrency('closed', timeout_seconds={seconds}):\n        pass\n"
+            end = f"except AcquireConcurrencySlotTimeoutError:\n    tell('missed', name={name!r})\n"
             return f"tell('waiting', name={name!r})\ntry:\n{wait}{end}"
         case SubFlow(name):
             return f"{name}()\ndel EPOCH[{depth + 1}:]\n"
