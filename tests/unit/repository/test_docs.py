@@ -44,3 +44,23 @@ def test_every_make_target_in_the_readme_exists() -> None:
     )
 
     assert named - targets == set()
+
+
+def test_every_row_of_a_table_has_a_cell_for_each_column() -> None:
+    ragged = [
+        f"{page.relative_to(ROOT)}: {table[0]}"
+        for page in PAGES
+        for table in _tables(page.read_text())
+        if len(set(map(_cells, table))) != 1
+    ]
+
+    assert ragged == []
+
+
+def _tables(text: str) -> list[list[str]]:
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [table.splitlines() for table in re.findall(r"(?:^\|.*\|$\n?)+", prose, re.MULTILINE)]
+
+
+def _cells(row: str) -> int:
+    return row.replace("\\|", "").count("|")
