@@ -573,3 +573,82 @@ def daily():
 
     world.wait_for_state("one", "Completed")
     assert node.started == ["one-1", "one-2"]
+
+
+def test_a_wait_with_a_deadline_is_left_too_and_ends_with_the_slot(
+    world: World, cluster: Cluster, pod: Pods
+) -> None:
+    limit(world, "db", 1)
+    node = cluster(
+        linger=0.3,
+        daily="""
+@flow
+def daily():
+    with concurrency("db", timeout_seconds=3600):
+        say("inside")
+""",
+    )
+    holder = pod(HOLD, run="holder")
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+
+    world.create_run("one")
+    waiting = world.wait_for_reason("one", "WaitingForSlot", within=60)
+    eventually(lambda: node.running == [], within=60)
+    holder.tell()
+
+    world.wait_for_state("one", "Completed", within=60)
+    assert waiting["waitingFor"]["until"] > waiting["waitingFor"]["since"]
+    assert node.started == ["one-1", "one-2"]
+    eventually(lambda: len(printed(node, "inside")) == 1)
+
+
+def test_a_wait_without_a_pod_ends_at_its_deadline_and_the_same_way_each_time(
+    world: World, cluster: Cluster, pod: Pods
+) -> None:
+    limit(world, "db", 1)
+    node = cluster(
+        linger=0.3,
+        daily="""
+from penstock import wait_for_signal
+
+@flow
+async def daily():
+    try:
+        async with concurrency("db", timeout_seconds=10):
+            say("inside")
+    except TimeoutError as error:
+        say("late", type(error).__name__)
+    await wait_for_signal("go")
+""",
+    )
+    holder = pod(HOLD, run="holder")
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+
+    world.create_run("one")
+    world.wait_for_reason("one", "WaitingForSlot", within=60)
+    world.wait_for_reason("one", "WaitingForSignal", within=120)
+    holder.tell()
+    eventually(lambda: status(world, "db")["active"] == 0, within=60)
+    world.send("one", "go", sender="admin")
+
+    world.wait_for_state("one", "Completed", within=120)
+    assert node.started == ["one-1", "one-2", "one-3"]
+    eventually(lambda: len(printed(node, "Completed")) == 1, within=60)
+    assert printed(node, ": late ") == [
+        f"one-{attempt}: late AcquireConcurrencySlotTimeoutError" for attempt in (2, 3)
+    ]
+    assert printed(node, "inside") == []
+
+
+def test_a_wait_of_no_time_takes_what_is_free(world: World, pod: Pods) -> None:
+    limit(world, "db", 1)
+
+    process = pod(
+        """
+with concurrency("db", timeout_seconds=0):
+    say("inside")
+    sys.stdin.readline()
+"""
+    )
+
+    assert process.line() == "inside"

@@ -162,8 +162,11 @@ def _given_back(
     return given
 
 
-def slot_that_came(case: RunCase) -> str | None:
-    """Say why a run that left its pod to wait for a slot goes on now; None while it waits."""
+def slot_that_came(case: RunCase, *, waits_for_it: bool) -> str | None:
+    """Say why a run that left its pod while it waited for a slot goes on now; None while it waits.
+
+    It may have said that it waits for something else, if that is what ends by itself.
+    """
     limits = case.observed.limits.values()
     for limit in limits:
         if any(each.suspended and _is_of_process(each, case) for each in limit.book.holders):
@@ -172,7 +175,7 @@ def slot_that_came(case: RunCase) -> str | None:
     if due is not None and case.now >= due:
         return "The slots that it waited for have come back by decay."
     known = (each for limit in limits for each in (*limit.book.holders, *limit.book.waiting))
-    if any(_is_of_process(each, case) for each in known):
+    if not waits_for_it or any(_is_of_process(each, case) for each in known):
         return None
     if not case.observed.limits_are_live:
         raise NeedError(Look.LIMITS)

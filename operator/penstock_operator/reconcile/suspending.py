@@ -57,7 +57,7 @@ def wait_without_pod(case: RunCase, suspension: Suspension) -> Plan:
     ended = ended_run(case, suspension)
     if ended is not None:
         return wake(case, cause="Run", words=f"The run {ended} has ended.")
-    slot = slot_that_came(case) if suspension.kind == "ConcurrencyLimit" else None
+    slot = slot_that_came(case, waits_for_it=suspension.kind == "ConcurrencyLimit")
     if slot is not None:
         return wake(case, cause="Slot", words=slot)
     due = _due(case, suspension)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 
-from penstock.concurrency.acquiring import Release, Vigil, acquire, request_of
+from penstock.concurrency.acquiring import Errand, Release, Vigil, acquire, request_of
 from penstock.concurrency.claims import Request
+from penstock.concurrency.terms import term_of
 from penstock.drivers.holding import holding
 from penstock.drivers.loops import suspend_until
 from penstock.drivers.scope import enter_engine
@@ -60,13 +62,17 @@ async def rate_limit(
 async def acquire_suspending(request: Request) -> Release:
     """Wait until the slots are taken; return what gives them back."""
     scope = enter_engine()
-    with closing(acquire(request)) as steps, closing(Vigil(scope)) as vigil:
+    steps = acquire(request, term=term_of(request, scope=scope))
+    with closing(steps), closing(Vigil(scope)) as vigil:
         while True:
             try:
                 step = next(steps)
             except StopIteration as done:
                 release: Release = done.value
                 return release
+            if isinstance(step, Errand):
+                await to_thread(step.run)
+                continue
             vigil.see(step)
             place = step.place
             await suspend_until(

@@ -40,6 +40,10 @@ class Claim(Protocol):
     def waits_for(self) -> str | None:
         """The limit that a run may wait for without its process; none, if it may not."""
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether it is known that slots are not to be had at once."""
+
     def look(self) -> float | None:
         """Return None once all slots are had; else the seconds until the next look."""
 

@@ -41,6 +41,7 @@ class LocalClaim:
     """Slots that are waited for, then held, in the file that all processes share."""
 
     waits_for = None
+    is_answered = True
 
     def __init__(self, request: Request, *, overtakes: bool) -> None:
         self._request = request

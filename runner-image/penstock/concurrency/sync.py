@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
-from penstock.concurrency.acquiring import Release, Vigil, acquire, request_of
+from penstock.concurrency.acquiring import Errand, Release, Vigil, acquire, request_of
 from penstock.concurrency.claims import Request
+from penstock.concurrency.terms import term_of
 from penstock.drivers.holding import holding
 from penstock.drivers.scope import enter_engine
 from penstock.drivers.waiting import block_until
@@ -64,13 +65,17 @@ def rate_limit(
 def acquire_blocking(request: Request) -> Release:
     """Block until the slots are taken; return what gives them back."""
     scope = enter_engine()
-    with closing(acquire(request)) as steps, closing(Vigil(scope)) as vigil:
+    steps = acquire(request, term=term_of(request, scope=scope))
+    with closing(steps), closing(Vigil(scope)) as vigil:
         while True:
             try:
                 step = next(steps)
             except StopIteration as done:
                 release: Release = done.value
                 return release
+            if isinstance(step, Errand):
+                step.run()
+                continue
             vigil.see(step)
             place = step.place
             block_until(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 
 from penstock.clock import now
-from penstock.concurrency.acquiring import Release, acquire
+from penstock.concurrency.acquiring import Release, Step, acquire
 from penstock.concurrency.claims import Request
 from penstock.engine.effects import InLine, Pause
 
@@ -35,6 +35,7 @@ class TagSlots:
         except StopIteration as taken:
             self._release = taken.value
             return True
+        assert isinstance(step, Step), "a wait without a time-out leaves nothing in the journal"
         in_line = InLine(step.waits_for, self._since) if step.waits_for else None
         return Pause(step.seconds, early=step.place.subscribe, in_line=in_line)
 

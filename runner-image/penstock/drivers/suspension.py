@@ -81,6 +81,10 @@ class Suspension:
         self._waits: dict[int, Wait] = {}
         self._watching = False
 
+    def is_worth(self, seconds: float) -> bool:
+        """Tell whether a process may be left for a wait of so many seconds."""
+        return seconds > self._linger.total_seconds()
+
     @contextmanager
     def waiting(self, wait: Wait) -> Iterator[None]:
         """Note a wait while it lasts."""

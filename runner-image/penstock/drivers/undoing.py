@@ -95,6 +95,9 @@ class _NoWaits(Suspension):
     def __init__(self, launch: LastLaunch) -> None:
         self._launch = launch
 
+    def is_worth(self, seconds: float) -> bool:
+        return True
+
     def add(self, wait: Wait) -> Callable[[], None]:
         if wait.until is None or wait.until > datetime.now(UTC):
             self._launch.stop()

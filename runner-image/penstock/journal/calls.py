@@ -166,11 +166,16 @@ class CallJournal:
 
     def deadline(self, key: CallKey, *, due: datetime, epoch: Epoch) -> datetime:
         """Return the moment by which a call has to end, as it was stored in this epoch."""
-        stored, present = self._held.text("due", key.digest_of_path()), self._epoch(epoch)
-        if stored is not None and epoch_in(stored) == present:
-            return moment_in(stored)
-        self._append(due_line(key, due, epoch=present), at_once=True)
-        return due
+        stored = self.due(key, epoch=epoch)
+        if stored is None:
+            self._append(due_line(key, due, epoch=self._epoch(epoch)), at_once=True)
+        return stored or due
+
+    def due(self, key: CallKey, *, epoch: Epoch) -> datetime | None:
+        """Return the moment stored in this epoch, if there is one."""
+        stored = self._held.text("due", key.digest_of_path())
+        is_of_epoch = stored is not None and epoch_in(stored) == self._epoch(epoch)
+        return moment_in(stored) if stored is not None and is_of_epoch else None
 
     def record_beat(self, key: CallKey, *, payload: object) -> None:
         """Store how far a call is, behind the run's back; drop it if the store is too slow."""

@@ -76,6 +76,10 @@ class MemoryJournal:
         """Return the moment: the call knows it from here on."""
         return due
 
+    def due(self, key: CallKey, *, epoch: Epoch) -> datetime | None:
+        """Return nothing: no other process stored it."""
+        return None
+
     def record_beat(self, key: CallKey, *, payload: object) -> None:
         """Keep nothing: the task's run does."""
 

@@ -78,6 +78,9 @@ class Journal(Protocol):
     def deadline(self, key: CallKey, *, due: datetime, epoch: Epoch) -> datetime:
         """Return the moment stored in this epoch for the end of the call; if none is, store it."""
 
+    def due(self, key: CallKey, *, epoch: Epoch) -> datetime | None:
+        """Return the moment stored in this epoch, if there is one."""
+
     def record_beat(self, key: CallKey, *, payload: object) -> None:
         """Store, soon, how far a call is; raise ``UnstorableValue`` if it cannot."""
 

@@ -247,7 +247,7 @@ def _words(reason: Suspended) -> str:
         case "Run":
             return f"it waits for the run {wait.name}"
         case "ConcurrencyLimit":
-            return f"it waits for a slot of the limit {wait.name}"
+            return f"it waits for a slot of the limit {wait.name}{until}"
         case "Person":
             return "somebody has to mend what is said above"
     return "it was suspended"

@@ -55,6 +55,11 @@ class ClusterClaim:
         name = self._left[0]
         return name if name in self._asked and self._asked[name][1].is_in_line else None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the limit has said that this process waits."""
+        return self.waits_for is not None
+
     def look(self) -> float | None:
         """Return None once all slots are had; else the seconds to wait if no bell rings."""
         self.place.look()

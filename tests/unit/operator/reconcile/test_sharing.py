@@ -322,3 +322,33 @@ def test_a_run_whose_pool_is_gone_keeps_no_slot_either() -> None:
 
     assert held(cluster) == []
     assert cluster.status["reason"] == "WorkPoolNotFound"
+
+
+def test_a_run_is_woken_at_the_deadline_of_its_wait_for_a_slot() -> None:
+    cluster, operator = sharing(concurrencyLimits=[])
+    operator.settle()
+    ticket = entry(cluster, "one", suspended=True)
+    cluster.limits["db"]["status"] = {"holders": [entry(cluster)], "waiting": [ticket]}
+    cluster.leave(1, "ConcurrencyLimit", name="db", seconds=600)
+    operator.wait(seconds=590)
+    asleep = dict(cluster.status)
+
+    operator.wait(seconds=20)
+
+    assert (asleep["state"], asleep["reason"]) == ("Suspended", "WaitingForSlot")
+    assert "until" in asleep["waitingFor"]
+    assert cluster.created_jobs == ["one-1", "one-2"]
+
+
+def test_a_run_that_sleeps_beside_its_wait_for_a_slot_is_woken_by_the_slot() -> None:
+    cluster, operator = sharing(concurrencyLimits=[])
+    operator.settle()
+    cluster.leave(1, "Sleep", seconds=3600)
+    operator.wait(seconds=5)
+    asleep = cluster.state
+
+    cluster.limits["db"]["status"] = {"holders": [entry(cluster, "one", suspended=True)]}
+    operator.settle()
+
+    assert asleep == "Suspended"
+    assert cluster.created_jobs == ["one-1", "one-2"]
