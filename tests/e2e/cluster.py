@@ -21,7 +21,7 @@ from kubernetes.config import new_client_from_config
 ROOT = Path(__file__).parents[2]
 SYSTEM = "penstock-system"
 # Long enough for a busy machine, short enough to see a deadline pass.
-LAUNCH_DEADLINE = 25
+LAUNCH_DEADLINE = 40
 
 FRAGILE = "penstock.dev/fragile"
 

@@ -43,4 +43,4 @@ def test_a_pod_is_at_its_first_task_soon(namespace: Namespace) -> None:
         for moment in (container["startedAt"], status["execution"]["startedAt"])
     )
     # Not the figure, which is for `make bench`: a busy machine has taken 9 s.
-    assert (first_report - started).total_seconds() < 30
+    assert (first_report - started).total_seconds() < 60

@@ -83,7 +83,7 @@ def test_a_run_is_suspended_and_goes_on_when_it_may(namespace: Namespace) -> Non
     run.until(lambda status: progress(status) >= 3, "it has finished some tasks")
     run.patch({"suspend": True})
     run.until(lambda status: status["state"] == "Suspended", "it is suspended", within=60)
-    run.until(lambda _: not namespace.pods(), "its pod has ended", within=30)
+    run.until(lambda _: not namespace.pods(), "its pod has ended")
     run.patch({"suspend": False})
 
     status = run.end()
@@ -98,7 +98,7 @@ def test_a_suspended_run_that_is_cancelled_ends_without_a_pod(namespace: Namespa
     run.until(lambda status: status["state"] == "Suspended", "it is suspended", within=60)
     run.patch({"cancel": True})
 
-    status = run.end(within=30)
+    status = run.end()
 
     assert (status["state"], status["attempt"]) == ("Cancelled", 1)
 

@@ -1,19 +1,19 @@
 """A run is ended from outside: by a person, or by its own time limit."""
 
-import time
 from datetime import datetime
 
 from tests.e2e.cluster import wait_until
 from tests.e2e.namespaces import Namespace
+from tests.e2e.test_durability import progress
 
 
 def test_a_cancelled_flow_cleans_up(namespace: Namespace) -> None:
     run = namespace.started("tidy")
     logs = namespace.follow_pod(run.pod())
-    time.sleep(1)  # so that kubectl is attached before the pod ends
+    run.until(lambda status: progress(status) >= 5, "its body is at work, and kubectl attached")
     run.patch({"cancel": True})
 
-    status = run.end(within=60)
+    status = run.end()
 
     assert (status["state"], status["reason"], status["attempt"]) == (
         "Cancelled",
@@ -27,7 +27,7 @@ def test_the_command_line_cancels_too(namespace: Namespace) -> None:
     run = namespace.started("tidy")
     namespace.penstock("cancel", run.name)
 
-    status = run.end(within=60)
+    status = run.end()
 
     assert status["state"] == "Cancelled"
 
@@ -35,11 +35,11 @@ def test_the_command_line_cancels_too(namespace: Namespace) -> None:
 def test_a_run_that_takes_too_long_fails(namespace: Namespace) -> None:
     run = namespace.started("tidy", timeoutSeconds=5)
 
-    status = run.end(within=60)
+    status = run.end()
 
     assert (status["state"], status["reason"]) == ("Failed", "TimedOut")
     started, finished = (datetime.fromisoformat(status[key]) for key in ("startedAt", "finishedAt"))
-    assert 4 <= (finished - started).total_seconds() < 15
+    assert 4 <= (finished - started).total_seconds() < 90
     wait_until(lambda: namespace.jobs() == [], "its Job is gone", within=60)
 
 

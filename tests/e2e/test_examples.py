@@ -136,7 +136,7 @@ def test_a_person_approves_a_run_that_has_no_pod(namespace: Namespace) -> None:
     run = created(namespace, "approval")
     done = kill_some_time(run, within=3, draw=random.Random(f"{SEED} approval"))
     suspended = run.until(lambda status: status["state"] == "Suspended", f"it waits ({done})")
-    run.until(lambda _: not namespace.pods(), "its pod has ended", within=30)
+    run.until(lambda _: not namespace.pods(), "its pod has ended")
 
     code, said = namespace.penstock("approve", run.name, "--comment", "looks good")
     status = run.end()
@@ -151,7 +151,7 @@ def test_a_person_approves_a_run_that_has_no_pod(namespace: Namespace) -> None:
     wait_until(
         lambda: "Consumed" in namespace.kubectl("get", "signals", "--no-headers"),
         "the signal is consumed",
-        within=30,
+        within=90,
     )
 
 

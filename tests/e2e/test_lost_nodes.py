@@ -13,7 +13,8 @@ from tests.e2e.namespaces import Namespace, Run
 
 pytestmark = pytest.mark.longest
 
-POD_START_SECONDS = 5
+NOT_SO_SOON_BY_ITSELF = 120
+"""The figure is for `make bench`. By itself Kubernetes evicts after 300 s, and awaits the pod."""
 POD_NAME = "authentication.kubernetes.io/pod-name"
 _drained = threading.Event()
 
@@ -65,9 +66,9 @@ def test_a_lost_node_is_fenced(namespace: Namespace) -> None:
     status = run.end(within=180)
 
     assert (status["state"], status["attempt"], status["recoveries"]) == ("Completed", 2, 1)
-    assert _seconds_beyond_the_monitor(status, namespace.cluster, node) < 10 + POD_START_SECONDS
+    assert _seconds_beyond_the_monitor(status, namespace.cluster, node) < NOT_SO_SOON_BY_ITSELF
     wait_until(
-        lambda: not any(map(alive, old_processes)), "the fenced runner leaves by itself", within=30
+        lambda: not any(map(alive, old_processes)), "the fenced runner leaves by itself", within=90
     )
     assert run.status() == status
     refused = [

@@ -55,7 +55,7 @@ def test_two_operators_at_once_agree(namespace: Namespace) -> None:
     try:
         lease = ("get", "lease", "penstock-operator", "-o", "jsonpath={.spec.holderIdentity}")
         wait_until(
-            lambda: namespace.kubectl(*lease, check=False), "the second one leads", within=30
+            lambda: namespace.kubectl(*lease, check=False), "the second one leads", within=90
         )
         namespace.schedule("often", flow, interval={"seconds": 1}, parameters={"count": 1})
         runs = [namespace.run(flow, name=f"run-{number}") for number in range(6)]

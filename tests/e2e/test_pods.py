@@ -140,7 +140,7 @@ def test_an_image_is_pulled_with_the_secret_of_the_pool_and_not_without(
 
     refused = namespace.run(name, {"paths": ["/beside/private"]}, name="without")
     why = refused.until(
-        lambda status: status.get("reason") == "ImageUnavailable", "it has no image", within=60
+        lambda status: status.get("reason") == "ImageUnavailable", "it has no image"
     )
     secrets = {"imagePullSecrets": [{"name": "registry"}], "nodeSelector": selector}
     spec = json.dumps({"spec": {"podTemplate": {"spec": secrets}}})
@@ -160,6 +160,8 @@ def _start_registry(namespace: Namespace, node: str) -> None:
     program = Path(registry.__file__).read_text()
     container = _container(namespace, "registry", program)
     del container["volumeMounts"]
+    listens = {"tcpSocket": {"host": "127.0.0.1", "port": registry.PORT}, "periodSeconds": 1}
+    container["readinessProbe"] = listens
     pod = _object(
         "Pod", "registry", spec={"nodeName": node, "hostNetwork": True, "containers": [container]}
     )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.e2e.cluster import Object
+from tests.e2e.cluster import Object, wait_until
 from tests.e2e.hosts import kill, processes_of_pod
 from tests.e2e.namespaces import Namespace
 from tests.e2e.test_durability import SHOWN, progress, result
@@ -65,16 +65,15 @@ def _kill_and_sweep(namespace: Namespace, folder: Path) -> None:
     before = [each.name for each in journals.iterdir()]
     segments = namespace.kubectl("get", "journalsegments", "-o", "name").split()
     namespace.kubectl("delete", "flowrun", run.name)
-    second = namespace.run(flow, {"count": 2}, name="second")
-    second.end()
+    namespace.run(flow, {"count": 2}, name="second").end()
 
     assert (status["state"], status["attempt"]) == ("Completed", 2)
     assert status["store"] == "persistentVolumeClaim/journals"
     assert result(status).count(1) >= progress(seen)
     assert [name.rpartition("-")[0] for name in before] == [run.name]
     assert segments == []
-    second.until(
-        lambda _: [each.name.rpartition("-")[0] for each in journals.iterdir()] == ["second"],
+    wait_until(
+        lambda: [each.name.rpartition("-")[0] for each in journals.iterdir()] == ["second"],
         "the journal of the deleted run is swept",
         within=60,
     )
