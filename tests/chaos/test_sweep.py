@@ -7,6 +7,7 @@ from tests.chaos.stage import Stage
 from tests.chaos.sweep import REFERENCE, swept
 
 
+@pytest.mark.timeout(900)  # two dozen plays, on a machine that may have much other work
 @pytest.mark.parametrize("kind", ["kill", "zombie", "cancel"])
 def test_every_fault_is_survived(stage: Stage, kind: str) -> None:
     """One request in sixteen; `make chaos SWEEP=all` strikes at each."""

@@ -132,8 +132,16 @@ def run(
         from penstock.cli.orders import Order
         from penstock.cli.run_local import run_here
 
-        if start is not None and resume is None:
+        if resume is None and start is not None:
             raise CommandError("--from says where a run begins that is resumed: --resume ID.")
+        if resume is None and (accept or force):
+            raise CommandError("--accept and --force are about a run that is resumed: --resume ID.")
+        if resume is not None and (parameters or run_id):
+            raise CommandError(
+                f"{resume} goes on under its name, with the parameters that it has; leave -p, "
+                "--params and --run-id out. Other parameters are a run of their own: "
+                "penstock run FILE:FLOW -p NAME=VALUE"
+            )
         order = Order(
             entrypoint=flow,
             parameters=parameters,

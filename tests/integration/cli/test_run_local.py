@@ -88,6 +88,9 @@ def test_a_home_that_cannot_be_written_is_named(
         pytest.param(["nowhere.py:daily"], "nowhere.py", id="no such file"),
         pytest.param(["sums.py"], "penstock run sums.py:FLOW", id="no flow named"),
         pytest.param(["sums.py:broken", "--watch"], "leave --watch", id="an option for clusters"),
+        pytest.param(["--resume", "r", "-p", "x=1"], "leave -p", id="other parameters"),
+        pytest.param(["--resume", "r", "--run-id", "q"], "leave -p", id="another name"),
+        pytest.param(["sums.py:broken", "--force"], "--resume ID", id="nothing to take over"),
     ],
 )
 def test_what_cannot_be_run_exits_with_2_and_a_sentence(
