@@ -190,7 +190,9 @@ class App:
             watched = (*WATCHED, LEASES)
             fields[LEASES] = f"metadata.name={self.options.lease_name}"
         await handlers.watch(
-            handlers.watch_registry(self._connection, watched, notice=self._notice),
+            handlers.watch_registry(
+                self._connection, watched, notice=self._notice, knows=self._knows
+            ),
             handlers.watch_settings(labels={JOBS: OF_A_RUN}, fields=fields),
             namespaces=self.options.namespaces,
             stop=stop,
@@ -200,6 +202,9 @@ class App:
     def _sees_own_lease(self) -> bool:
         served = self.options.namespaces
         return not served or self.options.lease_namespace in served
+
+    def _knows(self, resource: Resource, event: str | None, obj: Object) -> bool:
+        return resource != LEASES and self._triggers.knows(resource, event, obj)
 
     def _notice(self, resource: Resource, event: str | None, obj: Object) -> None:
         if resource != LEASES:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from penstock_operator.app.keys import Key, Kind
@@ -78,14 +78,17 @@ class Resync:
                     self.caches.of(resource).put(obj)
 
     async def run(self, *, first_after: float = 15.0, every: float = 300.0) -> None:
-        """Resync for ever."""
+        """Resync for ever. The start has queued every object itself; a second look at ten thousand
+        of them would only keep what is due then waiting."""
         await asyncio.sleep(first_after)
+        queue = self.queue_rest
         while True:
             try:
                 self.finished(await self.compare())
             except ApiError as error:
                 logger.warning("A resync failed and is tried again later: %s", error)
-            self.queue_all()
+            queue()
+            queue = self.queue_all
             await asyncio.sleep(every)
 
     async def compare(self) -> int:
@@ -106,13 +109,21 @@ class Resync:
         keys += [Key(Kind.SCHEDULE, *name) for name in self.caches.schedules.names()]
         keys += [Key(Kind.LIMIT, *name) for name in self.caches.limits.names()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.runs.names()]
-        keys += [Key(Kind.RUN, *name) for name in self.caches.jobs.owners()]
+        self._spread(keys)
+        self.queue_rest()
+
+    def queue_rest(self) -> None:
+        """Queue the chores, and the runs that no watch shows but by what they have left."""
+        keys = [Key(Kind.RUN, *name) for name in self.caches.jobs.owners()]
         keys += [Key(Kind.RUN, *name) for name in self.caches.signals.owners()]
         keys += [Key(Kind.HISTORY, *name) for name in self.caches.flows.names()]
         namespaces = {name.namespace for name in self.caches.pools.names()}
         keys += [Key(Kind.JOURNALS, namespace, "") for namespace in namespaces]
         for namespace in self.namespaces or ("",):
             keys += [Key(Kind.SNAPSHOTS, namespace, ""), Key(Kind.SIGNALS, namespace, "")]
+        self._spread(keys)
+
+    def _spread(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self.queue.add_after(key, random.uniform(0, self.spread_seconds))  # noqa: S311
 

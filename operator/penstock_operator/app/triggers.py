@@ -42,6 +42,10 @@ from penstock_operator.reconcile.wire import children, field, number, text
 _USE_SECONDS = 2.0
 """How long news of runs gather before a pool's status tells of them."""
 
+_LOOKS_A_SECOND = 200
+"""So many of those that only wait are looked at after a start: ten thousand at once, or as fast as
+may be, would keep what is due in that minute waiting."""
+
 
 class Queue(Protocol):
     def add(self, key: Key) -> None: ...
@@ -63,6 +67,11 @@ class Triggers:
         self._caches = caches
         self._queue = queue
         self._namespaces = frozenset(namespaces)
+
+    def knows(self, resource: Resource, event: str | None, obj: Object) -> bool:
+        """Tell whether an event of the watch says nothing new: it is the echo of an own write, or
+        of the first lists."""
+        return event != "DELETED" and self._caches.of(resource).has(obj)
 
     def notice(self, resource: Resource, event: str | None, obj: Object) -> None:
         """Take in an event of the watch."""
@@ -116,24 +125,35 @@ class Triggers:
     def queue_everything(self, *, now: datetime) -> None:
         """Queue every object there is, in the order of dependence, and behind all news.
 
-        A run that no operator has looked at yet is news, and so is a Schedule's next moment.
+        A run that no operator has looked at yet is news, and so is a Schedule's next moment. What
+        has nothing to do but to wait is looked at bit by bit.
         """
         for kind, cache in (
             (Kind.POOL, self._caches.pools),
             (Kind.FLOW, self._caches.flows),
-            (Kind.SCHEDULE, self._caches.schedules),
             (Kind.LIMIT, self._caches.limits),
-            (Kind.RUN, self._caches.runs),
         ):
             for name in cache.names():
                 self._queue.add_behind(Key(kind, *name))
+        at_rest: list[Key] = []
+        for schedule in self._caches.schedules:
+            key, due = Key(Kind.SCHEDULE, *name_of(schedule)), reading.next_tick_of(schedule)
+            if due is not None:
+                self._queue.add_after(key, (due - now).total_seconds(), behind=False)
+            if due is not None and _waits_for_its_moment(schedule):
+                at_rest.append(key)
+            else:
+                self._queue.add_behind(key)
         for run in self._caches.runs:
+            key = Key(Kind.RUN, *name_of(run))
             if not text_at(run, "status", "state"):
                 self._queue_run(run)
-        for schedule in self._caches.schedules:
-            if due := reading.next_tick_of(schedule):
-                key = Key(Kind.SCHEDULE, *name_of(schedule))
-                self._queue.add_after(key, (due - now).total_seconds(), behind=False)
+            elif stands_in_line(run) and _waits_undisturbed(run):
+                at_rest.append(key)
+            else:
+                self._queue.add_behind(key)
+        for number_ahead, key in enumerate(at_rest):
+            self._queue.add_after(key, number_ahead / _LOOKS_A_SECOND)
 
     def _admit(self, resource: Resource, obj: Object) -> None:
         """Let runs start that may by what has become of a run or a pool."""
@@ -290,6 +310,18 @@ def _waits_undisturbed(run: Object) -> bool:
     generation = number(run, "metadata", "generation", default=1)
     observed = number(run, "status", "observedGeneration", default=1) if state else 1
     return state in ("", State.SCHEDULED) and generation == observed
+
+
+def _waits_for_its_moment(schedule: Object) -> bool:
+    """Tell whether a Schedule has nothing to do before its next moment, unless others change."""
+    status = schedule.get("status")
+    if not isinstance(status, dict) or any(
+        status.get(each) for each in ("active", "starting", "buffered", "backfills")
+    ):
+        return False
+    generation = number(schedule, "metadata", "generation", default=1)
+    was_triggered = text_at(schedule, "spec", "triggerAt") == status.get("lastTrigger", "")
+    return was_triggered and number(schedule, "status", "observedGeneration") == generation
 
 
 def _means_something_to_others(known: Object | None, new: Object) -> bool:

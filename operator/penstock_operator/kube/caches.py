@@ -107,13 +107,16 @@ class Cache:
         """Return the objects indexed under a name, in the order of their names."""
         return [self._objects[name] for name in sorted(self._members.get(owner, ()))]
 
+    def has(self, obj: Object) -> bool:
+        """Tell whether a version of an object, or a later one, has been taken in."""
+        version, known = version_of(obj), self._objects.get(name_of(obj))
+        if version <= self._gone.get(uid_of(obj), -1):
+            return True
+        return known is not None and version_of(known) >= version
+
     def put(self, obj: Object) -> bool:
         """Take in a version of an object; return whether it was news."""
-        version, uid = version_of(obj), uid_of(obj)
-        known = self._objects.get(name_of(obj))
-        if version <= self._gone.get(uid, -1):
-            return False
-        if known is not None and version_of(known) >= version:
+        if self.has(obj):
             return False
         if not self._belongs(obj):
             return self.remove(obj)

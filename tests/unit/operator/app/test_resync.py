@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.unit.operator.app.test_triggers import Queued, obj, run
 from tests.unit.operator.kube.fake_api import FakeApi
 
@@ -129,3 +131,29 @@ def test_a_resync_queues_every_object_and_chore() -> None:
         Key(Kind.SNAPSHOTS, "team", ""),
         Key(Kind.SIGNALS, "team", ""),
     }
+
+
+class EnoughError(Exception):
+    pass
+
+
+async def test_what_the_start_has_queued_is_not_queued_again_by_the_first_resync() -> None:
+    api, caches, queue = FakeApi(), Caches(), Queued()
+    caches.pools.put(put(api, POOLS, obj("default")))
+    caches.jobs.put(put(api, JOBS, obj("left-1", labels={"penstock.dev/run": "left"})))
+    times: list[set[Key]] = []
+
+    def next_resync(_: int) -> None:
+        times.append(set(queue.keys))
+        queue.keys.clear()
+        if len(times) == 3:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        await replace(resync(api, queue, caches), finished=next_resync).run(
+            first_after=0.0, every=0.0
+        )
+
+    pool = Key(Kind.POOL, "team", "default")
+    assert [pool in each for each in times] == [False, False, True]
+    assert all(Key(Kind.RUN, "team", "left") in each for each in times[1:])

@@ -23,6 +23,8 @@ class Queued:
         self.behind: list[Key] = []
         self.later: dict[Key, float] = {}
         """After how many seconds, those that let nobody go ahead."""
+        self.eventually: dict[Key, float] = {}
+        """After how many seconds, those that go behind all news."""
 
     def add(self, key: Key) -> None:
         self.keys.append(key)
@@ -33,8 +35,7 @@ class Queued:
 
     def add_after(self, key: Key, seconds: float, *, behind: bool = True) -> None:
         self.keys.append(key)
-        if not behind:
-            self.later[key] = seconds
+        (self.eventually if behind else self.later)[key] = seconds
 
 
 def obj(name: str, version: int = 1, *, labels: Any = None, **more: Any) -> dict[str, Any]:
@@ -310,6 +311,16 @@ def test_what_a_pool_tells_of_its_runs_concerns_none_of_them() -> None:
     assert queue.keys == [key(Kind.POOL, "default")]
 
 
+def test_an_echo_is_known_and_a_deletion_is_not() -> None:
+    noticed, _ = triggers(Queued())
+    noticed.saw(RUNS, run("one", 7))
+
+    assert noticed.knows(RUNS, "MODIFIED", run("one", 7))
+    assert not noticed.knows(RUNS, "MODIFIED", run("one", 8))
+    assert not noticed.knows(RUNS, "DELETED", run("one", 7))
+    assert not noticed.knows(RUNS, None, run("two", 1))
+
+
 def test_a_pool_that_has_told_how_it_is_used_has_time_until_it_tells_again() -> None:
     queue = Queued()
     noticed, _ = triggers(queue)
@@ -436,8 +447,55 @@ def test_a_run_that_nobody_has_looked_at_goes_ahead_at_a_start() -> None:
 
     noticed.queue_everything(now=NOW)
 
-    assert queue.behind == [key(Kind.RUN, "new")]
-    assert queue.keys == [key(Kind.RUN, "new"), key(Kind.RUN, "new")]
+    assert queue.behind == []
+    assert queue.keys == [key(Kind.RUN, "new")]
+
+
+def test_what_only_waits_is_looked_at_bit_by_bit_after_a_start() -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    full_pool(noticed)
+    for number in range(3):
+        noticed.notice(RUNS, None, {**run(f"waits-{number}"), "status": WAITS})
+    cancelled = {**run("cancelled"), "status": WAITS}
+    cancelled["metadata"]["generation"] = 2
+    noticed.notice(RUNS, None, cancelled)
+    queue.behind.clear()
+    queue.eventually.clear()
+
+    noticed.queue_everything(now=NOW)
+
+    waiting = [key(Kind.RUN, f"waits-{number}") for number in range(3)]
+    assert queue.eventually == dict(zip(waiting, [0.0, 0.005, 0.01], strict=True))
+    assert {key(Kind.RUN, "cancelled"), key(Kind.RUN, "first")} <= set(queue.behind)
+
+
+@pytest.mark.parametrize(
+    ("change", "spec", "is_soon"),
+    [
+        ({}, {}, False),
+        ({"observedGeneration": 0}, {}, True),
+        ({"active": ["report-1"]}, {}, True),
+        ({"buffered": ["2026-11-21T11:00:05Z"]}, {}, True),
+        ({}, {"triggerAt": "2026-11-21T12:00:01Z"}, True),
+    ],
+    ids=["waits", "was changed", "had a run", "has a moment that waits", "is triggered"],
+)
+def test_a_schedule_is_looked_at_soon_after_a_start_if_it(
+    change: dict[str, Any], spec: dict[str, Any], is_soon: bool
+) -> None:
+    queue = Queued()
+    noticed, _ = triggers(queue)
+    status = {"observedGeneration": 1, "nextTicks": ["2026-11-21T12:00:05Z"], **change}
+    often = obj("often", spec=spec, status=status)
+    often["metadata"]["generation"] = 1
+    noticed.notice(SCHEDULES, None, often)
+    queue.behind.clear()
+
+    noticed.queue_everything(now=NOW)
+
+    assert (key(Kind.SCHEDULE, "often") in queue.behind) == is_soon
+    assert (key(Kind.SCHEDULE, "often") in queue.eventually) != is_soon
 
 
 def test_a_schedule_has_its_next_moment_in_time_although_the_masses_are_looked_at_first() -> None:
