@@ -139,6 +139,8 @@ class Hold:
     where: Literal["flow", "body", "tag"] = "flow"
     size: int = 1
     seconds: float = 0.0
+    timed: bool = False
+    """Whether the flow says for how long it waits, though that is longer than it ever has to."""
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -254,8 +256,9 @@ class _Author:
         rng = self._rng
         match rng.choice(("flow", "flow", "body", "tag")):
             case "flow":
-                seconds = rng.choice((0.0, 0.0, 1.0))
-                return Hold(self._name("g"), "shared", rng.choice((1, 2)), seconds=seconds)
+                slots, seconds = rng.choice((1, 2)), rng.choice((0.0, 0.0, 1.0))
+                timed = rng.random() < 0.5
+                return Hold(self._name("g"), "shared", slots, seconds=seconds, timed=timed)
             case "body":
                 slots, size = rng.choice((1, 1, 2)), rng.randint(1, 4)
                 return Hold(self._name("g"), "shared", slots, "body", size)

@@ -225,7 +225,8 @@ def _lines(statement: Statement, depth: int) -> str:  # noqa: C901 - a case each
 def _holding(hold: Hold) -> str:
     if hold.where == "flow":
         (step,) = hold.steps
-        slots = f"concurrency({hold.limit!r}, occupy={hold.slots}, strict=True)"
+        timeout = ", timeout_seconds=3600" if hold.timed else ""
+        slots = f"concurrency({hold.limit!r}, occupy={hold.slots}, strict=True{timeout})"
         told = f"inside({step!r}, {hold.limit!r}, {hold.slots})"
         sleeps = f"    sleep({hold.seconds})\n" if hold.seconds else ""
         return f"with {slots}, {told}:\n    work({step!r})\n{sleeps}"

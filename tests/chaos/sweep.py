@@ -45,7 +45,7 @@ REFERENCE = Program(
         MissSlot("n1", 0.8),
         Call("f0", flow_fails=1),
         Child("k0"),
-        Hold("g0", "shared", 2),
+        Hold("g0", "shared", 2, timed=True),
         Hold("g1", "tagged", 1, "tag", 2),
         Sleep("s0", 1.5),
         Call("c2"),
