@@ -43,6 +43,9 @@ class Play:
     def flow(self, name: str = "daily", **spec: Any) -> None:
         self._create("flows", "Flow", {"name": name}, {"entrypoint": "flow.py:daily", **spec})
 
+    def pool(self, name: str, **spec: Any) -> None:
+        self._create("workpools", "WorkPool", {"name": name}, spec)
+
     def run(self, name: str, *, flow: str = "daily") -> str:
         self._create("flowruns", "FlowRun", {"name": name}, {"flowRef": {"name": flow}})
         return name
@@ -203,6 +206,17 @@ def test_a_run_is_put_in_a_queue_with_a_priority(penstock: Penstock, play: Play)
 
     (run,) = play.runs()
     assert (run["spec"]["queue"], run["spec"]["priority"]) == ("urgent", 7)
+
+
+def test_a_queue_that_the_pool_lacks_is_refused(penstock: Penstock, play: Play) -> None:
+    play.flow(workPoolRef={"name": "small"})
+    play.pool("small", queues=[{"name": "urgent"}])
+
+    done = [penstock("run", "daily", "--queue", name) for name in ("urgnt", "urgent", "default")]
+
+    assert [each.exit_code for each in done] == [2, 0, 0]
+    assert "The WorkPool small has no queue urgnt; it has default, urgent." in done[0].stderr
+    assert [run["spec"]["queue"] for run in play.runs()].count("urgnt") == 0
 
 
 def test_a_namespace_without_flows_says_how_to_apply_one(penstock: Penstock) -> None:

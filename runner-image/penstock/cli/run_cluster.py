@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.cli.absence import named
 from penstock.cli.cluster import Cluster, Object
+from penstock.cli.errors import ApiError, CommandError
 from penstock.cli.schema import require_fit
 
 LONGEST_STEM = 46
@@ -33,10 +34,25 @@ def create_run(
     if name is not None:
         body["metadata"] = {"name": name}
     if queue is not None:
+        _require_queue(cluster, queue, pool=spec.get("workPoolRef", {}).get("name", "default"))
         body["spec"]["queue"] = queue
     if priority is not None:
         body["spec"]["priority"] = priority
     return cluster.create(cluster.path("flowruns"), body)
+
+
+def _require_queue(cluster: Cluster, queue: str, *, pool: str) -> None:
+    """Refuse a queue that the pool lacks, for which the run would wait."""
+    try:
+        spec = cluster.get(cluster.path("workpools", pool))["spec"]
+    except ApiError:
+        return  # no such pool, or no right to look: the run says what it waits for
+    queues = ["default", *(each["name"] for each in spec.get("queues", ()))]
+    is_limited = spec.get("concurrency") is not None or len(queues) > 1
+    if is_limited and queue not in queues:
+        raise CommandError(
+            f"The WorkPool {pool} has no queue {queue}; it has {', '.join(dict.fromkeys(queues))}."
+        )
 
 
 def run_manifest(
