@@ -42,7 +42,7 @@ REFERENCE = Program(
         AwaitSignal("w0", "go"),
         AnswerUpdate("u0", "a0"),
         MissSignal("n0", 0.3),
-        MissSlot("n1", 0.8),
+        MissSlot("n1", 0.3),
         Call("f0", flow_fails=1),
         Child("k0"),
         Hold("g0", "shared", 2, timed=True),

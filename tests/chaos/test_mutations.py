@@ -9,6 +9,7 @@ from tests.chaos.mutations import MUTATIONS, Mutation
 from tests.chaos.stage import Stage
 from tests.chaos.sweep import struck
 
+pytestmark = pytest.mark.timeout(900)  # dozens of plays, on a machine that may have much other work
 TURNS = 3
 """What a fault breaks depends on what happens beside it: one turn may meet nothing."""
 

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from tests.chaos.cluster import SPACE
 from tests.chaos.emulated import emulated_stage
 from tests.chaos.faults import random_faults
 from tests.chaos.program import random_program
 from tests.chaos.volumes import journals_in
+
+pytestmark = pytest.mark.timeout(900)  # on a machine that may have much other work
 
 
 def test_promises_hold_where_journals_are_in_a_store(tmp_path: Path) -> None:

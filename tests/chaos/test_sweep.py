@@ -6,8 +6,9 @@ import pytest
 from tests.chaos.stage import Stage
 from tests.chaos.sweep import REFERENCE, swept
 
+pytestmark = pytest.mark.timeout(900)  # dozens of plays, on a machine that may have much other work
 
-@pytest.mark.timeout(900)  # two dozen plays, on a machine that may have much other work
+
 @pytest.mark.parametrize("kind", ["kill", "zombie", "cancel"])
 def test_every_fault_is_survived(stage: Stage, kind: str) -> None:
     """One request in sixteen; `make chaos SWEEP=all` strikes at each."""
