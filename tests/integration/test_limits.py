@@ -614,7 +614,7 @@ from penstock import wait_for_signal
 @flow
 async def daily():
     try:
-        async with concurrency("db", timeout_seconds=10):
+        async with concurrency("db", timeout_seconds=15):
             say("inside")
     except TimeoutError as error:
         say("late", type(error).__name__)
