@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,8 @@ def test_a_missing_library_is_told_when_decorated(
     monkeypatch.setattr(
         filesystems, "find_spec", lambda name: None if name == missing else real(name)
     )
+    if real("fsspec"):  # as if no other test had used a store
+        monkeypatch.setattr(import_module("fsspec.registry"), "registry", {})
 
     with pytest.raises(MissingLibraryError, match=told):
         filesystem_for(url)
