@@ -27,7 +27,7 @@ examples:
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         return int(options.run(options) or 0)
