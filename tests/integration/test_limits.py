@@ -206,6 +206,13 @@ sys.stdin.readline()
 """
 
 
+def inside(pod: Pods, **options: Any) -> Process:
+    """Start a pod that holds a slot until it is told otherwise, and return it once it does."""
+    holder = pod(HOLD, **options)
+    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    return holder
+
+
 def test_processes_that_contend_are_never_too_many_and_none_starves(
     world: World, pod: Pods, observer: Observer
 ) -> None:
@@ -254,8 +261,7 @@ def test_the_slots_of_the_dead_come_back_after_their_lease(
     world: World, pod: Pods, observer: Observer
 ) -> None:
     limit(world, "db", 1, leaseDurationSeconds=5)
-    holder = pod(HOLD)
-    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    holder = inside(pod)
     waiters = []
     for number in range(2):
         waiters.append(pod(HOLD))
@@ -276,8 +282,7 @@ def test_who_was_away_for_longer_than_its_lease_has_lost_its_slot_and_takes_none
     world: World, pod: Pods, observer: Observer
 ) -> None:
     limit(world, "db", 1, leaseDurationSeconds=5)
-    holder = pod(HOLD)
-    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    holder = inside(pod)
     waiter = pod(HOLD)
     eventually(lambda: status(world, "db").get("queued") == 1)
 
@@ -296,8 +301,7 @@ def test_the_next_attempt_has_the_slot_of_the_one_that_was_killed(
     world: World, pod: Pods, observer: Observer
 ) -> None:
     limit(world, "db", 1)
-    killed = pod(HOLD, run="one")
-    assert [killed.line(), killed.line()] == ["asking", "inside"]
+    killed = inside(pod, run="one")
     waiter = pod(HOLD, run="two")
     assert waiter.line() == "asking"
     eventually(lambda: status(world, "db").get("queued") == 1)
@@ -313,8 +317,7 @@ def test_the_next_attempt_has_the_slot_of_the_one_that_was_killed(
 
 def test_a_wait_that_takes_too_long_ends_and_leaves_the_line(world: World, pod: Pods) -> None:
     limit(world, "db", 1)
-    holder = pod(HOLD)
-    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    inside(pod)
 
     waiter = pod(
         """
@@ -521,8 +524,7 @@ def test_a_run_that_waits_for_long_keeps_its_place_without_a_pod(
 ) -> None:
     limit(world, "db", 1, tag="db")
     node = cluster(linger=0.3, daily=code)
-    holder = pod(HOLD, run="holder")
-    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    holder = inside(pod, run="holder")
 
     world.create_run("one")
     waiting = world.wait_for_reason("one", "WaitingForSlot")
@@ -557,8 +559,7 @@ def daily():
             say("inside", number)
 """,
     )
-    first = pod(HOLD, run="first")
-    assert [first.line(), first.line()] == ["asking", "inside"]
+    first = inside(pod, run="first")
     world.create_run("one")
     world.wait_for_reason("one", "WaitingForSlot")
     second = pod(HOLD, run="second")
@@ -588,8 +589,7 @@ def daily():
         say("inside")
 """,
     )
-    holder = pod(HOLD, run="holder")
-    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    holder = inside(pod, run="holder")
 
     world.create_run("one")
     waiting = world.wait_for_reason("one", "WaitingForSlot", within=60)
@@ -621,8 +621,7 @@ async def daily():
     await wait_for_signal("go")
 """,
     )
-    holder = pod(HOLD, run="holder")
-    assert [holder.line(), holder.line()] == ["asking", "inside"]
+    holder = inside(pod, run="holder")
 
     world.create_run("one")
     world.wait_for_reason("one", "WaitingForSlot", within=60)

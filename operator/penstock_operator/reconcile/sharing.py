@@ -121,10 +121,7 @@ def _stepped_aside(case: RunCase, *, with_run: bool) -> tuple[Action, ...]:
             and each.attempt <= max(1, case.status.attempt)
             and (_is_of_process(each, case) or (with_run and _is_of_whole_run(each, case)))
         }
-        aside = step_aside(limit.book, mine)
-        if aside != limit.book:
-            book = hand_over(aside, limit.terms, now=case.now)
-            actions = (*actions, put_status(limit, book.written()))
+        actions = (*actions, *_handed_on(case, limit, step_aside(limit.book, mine)))
     return actions
 
 
@@ -133,11 +130,15 @@ def _back_in_line(case: RunCase) -> tuple[Action, ...]:
     actions: tuple[Action, ...] = ()
     for limit in case.observed.limits.values():
         mine = {each.key for each in limit.book.waiting if _is_of_process(each, case)}
-        book = return_to_line(limit.book, mine)
-        if book != limit.book:
-            book = hand_over(book, limit.terms, now=case.now)
-            actions = (*actions, put_status(limit, book.written()))
+        actions = (*actions, *_handed_on(case, limit, return_to_line(limit.book, mine)))
     return actions
+
+
+def _handed_on(case: RunCase, limit: LimitView, book: Book) -> tuple[Action, ...]:
+    """Write what a limit's book has become, if it has changed, and serve who is next by that."""
+    if book == limit.book:
+        return ()
+    return (put_status(limit, hand_over(book, limit.terms, now=case.now).written()),)
 
 
 def slots_given_back(case: RunCase) -> tuple[Action, ...]:
@@ -156,9 +157,7 @@ def _given_back(
             # What is for a later attempt was taken by an operator that knows more than this one.
             if _is_of_whole_run(each, case) and each.attempt <= attempt
         }
-        if mine:
-            book = hand_over(bury(limit.book, mine), limit.terms, now=case.now)
-            given = (*given, put_status(limit, book.written()))
+        given = (*given, *_handed_on(case, limit, bury(limit.book, mine)))
     return given
 
 

@@ -149,13 +149,19 @@ def urgent(run: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return {**run, "spec": {**run["spec"], "priority": 10, **spec}}
 
 
-def test_an_urgent_run_is_called_before_its_first_look_has_come() -> None:
-    queue = Queued()
+def with_an_urgent_run(queue: Queued) -> Triggers:
+    """Return what has noticed an urgent run that came late, for a pool that is full."""
     noticed, _ = triggers(queue)
     full_pool(noticed)
     noticed.notice(FLOWS, "MODIFIED", readable_flow())
     noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
     noticed.notice(RUNS, "ADDED", urgent(run("late")))
+    return noticed
+
+
+def test_an_urgent_run_is_called_before_its_first_look_has_come() -> None:
+    queue = Queued()
+    noticed = with_an_urgent_run(queue)
     waiting = list(queue.behind)
     queue.keys.clear()
     queue.behind.clear()
@@ -170,11 +176,7 @@ def test_an_urgent_run_is_called_before_its_first_look_has_come() -> None:
 
 def test_a_run_whose_first_look_asks_for_no_slot_makes_room_for_the_next() -> None:
     queue = Queued()
-    noticed, _ = triggers(queue)
-    full_pool(noticed)
-    noticed.notice(FLOWS, "MODIFIED", readable_flow())
-    noticed.notice(RUNS, "ADDED", {**run("one"), "status": WAITS})
-    noticed.notice(RUNS, "ADDED", urgent(run("late")))
+    noticed = with_an_urgent_run(queue)
     noticed.saw(RUNS, {**run("first", 2), "status": {"state": "Completed"}})
 
     called = list(noticed.admission.looked_at(Name("team", "late")))
